@@ -1,0 +1,83 @@
+//! A batch survives the trip, and a changed one is noticed.
+
+use proptest::prelude::*;
+use rules_event::{Event, Timestamp, Value, field};
+
+use crate::{BatchBuilder, ChainHead, Error, Identity, Lane, Record};
+
+fn event(number: i64) -> Event {
+    let mut event =
+        Event::new(Timestamp::from_seconds(1_700_000_000 + number), format!("{number:032x}"));
+    event.set(field::MESSAGE, format!("line {number}"));
+    event.set(field::SOURCE_PORT, number);
+    event.set(field::RULE_ID, Value::List(vec!["r1".into(), "r2".into()]));
+    event
+}
+
+fn sealed(identity: &Identity, head: &ChainHead, count: i64) -> Record {
+    let mut builder = BatchBuilder::default();
+    for number in 0..count {
+        builder.push(&event(number)).unwrap();
+    }
+    builder.seal(identity, Lane::Events, 7, head, Timestamp::from_seconds(1_700_000_100)).unwrap()
+}
+
+#[test]
+fn a_batch_survives_spool_and_kafka() {
+    let identity = Identity::generate();
+    let record = sealed(&identity, &ChainHead::default(), 3);
+    assert_eq!(Record::decode(&record.encode()).unwrap(), record);
+    let headers = record.kafka_headers();
+    let borrowed = headers.iter().map(|(name, text)| (name.as_str(), text.as_bytes()));
+    let back = Record::from_kafka(borrowed, record.value.clone()).unwrap();
+    assert_eq!(back, record);
+    back.verify().unwrap();
+    assert_eq!(back.events().unwrap(), (0..3).map(event).collect::<Vec<_>>());
+}
+
+#[test]
+fn batches_form_a_chain() {
+    let identity = Identity::generate();
+    let first = sealed(&identity, &ChainHead::default(), 1);
+    let second = sealed(&identity, &first.head(), 2);
+    assert_eq!((first.header.seq, second.header.seq), (1, 2));
+    assert_eq!(second.header.prev, first.hash());
+}
+
+#[test]
+fn another_agents_id_is_refused() {
+    let mut record = sealed(&Identity::generate(), &ChainHead::default(), 1);
+    record.header.agent = Identity::generate().agent_id();
+    assert!(matches!(record.verify(), Err(Error::AgentKeyMismatch { .. })));
+}
+
+#[test]
+fn a_lie_about_the_size_is_refused() {
+    let identity = Identity::generate();
+    let mut record = sealed(&identity, &ChainHead::default(), 2);
+    record.header.raw_bytes -= 1;
+    assert!(matches!(record.raw(), Err(Error::Layout(_))));
+    record.header.raw_bytes = u32::MAX;
+    assert!(matches!(record.raw(), Err(Error::TooLarge { .. })));
+}
+
+proptest! {
+    /// Whatever single byte changes, the batch does not verify, or does not even decode.
+    #[test]
+    fn a_changed_byte_is_noticed(place in any::<prop::sample::Index>(), flip in 1u8..=255) {
+        let identity = Identity::from_seed(&[7; 32]);
+        let mut bytes = sealed(&identity, &ChainHead::default(), 2).encode();
+        let place = place.index(bytes.len());
+        bytes[place] ^= flip;
+        let noticed = match Record::decode(&bytes) {
+            Err(_) => true,
+            Ok(record) => record.verify().is_err() || record == sealed(&identity, &ChainHead::default(), 2),
+        };
+        prop_assert!(noticed, "byte {} changed unnoticed", place);
+    }
+
+    #[test]
+    fn decode_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = Record::decode(&bytes);
+    }
+}

@@ -1,0 +1,10 @@
+//! What every program of ours does alike: configuration, logs, metrics, shutdown, retry, exit codes.
+//!
+//! Nothing about events, rules or batches belongs here.
+
+pub mod backoff;
+pub mod config;
+pub mod exit;
+pub mod logs;
+pub mod meter;
+pub mod shutdown;
