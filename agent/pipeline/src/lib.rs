@@ -1,1 +1,17 @@
-//! Placeholder.
+//! The pipeline: from a record to an event with its rule hits.
+//!
+//! A record is decoded by the first decoder that understands it, gets its identity and the facts of
+//! its host, and is shown to the rules. Nothing is ever dropped here: what no decoder understands
+//! stays text.
+
+mod decode;
+mod detect;
+mod error;
+mod identity;
+mod moment;
+mod pipeline;
+mod zone;
+
+pub use error::Error;
+pub use pipeline::{AgentFacts, Pipeline, Processed};
+pub use zone::timezone;

@@ -1,1 +1,148 @@
-//! Placeholder.
+//! The agent's disk log of sealed batches: format, invariants, recovery.
+//!
+//! One log carries both lanes. What happens together is written together: a *round* is one frame,
+//! one write, one `fdatasync`, holding entries of any lanes and the caller's checkpoint. So after a
+//! crash the checkpoint never claims a line whose batch is gone, nor the other way round.
+//!
+//! # Layout
+//!
+//! All integers are little-endian.
+//!
+//! ```text
+//! DIR/lock                       held exclusively by the one writer
+//! DIR/epoch                      "1763712000000\n": milliseconds since 1970 when the log began
+//! DIR/00000000000000000001.seg   segments, numbered without gaps from 1; the highest is written to
+//! DIR/00000000000000000007.corrupt   a damaged segment as it was found
+//! DIR/cursor.0  DIR/cursor.1     by lane: "EPOCH SEQ CRC\n", what the receiver has acknowledged
+//! DIR/before-1763712000000/      segments of an earlier epoch, see "Recover"
+//!
+//! segment   32 bytes header: "VLSPOOL\x01" · u64 number · u64 epoch · u32 zero · u32 CRC
+//!           then frames until the end of the file
+//! frame     u32 mark "VLF1" · u32 body length · u32 CRC · u32 zero · body
+//! gap       u32 mark "VLG1" · u32 length      · u32 CRC · u32 zero · bytes nobody reads
+//! body      u32 heads · u32 entries · u32 checkpoint length
+//!           heads × (u8 lane · u64 newest seq of the lane, this round included)
+//!           entries × (u8 lane · u64 seq · u32 length) · the entries' bytes · checkpoint
+//! ```
+//!
+//! CRC is CRC-32C (Castagnoli) over epoch, segment number, offset of the frame, its first eight
+//! bytes and (not for a gap) its body: a frame is valid only at its own place.
+//!
+//! # Invariants
+//!
+//! 1. A round is all or nothing.
+//! 2. Every frame before the last was synced before the next was begun. So bytes that are no frame
+//!    at the end of the last segment are a torn write nobody was told of; anywhere else they are
+//!    damage.
+//! 3. An entry is handed to a reader only once it is on the platter: whatever left this host can
+//!    never be forgotten by it and made again with other content.
+//! 4. After a failed append the log is what it was before, or refuses further work ([`Error::Sync`]).
+//! 5. The newest frame is never deleted: it holds the checkpoint.
+//! 6. Within an epoch the numbers of a lane only rise.
+//! 7. Bytes held stay within [`Options::bytes_max`]; set-aside segments come on top, at most
+//!    `CORRUPT_KEPT_MAX` of them.
+//!
+//! # Write
+//!
+//! [`Spool::append`] checks the bounds, writes the frame at the end of the highest segment and syncs
+//! it. A segment that would grow past [`Options::segment_bytes_max`] is left for a new one, made
+//! under a temporary name, synced, renamed. If writing fails, the file is cut back. If *syncing*
+//! fails, nobody knows what the disk holds; the spool then refuses to go on until it is reopened,
+//! which reads what is really there.
+//!
+//! # Read
+//!
+//! [`Reader`] follows the log, from the same or another process, while the writer appends, rotates,
+//! cuts and deletes. It takes only whole valid frames, syncs what it has not seen synced, and steps
+//! over damage and over segments that were deleted.
+//!
+//! # Recover
+//!
+//! [`Spool::open`] reads every frame. A torn tail is cut off. A segment damaged elsewhere is kept
+//! aside as `.corrupt` and replaced by a copy whose damaged stretches are gaps, so that everything
+//! readable before and after is still served, and nothing is appended to it again. A temporary file
+//! is deleted. If a cursor claims more than the log holds (the disk lied about a sync, or files were
+//! put back from a backup), going on would give old numbers to new batches; a new epoch begins
+//! instead, with the last readable checkpoint, and the older segments are kept in `before-EPOCH`.
+
+mod cursor;
+mod disk;
+mod error;
+mod format;
+mod reader;
+mod recovery;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::PathBuf;
+
+pub use cursor::Cursor;
+pub use error::{Error, Result};
+pub use format::FRAME_BYTES_MAX;
+pub use reader::Reader;
+pub use writer::Spool;
+
+/// Lane number of alerts.
+pub const LANE_ALERTS: u8 = 0;
+/// Lane number of events.
+pub const LANE_EVENTS: u8 = 1;
+
+/// File in the spool's folder that holds the newest heartbeat when there is no Kafka.
+pub const HEARTBEAT_FILE: &str = "heartbeat.rec";
+
+/// Where a spool lies and how large it may grow.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder; created if absent.
+    pub dir: PathBuf,
+    /// A segment is left for a new one beyond this many bytes. At most half of `bytes_max`; a
+    /// larger value is taken as that half.
+    pub segment_bytes_max: u64,
+    /// The log never holds more bytes than this; at least [`Options::BYTES_MAX_MIN`].
+    pub bytes_max: u64,
+    /// Nothing is appended when the disk would be left with fewer free bytes than this.
+    pub free_bytes_min: u64,
+}
+
+impl Options {
+    /// The least `bytes_max` that makes sense: 64 KiB. A round must fit in half of `bytes_max`.
+    pub const BYTES_MAX_MIN: u64 = 64 * 1024;
+}
+
+/// One sealed batch to be appended.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The lane, such as [`LANE_ALERTS`].
+    pub lane: u8,
+    /// Its number, higher than every number of the lane before it.
+    pub seq: u64,
+    /// Opaque here; `agent_wire::Record::encode`.
+    pub bytes: &'a [u8],
+}
+
+/// One sealed batch as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedEntry {
+    /// The epoch it belongs to.
+    pub epoch: u64,
+    /// Its number in lane and epoch.
+    pub seq: u64,
+    /// What was appended.
+    pub bytes: Vec<u8>,
+}
+
+/// What [`Spool::open`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// Milliseconds since 1970 when the log began. A caller whose checkpoint names another epoch
+    /// starts its numbering at 1.
+    pub epoch: u64,
+    /// The checkpoint of the newest readable round.
+    pub checkpoint: Option<Vec<u8>>,
+    /// Bytes of a torn write that were cut off.
+    pub truncated_bytes: u64,
+    /// What an operator should know, such as a damaged segment that was set aside.
+    pub notes: Vec<String>,
+}

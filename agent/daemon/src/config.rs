@@ -1,0 +1,268 @@
+//! Config: the agent's configuration file, checked.
+
+use std::path::{Path, PathBuf};
+
+use agent_inputs::InputsConfig;
+use agent_shipper::ShipperConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+const MIB: u64 = 1024 * 1024;
+/// Half of it must hold the largest round: two batches of a lane, the positions of every file.
+const SPOOL_BYTES_MIN: u64 = 16 * MIB;
+/// What a mask of a secret looks like.
+const MASK: &str = "********";
+
+/// The whole file. Every section and key may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Where the agent keeps its key and its spool.
+    pub(crate) state_dir: PathBuf,
+    pub(crate) host: HostSection,
+    pub(crate) input: InputsConfig,
+    pub(crate) rules: RulesSection,
+    pub(crate) spool: SpoolSection,
+    pub(crate) kafka: ShipperConfig,
+    pub(crate) heartbeat: HeartbeatSection,
+    pub(crate) metrics: MetricsSection,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            state_dir: PathBuf::from("/var/lib/vonglau-agent"),
+            host: HostSection::default(),
+            input: InputsConfig::default(),
+            rules: RulesSection::default(),
+            spool: SpoolSection::default(),
+            kafka: ShipperConfig::default(),
+            heartbeat: HeartbeatSection::default(),
+            metrics: MetricsSection::default(),
+        }
+    }
+}
+
+/// Facts of the host that every event carries.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HostSection {
+    /// `host.name`; empty: what the kernel calls the host.
+    pub(crate) name: String,
+    /// Organisation code of the agency (mã định danh), `organization.id`; empty: none.
+    pub(crate) organization: String,
+    /// Zone of times written without one, such as `Asia/Ho_Chi_Minh` or `+07:00`; empty: the host's.
+    pub(crate) timezone: String,
+}
+
+/// Which rules are in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RulesSection {
+    /// Whether the shipped rules are used.
+    pub(crate) builtin: bool,
+    /// Folders with further rules.
+    pub(crate) dirs: Vec<PathBuf>,
+}
+
+impl Default for RulesSection {
+    fn default() -> Self {
+        Self { builtin: true, dirs: Vec::new() }
+    }
+}
+
+/// Bounds of the spool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SpoolSection {
+    /// Most bytes held for a receiver that is away (default 1 GiB: about 20 million log lines).
+    pub(crate) bytes_max: u64,
+    /// Size of one file (default 16 MiB); what is acknowledged is freed in such pieces.
+    pub(crate) segment_bytes_max: u64,
+    /// Free bytes that are left to others (default 512 MiB).
+    pub(crate) free_bytes_min: u64,
+    /// How long an event waits for company, milliseconds (default 500, 10 to 60000).
+    pub(crate) seal_interval_ms: u64,
+}
+
+impl Default for SpoolSection {
+    fn default() -> Self {
+        Self {
+            bytes_max: 1024 * MIB,
+            segment_bytes_max: 16 * MIB,
+            free_bytes_min: 512 * MIB,
+            seal_interval_ms: 500,
+        }
+    }
+}
+
+/// Signs of life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HeartbeatSection {
+    /// Time between two, seconds (default 15, 1 to 3600).
+    pub(crate) interval_s: u64,
+}
+
+impl Default for HeartbeatSection {
+    fn default() -> Self {
+        Self { interval_s: 15 }
+    }
+}
+
+/// The metrics page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MetricsSection {
+    /// Address of `/metrics` and `/healthz`; port 0 takes any free one.
+    pub(crate) listen: std::net::SocketAddr,
+}
+
+impl Default for MetricsSection {
+    fn default() -> Self {
+        Self { listen: std::net::SocketAddr::from(([127, 0, 0, 1], 9465)) }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        let config: Self = rules_service::config::load(path)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        let bounds = [
+            ("spool.bytes_max", self.spool.bytes_max, SPOOL_BYTES_MIN, u64::MAX),
+            (
+                "spool.segment_bytes_max",
+                self.spool.segment_bytes_max,
+                MIB,
+                self.spool.bytes_max / 2,
+            ),
+            ("spool.seal_interval_ms", self.spool.seal_interval_ms, 10, 60_000),
+            ("heartbeat.interval_s", self.heartbeat.interval_s, 1, 3_600),
+        ];
+        for (name, value, min, max) in bounds {
+            if value < min || value > max {
+                return Err(Error::Bounds { name, value, min, max });
+            }
+        }
+        if !self.state_dir.is_absolute() {
+            return Err(Error::Relative { name: "state_dir", path: self.state_dir.clone() });
+        }
+        if let Some(dir) = self.rules.dirs.iter().find(|dir| !dir.is_absolute()) {
+            return Err(Error::Relative { name: "rules.dirs", path: dir.clone() });
+        }
+        if self.has_kafka() {
+            self.kafka.check()?;
+        }
+        agent_pipeline::timezone(&self.host.timezone)?;
+        Ok(())
+    }
+
+    /// Returns whether batches go to Kafka; otherwise a collector on this machine reads the spool.
+    pub(crate) fn has_kafka(&self) -> bool {
+        !self.kafka.bootstrap.trim().is_empty()
+    }
+
+    /// Returns the folder of the spool.
+    pub(crate) fn spool_dir(&self) -> PathBuf {
+        self.state_dir.join("spool")
+    }
+
+    /// Returns `host.name`.
+    pub(crate) fn host_name(&self) -> String {
+        if !self.host.name.is_empty() {
+            return self.host.name.clone();
+        }
+        ["/proc/sys/kernel/hostname", "/etc/hostname"]
+            .into_iter()
+            .find_map(|path| std::fs::read_to_string(path).ok())
+            .map(|text| text.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "localhost".to_owned())
+    }
+
+    /// Returns the configuration in force as TOML, secrets masked.
+    pub(crate) fn to_masked_toml(&self) -> String {
+        let mut shown = self.clone();
+        for (name, value) in &mut shown.kafka.properties {
+            if agent_shipper::is_secret(name) {
+                MASK.clone_into(value);
+            }
+        }
+        toml::to_string_pretty(&shown)
+            .unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::load(file.path())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default_and_the_default_prints_as_itself() {
+        let config = parse("").unwrap();
+        assert_eq!(config, Config::default());
+        assert_eq!(parse(&config.to_masked_toml()).unwrap(), config);
+    }
+
+    #[test]
+    fn a_full_file_is_understood_and_its_secrets_are_masked() {
+        let config = parse(
+            r#"
+            state_dir = "/tmp/agent"
+            [host]
+            name = "web-1"
+            timezone = "Asia/Ho_Chi_Minh"
+            [[input.files]]
+            paths = ["/var/log/auth.log"]
+            start = "end"
+            [input.journal]
+            enabled = "no"
+            [input.host]
+            enabled = false
+            [rules]
+            dirs = ["/etc/vonglau/rules"]
+            [spool]
+            seal_interval_ms = 100
+            [kafka]
+            bootstrap = "kafka-1:9093"
+            [kafka.properties]
+            "security.protocol" = "sasl_ssl"
+            "sasl.password" = "s3cret"
+            [metrics]
+            listen = "127.0.0.1:0"
+            "#,
+        )
+        .unwrap();
+        assert!(config.has_kafka());
+        assert_eq!(config.host_name(), "web-1");
+        let shown = config.to_masked_toml();
+        assert!(!shown.contains("s3cret") && shown.contains(MASK), "{shown}");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, named) in [
+            ("[spool]\nseal_interval_ms = 1", "spool.seal_interval_ms"),
+            ("[spool]\nbytes_max = 1000", "spool.bytes_max"),
+            ("state_dir = \"here\"", "state_dir"),
+            ("[kafka]\nbootstrap = \"k:1\"\n[kafka.properties]\nacks = \"0\"", "'acks'"),
+            ("[host]\ntimezone = \"Mars/Olympus\"", "Mars/Olympus"),
+            ("[spol]", "spol"),
+        ] {
+            let error = rules_service::logs::chain(&parse(text).unwrap_err());
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Sealer: from chunks to rounds. Decodes, detects, sorts into lanes, seals, appends.
+//!
+//! Nothing here waits or sleeps; the worker does. A round is cut only between chunks, because the
+//! positions of a chunk hold for the whole of it: cut inside, a crash would read its first half twice.
+
+use std::sync::Arc;
+
+use agent_inputs::Chunk;
+use agent_pipeline::Pipeline;
+use agent_spool::{Entry, LANE_ALERTS, LANE_EVENTS, Spool};
+use agent_wire::{BatchBuilder, ChainHead, Identity, Lane};
+use rules_event::{Event, Level, Timestamp};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::Result;
+use crate::ledger::Ledger;
+use crate::metrics::{DROP_TOO_LARGE, Metrics, set};
+
+/// Events of this level or above travel on the alerts lane.
+const ALERT_LEVEL: Level = Level::Medium;
+
+/// One lane on its way to the spool.
+struct Chain {
+    lane: Lane,
+    number: u8,
+    batch: BatchBuilder,
+    /// The last batch sealed, in the spool or about to be.
+    head: ChainHead,
+}
+
+/// A batch that waits to be appended. Kept as it is over failed attempts, so that a number never
+/// has two contents.
+struct Sealed {
+    lane: Lane,
+    number: u8,
+    seq: u64,
+    events: u64,
+    bytes: Vec<u8>,
+}
+
+/// See the head of the file.
+pub(crate) struct Sealer {
+    identity: Identity,
+    pipeline: Arc<Pipeline>,
+    spool: Spool,
+    chains: [Chain; 2],
+    sealed: Vec<Sealed>,
+    checkpoint: Checkpoint,
+    /// Whether the checkpoint has news that are not in the spool.
+    is_dirty: bool,
+    metrics: Metrics,
+    /// Set where the receiver tells us only how far it is, not how much that was.
+    ledger: Option<Arc<Ledger>>,
+}
+
+impl Sealer {
+    /// Goes on where the checkpoint of the spool says.
+    pub(crate) fn new(
+        identity: Identity,
+        pipeline: Arc<Pipeline>,
+        spool: Spool,
+        checkpoint: Checkpoint,
+        metrics: Metrics,
+        ledger: Option<Arc<Ledger>>,
+    ) -> Self {
+        let chain =
+            |lane, number, head| Chain { lane, number, batch: BatchBuilder::default(), head };
+        let [alerts, events] = checkpoint.heads;
+        set(&metrics.spool_bytes, spool.bytes());
+        for (lane, head) in Lane::SPOOLED.iter().zip(&checkpoint.heads) {
+            set(&metrics.sealed_seq.with_label_values(&[lane.as_str()]), head.seq);
+        }
+        Self {
+            identity,
+            pipeline,
+            spool,
+            chains: [
+                chain(Lane::Alerts, LANE_ALERTS, alerts),
+                chain(Lane::Events, LANE_EVENTS, events),
+            ],
+            sealed: Vec::new(),
+            checkpoint,
+            is_dirty: false,
+            metrics,
+            ledger,
+        }
+    }
+
+    /// Takes a chunk in.
+    ///
+    /// # Errors
+    /// If a batch that is full cannot be sealed: out of memory, in practice.
+    pub(crate) fn take(&mut self, chunk: Chunk) -> Result<()> {
+        for item in chunk.items {
+            let processed = self.pipeline.process(item);
+            self.metrics.sums.read();
+            self.metrics.hits.inc_by(processed.event.rule_ids().count() as u64);
+            let is_alert = processed.level.is_some_and(|level| level >= ALERT_LEVEL);
+            self.push(usize::from(!is_alert), &processed.event)?;
+        }
+        self.checkpoint.positions.extend(chunk.positions);
+        for key in &chunk.gone {
+            self.checkpoint.positions.remove(key);
+        }
+        self.is_dirty = true;
+        Ok(())
+    }
+
+    fn push(&mut self, index: usize, event: &Event) -> Result<()> {
+        if self.chains[index].batch.push(event).is_err() {
+            // The bound of a batch; alone the event fits, unless it is monstrous.
+            self.seal_lane(index)?;
+            if let Err(error) = self.chains[index].batch.push(event) {
+                tracing::error!(id = event.id, %error, "an event is too large and is dropped");
+                self.metrics.sums.dropped(DROP_TOO_LARGE);
+                return Ok(());
+            }
+        }
+        if self.chains[index].batch.is_full() {
+            self.seal_lane(index)?;
+        }
+        Ok(())
+    }
+
+    fn seal_lane(&mut self, index: usize) -> Result<()> {
+        let chain = &mut self.chains[index];
+        let events = u64::from(chain.batch.count());
+        if events == 0 {
+            return Ok(());
+        }
+        let epoch = self.spool.epoch();
+        let record = chain.batch.seal(&self.identity, chain.lane, epoch, &chain.head, now())?;
+        chain.head = record.head();
+        self.sealed.push(Sealed {
+            lane: chain.lane,
+            number: chain.number,
+            seq: record.header.seq,
+            events,
+            bytes: record.encode(),
+        });
+        Ok(())
+    }
+
+    /// Returns whether a batch is full, so that a round should be appended now.
+    pub(crate) fn has_full_batch(&self) -> bool {
+        !self.sealed.is_empty()
+    }
+
+    /// Returns whether there is anything to append.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// Closes the batches under way.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(crate) fn seal(&mut self) -> Result<()> {
+        (0..self.chains.len()).try_for_each(|index| self.seal_lane(index))
+    }
+
+    /// Appends what is sealed, with the checkpoint that goes with it. After an error everything is
+    /// kept for the next attempt.
+    ///
+    /// # Errors
+    /// Those of [`Spool::append`].
+    pub(crate) fn append(&mut self) -> agent_spool::Result<()> {
+        let entries: Vec<Entry<'_>> = self
+            .sealed
+            .iter()
+            .map(|sealed| Entry { lane: sealed.number, seq: sealed.seq, bytes: &sealed.bytes })
+            .collect();
+        self.checkpoint.heads = [self.chains[0].head, self.chains[1].head];
+        let checkpoint = self.checkpoint.encode(self.spool.epoch());
+        if let Err(error) = self.spool.append(&entries, &checkpoint) {
+            self.metrics.append_failures.inc();
+            return Err(error);
+        }
+        for sealed in self.sealed.drain(..) {
+            let lane = sealed.lane.as_str();
+            self.metrics.batches.with_label_values(&[lane]).inc();
+            set(&self.metrics.sealed_seq.with_label_values(&[lane]), sealed.seq);
+            self.metrics.sums.spooled(sealed.events);
+            if let Some(ledger) = &self.ledger {
+                ledger.note(sealed.number, sealed.seq, sealed.events);
+            }
+        }
+        set(&self.metrics.spool_bytes, self.spool.bytes());
+        self.is_dirty = false;
+        Ok(())
+    }
+
+    /// Deletes what the receiver has.
+    pub(crate) fn collect(&mut self) {
+        match self.spool.collect() {
+            Ok(0) => {}
+            Ok(bytes) => tracing::debug!(bytes, "freed acknowledged segments"),
+            Err(error) => {
+                tracing::warn!(error = %rules_service::logs::chain(&error), "cannot free spool segments");
+            }
+        }
+        set(&self.metrics.spool_bytes, self.spool.bytes());
+    }
+}
+
+/// Returns the present moment.
+pub(crate) fn now() -> Timestamp {
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,7 @@
+//! The real binary, started, fed, killed and asked.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod agent;
+mod kill;
+mod run;

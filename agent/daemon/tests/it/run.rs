@@ -1,0 +1,167 @@
+//! Running, asking, stopping, full disks, bad configuration.
+
+use crate::agent::{Site, until};
+
+fn json(bytes: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+#[test]
+fn the_sums_close_while_running_and_after() {
+    let mut site = Site::new();
+    site.configure("");
+    site.append(1_000);
+    let agent = site.start();
+    until("spooling", || json(&site.ask("status", &["--json"]).stdout)["spooled"] == 1_000);
+    let answer = site.ask("status", &["--json"]);
+    let status = json(&answer.stdout);
+    assert_eq!(status["unaccounted"], 0, "{status}");
+    assert_eq!((status["read"].as_u64(), status["running"].as_bool()), (Some(1_000), Some(true)));
+    assert_eq!(answer.status.code(), Some(0), "{status}");
+    let text = String::from_utf8(site.ask("status", &[]).stdout).unwrap();
+    assert!(text.contains("read 1000 = spooled 1000 + dropped 0 + in memory 0: closes"), "{text}");
+
+    // The collector of a small site acknowledges; the agent counts it as shipped.
+    for lane in [0, 1] {
+        let last = site.records(lane).last().map_or(0, |record| record.header.seq);
+        agent_spool::Cursor::store(&site.spool(), lane, last).unwrap();
+    }
+    until("shipping", || json(&site.ask("status", &["--json"]).stdout)["shipped"] == 1_000);
+    until("a heartbeat", || {
+        let Ok(bytes) = std::fs::read(site.spool().join(agent_spool::HEARTBEAT_FILE)) else {
+            return false;
+        };
+        let record = agent_wire::Record::decode(&bytes).unwrap();
+        record.verify().unwrap();
+        agent_wire::Heartbeat::open(&record).unwrap().host == "web-1"
+    });
+    assert!(agent.get("/healthz").contains("ok"));
+    assert_eq!(agent.stop(), 0);
+    let answer = site.ask("status", &["--json"]);
+    let status = json(&answer.stdout);
+    assert_eq!(status["running"], false);
+    assert_eq!(answer.status.code(), Some(4));
+}
+
+#[test]
+fn a_full_disk_holds_the_inputs_back_and_nothing_is_lost() {
+    let mut site = Site::new();
+    site.configure("[spool]\nfree_bytes_min = 9000000000000000");
+    site.append(20_000);
+    let agent = site.start();
+    until("the problem", || agent.get("/healthz").contains("free_bytes_min"));
+    let status = json(&site.ask("status", &["--json"]).stdout);
+    assert_eq!(status["spooled"], 0);
+    assert_eq!(status["unaccounted"], 0, "{status}");
+    assert_eq!(agent.stop(), 0);
+    site.configure("");
+    let agent = site.start();
+    until("spooling", || json(&site.ask("status", &["--json"]).stdout)["spooled"] == 20_000);
+    assert_eq!(agent.stop(), 0);
+    assert_eq!(site.events().len(), 20_000);
+}
+
+#[test]
+fn a_stop_seals_what_was_read() {
+    let mut site = Site::new();
+    site.configure("[spool]\nfree_bytes_min = 0\nseal_interval_ms = 60000");
+    let agent = site.start();
+    site.append(10);
+    until("reading", || agent.get("/metrics").contains("vonglau_agent_records_read_total 10"));
+    assert_eq!(agent.stop(), 0);
+    assert_eq!(site.events().len(), 10);
+}
+
+#[test]
+fn a_second_agent_is_refused() {
+    let site = Site::new();
+    site.configure("");
+    let agent = site.start();
+    let second = site.command("run").output().unwrap();
+    assert_eq!(second.status.code(), Some(4));
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("in use by another process"), "{said}");
+    assert_eq!(agent.stop(), 0);
+}
+
+#[test]
+fn rules_are_loaded_again_and_a_broken_file_stops_nothing() {
+    let mut site = Site::new();
+    let rules = site.dir.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    site.configure(&format!("[rules]\nbuiltin = false\ndirs = [\"{}\"]", rules.display()));
+    std::fs::write(rules.join("broken.yml"), "title: [").unwrap();
+    let agent = site.start();
+    site.append(7);
+    until("reading", || agent.get("/metrics").contains("vonglau_agent_events_spooled_total 7"));
+    assert!(agent.get("/metrics").contains("vonglau_agent_hits_total 0"));
+    std::fs::write(
+        rules.join("root.yml"),
+        "title: Root login fails\nid: 6b5f3a52-0000-4000-8000-000000000001\nstatus: test\n\
+         level: high\nlogsource:\n  product: linux\n  service: sshd\ndetection:\n  keywords:\n    \
+         - 'Failed password for root'\n  condition: keywords\n",
+    )
+    .unwrap();
+    agent.signal("HUP");
+    until("the new rule", || agent.get("/metrics").contains("vonglau_agent_rules 1"));
+    site.append(7);
+    until("the hit", || agent.get("/metrics").contains("vonglau_agent_hits_total 1"));
+    // A folder that is gone leaves the rules in force.
+    std::fs::remove_dir_all(&rules).unwrap();
+    agent.signal("HUP");
+    until("the problem", || agent.get("/healthz").contains("rules"));
+    assert!(agent.get("/metrics").contains("vonglau_agent_rules 1"));
+    assert_eq!(agent.stop(), 0);
+    assert_eq!(site.records(agent_spool::LANE_ALERTS).len(), 1);
+}
+
+#[test]
+fn mistakes_are_named_with_their_exit_code() {
+    let site = Site::new();
+    site.configure("[kafka]\nbootstrap = \"k:9092\"\n[kafka.properties]\n\"acks\" = \"0\"");
+    for command in ["check-config", "print-config", "run", "status"] {
+        let answer = site.ask(command, &[]);
+        assert_eq!(answer.status.code(), Some(3), "{command}");
+        assert!(String::from_utf8_lossy(&answer.stderr).contains("'acks' may not be set"));
+    }
+    site.configure("");
+    assert_eq!(site.ask("check-config", &[]).status.code(), Some(0));
+    let identity = String::from_utf8(site.ask("identity", &[]).stdout).unwrap();
+    assert_eq!(identity, String::from_utf8(site.ask("identity", &[]).stdout).unwrap());
+    // A checkpoint nobody understands is fatal and says where it is and what to do.
+    let options = agent_spool::Options {
+        dir: site.spool(),
+        segment_bytes_max: 1 << 20,
+        bytes_max: 1 << 24,
+        free_bytes_min: 0,
+    };
+    let (mut spool, _) = agent_spool::Spool::open(options).unwrap();
+    spool.append(&[], b"{\"version\":9}").unwrap();
+    drop(spool);
+    let answer = site.ask("run", &[]);
+    let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+    assert_eq!(answer.status.code(), Some(4));
+    assert!(said.contains("state/spool") && said.contains("move the folder away"), "{said}");
+}
+
+#[test]
+fn decode_prints_what_would_be_made() {
+    use std::io::Write;
+    let site = Site::new();
+    site.configure("");
+    let mut child = site
+        .command("decode")
+        .args(["--format", "syslog", "--path", "/var/log/auth.log"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{}\n", crate::agent::line(7)).unwrap();
+    drop(input);
+    let answer = child.wait_with_output().unwrap();
+    assert!(answer.status.success());
+    let event = json(&answer.stdout);
+    assert_eq!(event["source.ip"], "203.0.113.9");
+    assert_eq!(event["host.name"], "web-1");
+}

@@ -1,0 +1,140 @@
+//! InputsConfig: the `[input]` part of the agent's configuration file.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest line handed on, bytes; the rest of a longer one is skipped and counted.
+///
+/// Not configurable: the cut decides where the next line begins, and so is part of every event id.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Everything the agent reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InputsConfig {
+    /// Log files, in groups that share their settings.
+    pub files: Vec<FilesConfig>,
+    /// The systemd journal.
+    pub journal: JournalConfig,
+    /// Measurements of the host.
+    pub host: HostConfig,
+    /// How often files are looked at even if the kernel reports no change, ms (default 1000, 50 to
+    /// 60000). Smaller finds rotations sooner and costs one `stat` per file each time.
+    pub scan_interval_ms: u64,
+    /// Most files followed at once (default 4096, 1 to 100000); more is a problem that is reported.
+    pub files_max: usize,
+    /// Most log files held open at once (default 256, 8 to 4096).
+    pub open_max: usize,
+}
+
+impl Default for InputsConfig {
+    fn default() -> Self {
+        Self {
+            files: Vec::new(),
+            journal: JournalConfig::default(),
+            host: HostConfig::default(),
+            scan_interval_ms: 1_000,
+            files_max: 4_096,
+            open_max: 256,
+        }
+    }
+}
+
+/// A group of log files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct FilesConfig {
+    /// Absolute paths or globs (`*`, `?`, `[…]`, `{a,b}`, `**`); a file that several groups match
+    /// belongs to the first.
+    pub paths: Vec<String>,
+    /// Globs left out. Compressed files (`.gz`, `.xz`, `.bz2`, `.zst`, `.lz4`, `.Z`) always are.
+    pub exclude: Vec<String>,
+    /// How lines are decoded.
+    pub format: Format,
+    /// Where to begin in a file never seen before that is there when the agent starts. Files that
+    /// appear later are always read from their beginning.
+    pub start: Start,
+    /// `event.dataset` of its events; empty: chosen by the decoder.
+    pub dataset: String,
+}
+
+/// How lines are decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// By the file's name and by what each line looks like.
+    #[default]
+    Auto,
+    /// Syslog, RFC 3164 or RFC 5424.
+    Syslog,
+    /// nginx access log, combined or common.
+    Nginx,
+    /// Apache access log, combined or common.
+    Apache,
+    /// One JSON object per line.
+    Json,
+    /// Text that is not decoded.
+    Text,
+    /// An entry of the systemd journal as `journalctl --output=json` prints it. Set by the journal
+    /// input; not for configuration files.
+    #[serde(skip)]
+    Journal,
+}
+
+/// Where to begin in a log never seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// At its first byte.
+    #[default]
+    Beginning,
+    /// At its end: what is already there is not read.
+    End,
+}
+
+/// Whether an optional input runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Enabled {
+    /// When it is there and would not repeat what a log file already holds.
+    #[default]
+    Auto,
+    /// Always; its absence is a problem that is reported.
+    Yes,
+    /// Never.
+    No,
+}
+
+/// The systemd journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalConfig {
+    /// `auto` (default): read it when `journalctl` is there and no syslog file (`auth.log`, `secure`,
+    /// `syslog`, `messages`) is among the input files; those hold the same lines.
+    pub enabled: Enabled,
+    /// Where to begin when it was never read before (default `end`).
+    pub start: Start,
+    /// The program to run (default `journalctl`, found in `PATH`).
+    pub program: String,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self { enabled: Enabled::Auto, start: Start::End, program: "journalctl".to_owned() }
+    }
+}
+
+/// Measurements of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostConfig {
+    /// Whether the host is measured (default true).
+    pub enabled: bool,
+    /// Time between measurements, seconds (default 30, 1 to 3600).
+    pub interval_s: u64,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self { enabled: true, interval_s: 30 }
+    }
+}

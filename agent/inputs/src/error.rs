@@ -1,0 +1,33 @@
+//! Error: why inputs could not start.
+
+/// Why inputs could not start. What goes wrong later is told through [`crate::Report`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A path or glob of the configuration is not one.
+    #[error("input.files: '{glob}' is not a valid glob; see the glob syntax of input.files.paths")]
+    Glob {
+        /// The text given.
+        glob: String,
+        /// What is wrong with it.
+        #[source]
+        source: globset::Error,
+    },
+    /// A path of the configuration is not absolute.
+    #[error("input.files: '{0}' is not an absolute path; begin it with '/'")]
+    Relative(String),
+    /// A number of the configuration is out of its bounds.
+    #[error("input.{name} = {value} is out of bounds; give {min} to {max}")]
+    Bounds {
+        /// Field.
+        name: &'static str,
+        /// Value given.
+        value: u64,
+        /// Smallest value allowed.
+        min: u64,
+        /// Largest value allowed.
+        max: u64,
+    },
+    /// The thread that follows files could not be started.
+    #[error("the thread that follows log files could not be started")]
+    Thread(#[source] std::io::Error),
+}

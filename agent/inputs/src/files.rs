@@ -1,0 +1,280 @@
+//! Files: follows log files through growth, rotation, truncation and restart.
+//!
+//! The truth is the periodic scan; the kernel's hints only make it prompt. Everything happens on one
+//! thread in three steps that repeat: *scan* (which files are there, which source is which file),
+//! *read* (one chunk from each source that has something), *hand on* (wait for room in the channel).
+//!
+//! What makes it exact:
+//! 1. A source is a content, not a name: it is known by inode and by prints of its first and of its
+//!    last-read bytes, and is found again under any name beside its old one.
+//! 2. Bytes count only after the prints were checked *behind* the read.
+//! 3. A truncated file is two sources. The unread tail of the first is read from the rotated copy,
+//!    under the first one's name and offsets; the second waits for it.
+//! 4. A position travels with the lines it follows, and never before them.
+
+mod frame;
+mod glob;
+mod name;
+mod position;
+mod print;
+mod read;
+mod replace;
+mod scan;
+mod sibling;
+mod source;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+
+use self::glob::Globs;
+use self::position::Position;
+use self::source::Source;
+use self::watch::Watch;
+use crate::run::Wiring;
+use crate::{Chunk, Count, Error, Format, InputsConfig, SourceMeta, Start};
+
+/// Least time between two looks at the files, so that a busy log is read in larger pieces.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+
+/// How long a rotated file is watched for late lines of a writer that still holds it, and a deleted
+/// one likewise, before its last unfinished line is taken as complete.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// How long an unchanged file stays open.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// Most paths remembered as known although no file is followed there. The first in order are
+/// forgotten first: among names that carry a date these are the oldest.
+const MARKERS_MAX: usize = 4_096;
+
+/// Most rotated files remembered after they were read; the oldest are forgotten first.
+const LEFT_MAX: usize = 1_024;
+
+/// What a group of files has in common.
+struct Group {
+    format: Format,
+    start: Start,
+    dataset: Option<String>,
+}
+
+/// Follows all files of the configuration.
+pub(crate) struct Follower {
+    globs: Globs,
+    groups: Vec<Group>,
+    interval: Duration,
+    grace: Duration,
+    open_max: usize,
+    wiring: Wiring,
+    /// By number, in the order they were met.
+    sources: BTreeMap<u64, Source>,
+    /// Which source is in which inode.
+    index: HashMap<(u64, u64), u64>,
+    next_number: u64,
+    /// Checkpoints whose file has not been found again yet.
+    dormant: Vec<(String, Position)>,
+    /// Paths that were known before this start.
+    known_paths: HashSet<String>,
+    /// Paths whose `seen` checkpoint is in force.
+    markers: BTreeSet<String>,
+    /// Paths whose last source was lost in this scan, with the time of its last known change.
+    forgotten: Vec<(PathBuf, i64)>,
+    /// Marker checkpoints not yet told.
+    new_markers: Vec<String>,
+    /// Sources whose position changed without lines.
+    dirty: BTreeSet<u64>,
+    /// Keys no longer needed, not yet told.
+    gone: Vec<String>,
+    scans: u64,
+    /// Subjects the last scan told as problems.
+    scan_problems: HashSet<String>,
+    /// Subjects told as problems, with their text.
+    problems: HashMap<String, String>,
+    /// Counts of the chunk being made; told once it was handed on.
+    counts: Vec<(Count, u64)>,
+    buffer: Vec<u8>,
+}
+
+impl Follower {
+    /// Checks the configuration and takes over the checkpoints.
+    pub(crate) fn new(
+        config: &InputsConfig,
+        checkpoints: &HashMap<String, String>,
+        wiring: Wiring,
+    ) -> Result<Self, Error> {
+        let globs = Globs::new(&config.files, config.files_max)?;
+        let groups = config.files.iter().map(|group| Group {
+            format: group.format,
+            start: group.start,
+            dataset: Some(group.dataset.clone()).filter(|dataset| !dataset.is_empty()),
+        });
+        let mut follower = Self {
+            globs,
+            groups: groups.collect(),
+            interval: Duration::from_millis(config.scan_interval_ms),
+            grace: GRACE,
+            open_max: config.open_max,
+            wiring,
+            sources: BTreeMap::new(),
+            index: HashMap::new(),
+            next_number: 0,
+            dormant: Vec::new(),
+            known_paths: HashSet::new(),
+            markers: BTreeSet::new(),
+            forgotten: Vec::new(),
+            new_markers: Vec::new(),
+            dirty: BTreeSet::new(),
+            gone: Vec::new(),
+            scans: 0,
+            scan_problems: HashSet::new(),
+            problems: HashMap::new(),
+            counts: Vec::new(),
+            buffer: vec![0; source::CHUNK_BYTES_MAX],
+        };
+        follower.take_over(checkpoints);
+        Ok(follower)
+    }
+
+    fn take_over(&mut self, checkpoints: &HashMap<String, String>) {
+        for (key, json) in checkpoints {
+            if let Some(path) = position::seen_path(key) {
+                self.known_paths.insert(path.to_owned());
+                self.markers.insert(path.to_owned());
+            } else if key.starts_with("file:") {
+                match Position::parse(json) {
+                    Some(position) => {
+                        self.known_paths.insert(position.path.clone());
+                        self.dormant.push((key.clone(), position));
+                    }
+                    None => self.wiring.report.notice(
+                        key,
+                        "its checkpoint is of another version and is not used; the file is read \
+                         from its beginning"
+                            .to_owned(),
+                    ),
+                }
+            }
+        }
+        // Oldest generation first, so that an inode's last one is met last and wins.
+        self.dormant
+            .sort_by(|(_, a), (_, b)| (a.generation, a.changed).cmp(&(b.generation, b.changed)));
+    }
+
+    /// Returns whether one of the files there are now holds what the journal would repeat.
+    pub(crate) fn has_syslog_files(&self) -> bool {
+        const SYSLOG: [&str; 4] = ["auth.log", "secure", "syslog", "messages"];
+        let scan = self.globs.scan();
+        scan.files
+            .keys()
+            .filter_map(|path| path.file_name()?.to_str())
+            .any(|name| SYSLOG.contains(&name))
+    }
+
+    /// Follows the files until stopped.
+    pub(crate) fn run(mut self, runtime: &Runtime) {
+        let wiring = self.wiring.clone();
+        if self.groups.is_empty() {
+            // Nothing to follow: only tells which positions are no longer needed.
+            self.scan();
+            self.read_until(Instant::now(), &mut |chunk| runtime.block_on(wiring.send(chunk)));
+            return;
+        }
+        let watch = Watch::new(self.globs.folders());
+        let mut scan_at = Instant::now();
+        while !wiring.stop.is_cancelled() && !wiring.out.is_closed() {
+            if Instant::now() >= scan_at || watch.names_changed() {
+                self.scan();
+                scan_at = Instant::now() + self.interval;
+            } else {
+                self.look_at_open_files();
+            }
+            let mut send = |chunk| runtime.block_on(wiring.send(chunk));
+            if !self.read_until(scan_at, &mut send) {
+                return;
+            }
+            runtime.block_on(watch.wait(&wiring.stop, PAUSE_MIN, scan_at));
+        }
+    }
+
+    /// Names a content of a source.
+    fn meta(groups: &[Group], path: &Path, group: usize, key: &str) -> SourceMeta {
+        let group = groups.get(group);
+        SourceMeta {
+            key: key.to_owned(),
+            path: Some(path.to_string_lossy().into_owned()),
+            format: group.map_or(Format::Auto, |group| group.format),
+            dataset: group.and_then(|group| group.dataset.clone()),
+        }
+    }
+
+    /// Takes in a source and returns its number.
+    fn add(&mut self, source: Source) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.index.insert(source.id, number);
+        self.sources.insert(number, source);
+        number
+    }
+
+    /// Lets go of a source; its checkpoint is no longer needed.
+    fn remove(&mut self, number: u64) {
+        let Some(source) = self.sources.remove(&number) else { return };
+        if self.index.get(&source.id) == Some(&number) {
+            self.index.remove(&source.id);
+        }
+        self.dirty.remove(&number);
+        let Some(key) = source.key() else { return };
+        self.gone.push(key.to_owned());
+        let at_end = self.groups.get(source.group).is_some_and(|group| group.start == Start::End);
+        let path = source.path.to_string_lossy().into_owned();
+        if at_end && !self.sources.values().any(|other| other.path == source.path) {
+            self.mark(path);
+        }
+    }
+
+    /// Remembers that a path is known although there is no content to know it by.
+    fn mark(&mut self, path: String) {
+        if self.markers.insert(path.clone()) {
+            self.new_markers.push(path);
+        }
+        while self.markers.len() > MARKERS_MAX {
+            let Some(first) = self.markers.pop_first() else { return };
+            self.gone.push(position::seen_key(&first));
+        }
+    }
+
+    /// Tells a problem once per change of its text.
+    fn problem(&mut self, subject: String, text: String) {
+        if self.problems.get(&subject) != Some(&text) {
+            self.wiring.report.problem(&subject, text.clone());
+            self.problems.insert(subject, text);
+        }
+    }
+
+    /// Tells that a problem is over, if it was told.
+    fn resolved(&mut self, subject: &str) {
+        if self.problems.remove(subject).is_some() {
+            self.wiring.report.resolved(subject);
+        }
+    }
+
+    /// Adds to `chunk` every position, marker and end that has not been told. Their lines, if any,
+    /// are in earlier chunks.
+    fn tell_positions(&mut self, chunk: &mut Chunk) {
+        for number in std::mem::take(&mut self.dirty) {
+            let Some(source) = self.sources.get(&number) else { continue };
+            if let Some(key) = source.key() {
+                chunk.positions.push((key.to_owned(), source.position().to_json()));
+            }
+        }
+        for path in std::mem::take(&mut self.new_markers) {
+            chunk.positions.push((position::seen_key(&path), position::SEEN_JSON.to_owned()));
+        }
+        chunk.gone.append(&mut self.gone);
+    }
+}

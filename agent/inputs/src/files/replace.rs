@@ -1,0 +1,213 @@
+//! Replacement: a file that was truncated, or that another one took the place of.
+
+use std::path::Path;
+
+use super::Follower;
+use super::glob::Stat;
+use super::name::{Rotated, rotated};
+use super::position::Position;
+use super::print;
+use super::sibling::{self, Relation, Sibling};
+use super::source::{Place, Source};
+use crate::Count;
+
+impl Follower {
+    /// A source's file no longer holds its content: copied away and truncated, or replaced in place.
+    /// Goes on in the rotated copy if there is one, and begins a new generation in the file.
+    pub(super) fn replaced(&mut self, number: u64) {
+        self.wiring.report.count(Count::Truncations, 1);
+        let Some(source) = self.sources.get_mut(&number) else { return };
+        let (position, id) = (source.position(), source.id);
+        let metadata = source.file.as_ref().and_then(|file| file.metadata().ok());
+        let mut next = Source::new(
+            source.path.clone(),
+            source.real.clone(),
+            source.group,
+            metadata
+                .as_ref()
+                .map_or(Stat { id, size: 0, changed: source.seen.1, links: 1 }, Stat::of),
+        );
+        next.generation = source.generation.saturating_add(1);
+        next.left = source.left;
+        next.scan = source.scan;
+        next.file = source.file.take();
+        next.after = source.after;
+        self.index.remove(&id);
+        let siblings = sibling::siblings(&next.path, &next.real).unwrap_or_default();
+        let free = self.free(siblings, number);
+        let since = match sibling::find(&position, &free, true).cloned() {
+            Some(copy) => {
+                self.go_on_in(number, &position, &copy);
+                next.after = Some(number);
+                Some(copy.stat.changed)
+            }
+            None => {
+                self.lost(&position, &free, "it was truncated or replaced");
+                self.remove(number);
+                Some(position.changed)
+            }
+        };
+        next.after = self.take_missed(&next.place(), since, next.after);
+        self.add(next);
+    }
+
+    /// Continues a content in its rotated copy.
+    fn go_on_in(&mut self, number: u64, position: &Position, copy: &Sibling) {
+        self.drop_unread_owner(copy.stat.id, number);
+        self.move_to(number, &copy.path, copy.stat);
+        let Some(source) = self.sources.get_mut(&number) else { return };
+        source.left = true;
+        source.frozen = true;
+        if copy.stat.size < position.offset {
+            // The copy was taken before the last lines we read: there is nothing left in it for us.
+            source.offset = copy.stat.size;
+            source.skipping = false;
+            if let Ok(file) = std::fs::File::open(&copy.path) {
+                source.tail = print::tail(&file, source.offset).unwrap_or_default();
+            }
+        }
+    }
+
+    /// A file that changed between first sight and first line may have been rotated meanwhile. Returns
+    /// whether something was found that comes first.
+    pub(super) fn is_preceded(&mut self, number: u64) -> bool {
+        let Some(source) = self.sources.get(&number) else { return false };
+        // One that was renamed away itself is older than what is beside it by now.
+        if source.meta.is_some() || source.left || source.seen.1 <= source.born {
+            return false;
+        }
+        let (place, since, before) = (source.place(), source.born, source.after);
+        let last = self.take_missed(&place, Some(since), before);
+        let Some(source) = self.sources.get_mut(&number) else { return false };
+        source.born = source.seen.1;
+        source.after = last;
+        last != before
+    }
+
+    /// Takes in files that were the log between the one we know and the one there is now: rotated
+    /// twice or more while we were not looking. Returns the number of the last one, or `before`.
+    pub(super) fn take_missed(
+        &mut self,
+        current: &Place,
+        since: Option<i64>,
+        before: Option<u64>,
+    ) -> Option<u64> {
+        let Some(since) = since else { return before };
+        let Ok(siblings) = sibling::siblings(&current.path, &current.real) else { return before };
+        let free = self.free(siblings, u64::MAX);
+        let mut missed: Vec<&Sibling> = free
+            .iter()
+            .filter(|sibling| sibling.relation == Relation::Rotated)
+            .filter(|sibling| sibling.stat.id != current.id && sibling.stat.changed > since)
+            .filter(|sibling| !self.is_copied_from_known(&sibling.path))
+            .collect();
+        missed.sort_by_key(|sibling| sibling.stat.changed);
+        let mut last = before;
+        for sibling in missed {
+            self.drop_unread_owner(sibling.stat.id, u64::MAX);
+            let path = current.path.clone();
+            let mut source = Source::new(path, sibling.path.clone(), current.group, sibling.stat);
+            source.left = true;
+            source.scan = self.scans;
+            source.after = last;
+            last = Some(self.add(source));
+            self.wiring.report.count(Count::Rotations, 1);
+        }
+        last
+    }
+
+    /// Whether a file begins like a source we follow.
+    fn is_copied_from_known(&self, file: &Path) -> bool {
+        let first = std::fs::File::open(file)
+            .and_then(|file| print::read_at(&file, 0, print::HEAD_BYTES_MAX))
+            .unwrap_or_default();
+        let name =
+            |source: &Source| source.path.file_name().map(|n| n.to_string_lossy().into_owned());
+        let file_name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        self.sources.values().any(|source| {
+            source.meta.is_some()
+                && source.path.parent() == file.parent()
+                && name(source).is_some_and(|base| rotated(&base, &file_name).is_some())
+                && source.head.begins(&first)
+        })
+    }
+
+    /// Whether a source not read yet is a copy of one that is followed, as `copytruncate` makes just
+    /// before it truncates. As long as both agree there is nothing in it that is not read already.
+    pub(super) fn is_copy(&mut self, number: u64) -> bool {
+        let Some(source) = self.sources.get(&number) else { return false };
+        let Some(file) = source.file.as_ref().filter(|_| source.meta.is_none()) else {
+            return false;
+        };
+        let name = source.real.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        if !name.contains(|c: char| c.is_ascii_digit() || ".-_".contains(c)) {
+            return false;
+        }
+        let originals = self.sources.iter().filter(|(_, original)| {
+            let base = original.real.file_name().map(|name| name.to_string_lossy());
+            original.meta.is_some()
+                && original.real.parent() == source.real.parent()
+                && base.is_some_and(|base| rotated(&base, &name) == Some(Rotated::Plain))
+        });
+        let originals: Vec<u64> = originals.map(|(number, _)| *number).collect();
+        let first = print::read_at(file, 0, print::HEAD_BYTES_MAX).unwrap_or_default();
+        for original in originals {
+            let Some(known) = self.sources.get(&original) else { continue };
+            if first.len() >= known.head.len && !known.head.begins(&first) {
+                continue;
+            }
+            let opened = known.file.as_ref().and_then(|file| file.try_clone().ok());
+            let opened = opened.or_else(|| std::fs::File::open(&known.real).ok());
+            let Some(opened) = opened else { continue };
+            if !known.holds(&opened).unwrap_or(true) {
+                // Truncated meanwhile: this very file is where its tail is.
+                self.replaced(original);
+                return true;
+            }
+            let (Some(source), Ok(metadata)) = (self.sources.get(&number), opened.metadata())
+            else {
+                return false;
+            };
+            let Some(file) = &source.file else { return false };
+            let len = file.metadata().map_or(0, |copy| copy.len()).min(metadata.len());
+            if print::same_up_to(file, &opened, len).unwrap_or(false) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Tells that a content could not be read to its end.
+    pub(super) fn lost(&self, position: &Position, siblings: &[Sibling], what: &str) {
+        let unread = position.size.saturating_sub(position.offset);
+        let compressed = siblings
+            .iter()
+            .filter(|s| s.relation == Relation::Compressed && s.stat.changed >= position.changed)
+            .map(|sibling| sibling.path.display().to_string())
+            .next();
+        if position.left && unread == 0 {
+            return;
+        }
+        if unread > 0 {
+            self.wiring.report.count(Count::LostBytes, unread);
+        }
+        let text = match compressed {
+            Some(path) => format!(
+                "{what} and then compressed ({path}); compressed files are not read, so lines after \
+                 byte {} may be missing; add 'delaycompress' to its logrotate configuration",
+                position.offset
+            ),
+            None if unread > 0 => format!(
+                "{what}, {unread} bytes after byte {} were not read and no rotated copy was found \
+                 beside it; keep rotated files in the same folder",
+                position.offset
+            ),
+            None => format!(
+                "{what}; all {} bytes seen had been read, later lines may be missing as no rotated \
+                 copy was found beside it",
+                position.offset
+            ),
+        };
+        self.wiring.report.notice(&position.path, text);
+    }
+}

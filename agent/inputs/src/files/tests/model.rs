@@ -1,0 +1,147 @@
+//! Random lives of a log against what was written: every line exactly once.
+
+use proptest::prelude::*;
+
+use super::Scene;
+use crate::Start;
+
+#[derive(Debug, Clone)]
+enum Act {
+    /// Writes lines.
+    Write(u8),
+    /// Writes part of a line; the next write ends it.
+    Part,
+    /// Renames the log away and lets the writer begin a new one.
+    Rename,
+    /// Copies the log away and truncates it.
+    CopyTruncate,
+    /// A writer that still holds the renamed file writes to it.
+    Late,
+    /// The agent looks and reads.
+    Cycle,
+    /// The agent is killed after some chunks.
+    Kill(u8),
+    /// The agent stops and starts.
+    Restart,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        5 => (1u8..60).prop_map(Act::Write),
+        1 => Just(Act::Part),
+        2 => Just(Act::Rename),
+        2 => Just(Act::CopyTruncate),
+        1 => Just(Act::Late),
+        4 => Just(Act::Cycle),
+        1 => (0u8..4).prop_map(Act::Kill),
+        1 => Just(Act::Restart),
+    ]
+}
+
+struct Writer {
+    written: Vec<String>,
+    rotated: usize,
+    renamed: bool,
+    partial: bool,
+}
+
+impl Writer {
+    fn line(&mut self) -> String {
+        let number = self.written.len();
+        let text = format!(
+            "Nov 21 08:30:{number:05} host app[{number}]: {}",
+            "x".repeat(number * 37 % 91)
+        );
+        self.written.push(text.clone());
+        text
+    }
+
+    /// Moves x.log.N to x.log.N+1 to make room.
+    fn shift(&mut self, scene: &Scene) {
+        for older in (1..=self.rotated).rev() {
+            scene.rename(&format!("x.log.{older}"), &format!("x.log.{}", older + 1));
+        }
+        self.rotated += 1;
+    }
+
+    fn act(&mut self, act: &Act, scene: &mut Scene) {
+        match act {
+            Act::Write(lines) => {
+                let text: String = (0..*lines).map(|_| self.line() + "\n").collect();
+                self.partial = false;
+                scene.append("x.log", &text);
+            }
+            Act::Part if !self.partial => {
+                // What is written next ends this line, so it is one line with that one.
+                let number = self.written.len();
+                scene.append("x.log", &format!("part {number} "));
+                let rest = self.line();
+                let whole = format!("part {number} {rest}");
+                *self.written.last_mut().unwrap() = whole;
+                scene.append("x.log", &rest);
+                scene.cycle();
+                scene.append("x.log", "\n");
+            }
+            Act::Rename if scene.path("x.log").exists() => {
+                self.shift(scene);
+                scene.rename("x.log", "x.log.1");
+                self.renamed = true;
+            }
+            Act::CopyTruncate if scene.path("x.log").exists() => {
+                self.shift(scene);
+                scene.copy("x.log", "x.log.1");
+                scene.truncate("x.log");
+                self.renamed = false;
+            }
+            Act::Late if self.renamed && !scene.path("x.log").exists() => {
+                let text = self.line() + "\n";
+                scene.append("x.log.1", &text);
+            }
+            Act::Cycle => {
+                scene.cycle();
+            }
+            Act::Kill(chunks) => {
+                scene.cycle_until(usize::from(*chunks));
+                scene.stop();
+            }
+            Act::Restart => scene.stop(),
+            Act::Part | Act::Rename | Act::CopyTruncate | Act::Late => {}
+        }
+    }
+}
+
+fn live(acts: &[Act], glob: &str) {
+    let mut scene = Scene::new(&[glob], Start::Beginning);
+    let mut writer = Writer { written: Vec::new(), rotated: 0, renamed: false, partial: false };
+    // A log the agent has met: before that, rotated files are older than the agent.
+    writer.act(&Act::Write(1), &mut scene);
+    scene.cycle();
+    for act in acts {
+        writer.act(act, &mut scene);
+    }
+    // What was rotated away unseen is found when there is a successor.
+    writer.act(&Act::Write(1), &mut scene);
+    for _ in 0..3 {
+        scene.cycle();
+    }
+    scene.check_unique();
+    let got = scene.texts();
+    let missing: Vec<_> =
+        writer.written.iter().filter(|line| !got.contains(&line.as_str())).take(3).collect();
+    assert!(missing.is_empty(), "missing {missing:?}, notices: {:?}", scene.told().notices);
+    assert_eq!(got.len(), writer.written.len(), "lines twice");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_line_once(acts in proptest::collection::vec(act(), 0..40)) {
+        live(&acts, "x.log");
+    }
+
+    #[test]
+    fn every_line_once_with_rotated_files_in_the_glob(acts in proptest::collection::vec(act(), 0..40)) {
+        live(&acts, "x.log*");
+    }
+}

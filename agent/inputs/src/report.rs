@@ -1,0 +1,82 @@
+//! Report: how inputs tell of problems and of what they counted.
+
+/// What is counted. Every byte of a log ends up in `LineBytes`, or in one of the other byte counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Count {
+    /// Lines handed on.
+    Lines,
+    /// Bytes of the lines handed on, line ends included.
+    LineBytes,
+    /// Lines cut at the length limit.
+    TruncatedLines,
+    /// Bytes skipped as the rest of a line that was cut.
+    TruncatedBytes,
+    /// Bytes of empty lines and of NUL runs, which carry nothing.
+    EmptyBytes,
+    /// Bytes known to have been written that could no longer be read.
+    LostBytes,
+    /// Files found renamed away with another one in their place.
+    Rotations,
+    /// Files found cut, or replaced in place.
+    Truncations,
+    /// Entries read from the systemd journal.
+    JournalEntries,
+    /// Journal entries longer than the limit, skipped.
+    JournalSkipped,
+    /// Measurements of the host.
+    Samples,
+}
+
+impl Count {
+    /// Every count.
+    pub const ALL: [Self; 11] = [
+        Self::Lines,
+        Self::LineBytes,
+        Self::TruncatedLines,
+        Self::TruncatedBytes,
+        Self::EmptyBytes,
+        Self::LostBytes,
+        Self::Rotations,
+        Self::Truncations,
+        Self::JournalEntries,
+        Self::JournalSkipped,
+        Self::Samples,
+    ];
+
+    /// Returns the word for it in metric names: `lines`, `lost_bytes` …
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::LineBytes => "line_bytes",
+            Self::TruncatedLines => "truncated_lines",
+            Self::TruncatedBytes => "truncated_bytes",
+            Self::EmptyBytes => "empty_bytes",
+            Self::LostBytes => "lost_bytes",
+            Self::Rotations => "rotations",
+            Self::Truncations => "truncations",
+            Self::JournalEntries => "journal_entries",
+            Self::JournalSkipped => "journal_skipped",
+            Self::Samples => "samples",
+        }
+    }
+}
+
+/// Receives what goes wrong and what is counted. Called from the inputs' own threads; must be quick.
+pub trait Report: Send + Sync {
+    /// Something stands in the way of one input (`subject`: a path, a glob, `journal`, `host`). Told
+    /// once per change of `text`, which names the reason and the remedy.
+    fn problem(&self, subject: &str, text: String);
+
+    /// The problem of this subject is over. Told only after a problem.
+    fn resolved(&self, subject: &str);
+
+    /// Something happened that cannot be undone and is over, such as lines lost to a rotation; `text`
+    /// names what, and how to prevent it. By default it is only logged.
+    fn notice(&self, subject: &str, text: String) {
+        tracing::warn!(subject, "{text}");
+    }
+
+    /// Adds to a count.
+    fn count(&self, what: Count, amount: u64);
+}

@@ -1,0 +1,100 @@
+//! start: checks the configuration and runs every input.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::files::Follower;
+use crate::{Chunk, Error, InputsConfig, Report, host, journal};
+
+/// What every input needs to run.
+#[derive(Clone)]
+pub(crate) struct Wiring {
+    pub(crate) out: mpsc::Sender<Chunk>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) report: Arc<dyn Report>,
+}
+
+impl Wiring {
+    /// Hands a chunk on, waiting for room. False when it is time to end instead.
+    pub(crate) async fn send(&self, chunk: Chunk) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            sent = self.out.send(chunk) => sent.is_ok(),
+        }
+    }
+}
+
+/// Starts every configured input; call it inside a tokio runtime.
+///
+/// `checkpoints` holds the positions of earlier chunks by key, as they were last made durable. Chunks
+/// go to `out`, whose capacity bounds what is in flight: a full channel makes inputs wait. The
+/// returned task ends when every input has ended: after `stop` is cancelled, or when the receiver of
+/// `out` is gone. Chunks that were not accepted by then are dropped: their bytes are read again at
+/// the next start.
+///
+/// # Errors
+///
+/// When the configuration is wrong. A log that cannot be read is no error: it is told to `report`
+/// and tried again.
+pub fn start(
+    config: InputsConfig,
+    checkpoints: HashMap<String, String>,
+    out: mpsc::Sender<Chunk>,
+    stop: CancellationToken,
+    report: Arc<dyn Report>,
+) -> Result<JoinHandle<()>, Error> {
+    check_bounds(&config)?;
+    let wiring = Wiring { out, stop, report };
+    let follower = Follower::new(&config, &checkpoints, wiring.clone())?;
+    let mut inputs = JoinSet::new();
+    if journal::wanted(&config, &follower, wiring.report.as_ref()) {
+        let cursor = checkpoints.get(journal::KEY).cloned();
+        inputs.spawn(journal::run(config.journal.clone(), cursor, wiring.clone()));
+    }
+    if config.host.enabled {
+        inputs.spawn(host::run(config.host.interval_s, wiring));
+    }
+    // A runtime of its own: the thread must be able to end in order also while the caller's runtime is
+    // being shut down.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(Error::Thread)?;
+    let (done, ended) = tokio::sync::oneshot::channel::<()>();
+    std::thread::Builder::new()
+        .name("files".to_owned())
+        .spawn(move || {
+            follower.run(&runtime);
+            drop(done);
+        })
+        .map_err(Error::Thread)?;
+    Ok(tokio::spawn(async move {
+        while let Some(result) = inputs.join_next().await {
+            if let Err(error) = result {
+                tracing::error!(%error, "an input ended in a panic");
+            }
+        }
+        // An error only says that the thread dropped its end: that is the signal.
+        let _ = ended.await;
+    }))
+}
+
+fn check_bounds(config: &InputsConfig) -> Result<(), Error> {
+    let bounds = [
+        ("scan_interval_ms", config.scan_interval_ms, 50, 60_000),
+        ("files_max", config.files_max as u64, 1, 100_000),
+        ("open_max", config.open_max as u64, 8, 4_096),
+        ("host.interval_s", config.host.interval_s, 1, 3_600),
+    ];
+    for (name, value, min, max) in bounds {
+        if value < min || value > max {
+            return Err(Error::Bounds { name, value, min, max });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The whole input with its thread, its hints and its channel.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_inputs::{Chunk, Count, FilesConfig, HostConfig, InputsConfig, Item, Report, start};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+struct Ear;
+impl Report for Ear {
+    fn problem(&self, subject: &str, text: String) {
+        panic!("{subject}: {text}");
+    }
+    fn resolved(&self, _: &str) {}
+    fn count(&self, _: Count, _: u64) {}
+}
+
+fn config(path: &Path) -> InputsConfig {
+    InputsConfig {
+        files: vec![FilesConfig {
+            paths: vec![path.display().to_string()],
+            ..FilesConfig::default()
+        }],
+        host: HostConfig { enabled: false, ..HostConfig::default() },
+        scan_interval_ms: 100,
+        ..InputsConfig::default()
+    }
+}
+
+/// What the caller holds durable.
+#[derive(Default)]
+struct Durable {
+    positions: HashMap<String, String>,
+    lines: Vec<String>,
+    places: HashSet<(String, u64)>,
+}
+
+impl Durable {
+    fn take(&mut self, chunk: Chunk) {
+        for item in chunk.items {
+            let Item::Line(line) = item else { panic!("files send lines") };
+            let place = (line.source.key.clone(), line.offset);
+            assert!(self.places.insert(place.clone()), "{place:?} twice");
+            self.lines.push(String::from_utf8(line.bytes).unwrap());
+        }
+        self.positions.extend(chunk.positions);
+        for key in chunk.gone {
+            self.positions.remove(&key);
+        }
+    }
+
+    /// Runs the inputs until so many lines are durable.
+    async fn run(&mut self, config: InputsConfig, lines: usize) {
+        let (out, mut chunks) = mpsc::channel(1); let config2 = Path::new(&config.files[0].paths[0]).parent().unwrap().to_path_buf();
+        let stop = CancellationToken::new();
+        let task = start(config, self.positions.clone(), out, stop.clone(), Arc::new(Ear)).unwrap();
+        let receive = async {
+            while self.lines.len() < lines {
+                self.take(chunks.recv().await.expect("runs until stopped"));
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(60), receive).await;
+        if in_time.is_err() { let mut v: Vec<String> = self.lines.iter().map(|l| l.rsplit(" ").next().unwrap().to_string()).collect(); let have: HashSet<usize> = v.drain(..).map(|s| s.parse().unwrap()).collect(); let missing: Vec<usize> = (0..lines).filter(|n| !have.contains(n)).collect(); eprintln!("missing {} first {:?} last {:?}", missing.len(), missing.first(), missing.last()); for e in fs::read_dir(Path::new(&config2)).unwrap() { let e=e.unwrap(); let m=e.metadata().unwrap(); eprintln!("{:?} {} {:?}", e.file_name(), m.len(), m.modified()); } for p in &self.positions { eprintln!("{p:?}"); } panic!(); }
+        // The channel is full or soon will be: stopping must not wait for room in it.
+        stop.cancel();
+        tokio::time::timeout(Duration::from_secs(60), task).await.expect("stops").unwrap();
+    }
+}
+
+fn write(path: &Path, range: std::ops::Range<usize>) {
+    let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+    for number in range {
+        writeln!(file, "Nov 21 08:30:00 host app[1]: line {number}").unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_come_once_through_rotations_and_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.log");
+    let mut durable = Durable::default();
+    write(&path, 0..10_000);
+    // Stopped in the middle: what was not taken is read again, and only that.
+    durable.run(config(&path), 3_000).await;
+    write(&path, 10_000..10_100);
+    fs::rename(&path, folder.path().join("x.log.1")).unwrap();
+    write(&path, 10_100..10_200);
+    durable.run(config(&path), 10_200).await;
+    assert_eq!(durable.lines.len(), 10_200);
+    let all: HashSet<&String> = durable.lines.iter().collect();
+    assert_eq!(all.len(), 10_200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_that_rotates_while_it_is_read_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.log");
+    write(&path, 0..1);
+    let writing = path.clone();
+    let writer = std::thread::spawn(move || {
+        for turn in 0..10 {
+            write(&writing, turn * 2_000 + 1..(turn + 1) * 2_000 + 1);
+            for older in (1..=turn).rev() {
+                let name = |n: usize| writing.with_file_name(format!("x.log.{n}"));
+                fs::rename(name(older), name(older + 1)).unwrap();
+            }
+            fs::rename(&writing, writing.with_file_name("x.log.1")).unwrap();
+        }
+        write(&writing, 20_001..20_002);
+    });
+    let mut durable = Durable::default();
+    durable.run(config(&path), 1).await;
+    writer.join().unwrap();
+    durable.run(config(&path), 20_002).await;
+    let all: HashSet<&String> = durable.lines.iter().collect();
+    assert_eq!((durable.lines.len(), all.len()), (20_002, 20_002));
+}
+
+#[tokio::test]
+async fn mistakes_are_told_at_the_start() {
+    let (out, _chunks) = mpsc::channel(1);
+    let mut config = config(Path::new("/var/log/x.log"));
+    config.scan_interval_ms = 0;
+    let stop = CancellationToken::new();
+    let error = start(config, HashMap::new(), out, stop, Arc::new(Ear)).unwrap_err();
+    assert_eq!(error.to_string(), "input.scan_interval_ms = 0 is out of bounds; give 50 to 60000");
+}

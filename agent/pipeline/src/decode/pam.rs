@@ -1,0 +1,88 @@
+//! PAM: what its modules write under the name of the program that asked.
+
+use rules_event::Event;
+
+use super::program::{FAILURE, SUCCESS, set_action};
+use super::source::{set_source, set_user};
+
+/// Decodes `pam_unix(sshd:auth): …`; false when it is not of that form.
+pub(super) fn decode(message: &str, event: &mut Event) -> bool {
+    let Some((module, rest)) = message.split_once('(') else { return false };
+    let Some((service, text)) = rest.split_once("): ") else { return false };
+    if module.contains(' ') {
+        return false;
+    }
+    event.set("vonglau.pam.module", module.to_owned());
+    let service = service.split_once(':').map_or(service, |(service, _)| service);
+    event.set("vonglau.pam.service", service.to_owned());
+    if let Some(facts) = text.strip_prefix("authentication failure;") {
+        set_action(event, "authentication", "pam_authentication", FAILURE);
+        set_facts(facts, event);
+    } else if let Some(rest) = text.strip_prefix("session opened for user ") {
+        set_action(event, "session", "session_opened", SUCCESS);
+        let (user, by) = rest.split_once(" by ").unwrap_or((rest, ""));
+        set_account(user, event);
+        let by = by.split_once('(').map_or(by, |(by, _)| by);
+        if !by.is_empty() {
+            event.set("vonglau.auth.by", by.to_owned());
+        }
+    } else if let Some(user) = text.strip_prefix("session closed for user ") {
+        set_action(event, "session", "session_closed", SUCCESS);
+        set_account(user, event);
+    } else if text.starts_with("check pass; user unknown") {
+        set_action(event, "authentication", "pam_authentication", FAILURE);
+        event.set("vonglau.auth.invalid_user", true);
+    } else if let Some(user) = text.strip_prefix("password changed for ") {
+        set_action(event, "iam", "password_changed", SUCCESS);
+        set_user(event, user);
+    } else if let Some(rest) = text.strip_prefix("Consecutive login failures for user ") {
+        set_action(event, "authentication", "account_locked", FAILURE);
+        set_user(event, rest.split(' ').next().unwrap_or_default());
+    } else if let Some(rest) = text.strip_prefix("user \"") {
+        // user "x" does not exist in /etc/passwd
+        if let Some((user, reason)) = rest.split_once("\" ") {
+            set_action(event, "authentication", "pam_authentication", FAILURE);
+            set_user(event, user);
+            event.set("event.reason", reason.to_owned());
+        }
+    } else if let Some(user) =
+        quoted_after(text, "account ").or_else(|| quoted_after(text, "user "))
+    {
+        set_user(event, user);
+    }
+    true
+}
+
+/// Sets `rhost=`, `user=` and what else of `logname= uid=0 … rhost=203.0.113.5  user=root` matters.
+pub(super) fn set_facts(facts: &str, event: &mut Event) {
+    // user= comes last and is what a stranger typed: it may hold blanks and equal signs.
+    let (facts, user) = match facts.split_once(" user=") {
+        Some((facts, user)) => (facts, user),
+        None => (facts, ""),
+    };
+    set_user(event, user);
+    for fact in facts.split(' ') {
+        match fact.split_once('=') {
+            Some(("rhost", place)) => set_source(event, place),
+            Some(("tty", tty)) if !tty.is_empty() => event.set("process.tty.name", tty.to_owned()),
+            Some(("ruser", user)) if !user.is_empty() => {
+                event.set("vonglau.auth.by", user.to_owned());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `root`, `root(uid=0)`.
+fn set_account(text: &str, event: &mut Event) {
+    let (name, rest) = text.split_once("(uid=").unwrap_or((text, ""));
+    set_user(event, name.trim_end());
+    if let Some((id, _)) = rest.split_once(')') {
+        event.set("user.id", id.to_owned());
+    }
+}
+
+/// `account x has expired (…)`.
+fn quoted_after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    text.strip_prefix(word)?.split(' ').next().map(|name| name.trim_matches('"'))
+}

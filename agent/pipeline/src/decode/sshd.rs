@@ -1,0 +1,327 @@
+//! sshd: OpenSSH's server.
+//!
+//! Account names are what a stranger typed: they may hold blanks and the words of a message. So the
+//! end of a failed name is looked for from the right, where sshd itself writes the address.
+
+use rules_event::{Event, field};
+
+use super::program::{FAILURE, SUCCESS, set_action};
+use super::source::{is_place, set_port, set_source, set_user};
+
+const AUTH: &str = "authentication";
+const NETWORK: &str = "network";
+
+/// Decodes a message of sshd.
+pub(super) fn decode(message: &str, event: &mut Event) {
+    let message = message.strip_suffix(" [preauth]").unwrap_or(message);
+    let message = ["error: ", "fatal: "]
+        .iter()
+        .find_map(|prefix| message.strip_prefix(prefix))
+        .unwrap_or(message);
+    let _ = login(message, event)
+        || refused(message, event)
+        || ended(message, event)
+        || probed(message, event)
+        || session(message, event);
+}
+
+/// `Failed password for invalid user x from 203.0.113.5 port 22 ssh2` and its kin.
+fn login(message: &str, event: &mut Event) -> bool {
+    let words =
+        [("Accepted ", true), ("Failed ", false), ("Postponed ", false), ("Partial ", false)];
+    let Some((word, accepted, rest)) = words.iter().find_map(|(word, accepted)| {
+        message.strip_prefix(word).map(|rest| (word.trim_end(), *accepted, rest))
+    }) else {
+        return false;
+    };
+    let Some((method, rest)) = rest.split_once(" for ") else { return false };
+    if method.contains(' ') {
+        return false;
+    }
+    let rest = match rest.strip_prefix("invalid user ") {
+        Some(rest) => {
+            event.set("vonglau.auth.invalid_user", true);
+            rest
+        }
+        None => rest.strip_prefix("illegal user ").unwrap_or(rest),
+    };
+    // The name of an account that exists holds no blank; what follows the address then is the key.
+    let found = if accepted { from_left(rest) } else { from_right(rest) };
+    let Some((user, place)) = found else { return false };
+    match word {
+        "Accepted" => set_action(event, AUTH, "ssh_login", SUCCESS),
+        "Failed" => set_action(event, AUTH, "ssh_login", FAILURE),
+        _ => set_action(event, AUTH, "ssh_login_step", Some("unknown")),
+    }
+    set_user(event, user);
+    set_place(place, event);
+    event.set("vonglau.auth.method", method.to_owned());
+    if let Some((_, key)) = place.split_once(" ssh2: ") {
+        event.set("vonglau.auth.key", key.to_owned());
+    }
+    true
+}
+
+/// Attempts that end before a method is tried.
+fn refused(message: &str, event: &mut Event) -> bool {
+    if let Some(rest) = strip_any(message, &["Invalid user ", "Illegal user "]) {
+        // "Invalid user  from …": the name is empty.
+        let Some((user, place)) = from_right(rest) else { return false };
+        set_action(event, AUTH, "ssh_invalid_user", FAILURE);
+        event.set("vonglau.auth.invalid_user", true);
+        set_user(event, user);
+        set_place(place, event);
+        return true;
+    }
+    if let Some(user) = message.strip_prefix("input_userauth_request: invalid user ") {
+        set_action(event, AUTH, "ssh_invalid_user", FAILURE);
+        event.set("vonglau.auth.invalid_user", true);
+        set_user(event, user);
+        return true;
+    }
+    if let Some(rest) = message.strip_prefix("maximum authentication attempts exceeded for ") {
+        let Some((user, place)) = from_right(strip_invalid(rest, event)) else { return false };
+        set_action(event, AUTH, "ssh_too_many_attempts", FAILURE);
+        set_user(event, user);
+        set_place(place, event);
+        return true;
+    }
+    if let Some(rest) = message.strip_prefix("User ") {
+        let Some((who, reason)) = rest.rsplit_once(" not allowed because ") else { return false };
+        let (user, place) = who.rsplit_once(" from ").unwrap_or((who, ""));
+        set_action(event, AUTH, "ssh_user_not_allowed", FAILURE);
+        set_user(event, user);
+        set_source(event, place);
+        event.set("event.reason", reason.to_owned());
+        return true;
+    }
+    if let Some(rest) = message.strip_prefix("PAM: ") {
+        let Some((reason, rest)) = rest.split_once(" for ") else { return false };
+        let Some((user, place)) = strip_invalid(rest, event).rsplit_once(" from ") else {
+            return false;
+        };
+        set_action(event, AUTH, "ssh_pam_failure", FAILURE);
+        set_user(event, user);
+        set_source(event, place);
+        event.set("event.reason", reason.to_owned());
+        return true;
+    }
+    if let Some(rest) = message.strip_prefix("PAM ") {
+        // PAM 2 more authentication failures; logname= uid=0 … rhost=203.0.113.5  user=root
+        let Some((count, facts)) = rest.split_once(" more authentication failure") else {
+            return false;
+        };
+        set_action(event, AUTH, "ssh_pam_failures", FAILURE);
+        if let Ok(count) = count.parse::<i64>() {
+            event.set("vonglau.auth.failures", count);
+        }
+        super::pam::set_facts(facts, event);
+        return true;
+    }
+    if let Some(rest) = message.strip_prefix("ROOT LOGIN REFUSED FROM ") {
+        set_action(event, AUTH, "ssh_user_not_allowed", FAILURE);
+        set_user(event, "root");
+        set_place(rest, event);
+        return true;
+    }
+    false
+}
+
+/// Connections that end.
+fn ended(message: &str, event: &mut Event) -> bool {
+    let starts = [
+        "Connection closed by ",
+        "Connection reset by ",
+        "Disconnected from ",
+        "Disconnecting ",
+        "Received disconnect from ",
+    ];
+    let Some(rest) = strip_any(message, &starts) else {
+        if let Some(reason) = message.strip_prefix("Disconnecting: ") {
+            set_action(event, NETWORK, "ssh_disconnect", None);
+            event.set("event.reason", reason.to_owned());
+            if let Some((_, user)) = reason.split_once("Too many authentication failures for ") {
+                set_user(event, user);
+            }
+            return true;
+        }
+        return false;
+    };
+    set_action(event, NETWORK, "ssh_disconnect", None);
+    let who = ["authenticating user ", "invalid user ", "user "]
+        .iter()
+        .find_map(|word| rest.strip_prefix(word).map(|rest| (*word, rest)));
+    let (place, reason) = match who {
+        Some((word, rest)) => {
+            if word == "invalid user " {
+                event.set("vonglau.auth.invalid_user", true);
+            }
+            // "x 203.0.113.5 port 22: Too many …": the name is what stands before the address.
+            let Some(at) = rest.rfind(" port ") else { return true };
+            let (before, after) = rest.split_at(at);
+            let (user, address) = before.rsplit_once(' ').unwrap_or(("", before));
+            set_user(event, user);
+            set_source(event, address);
+            (after.trim_start(), after.split_once(": ").map(|(_, reason)| reason))
+        }
+        None => {
+            let address = rest.split([' ']).next().unwrap_or_default();
+            set_source(event, address.trim_end_matches(':'));
+            let reason = rest.split_once(": ").map(|(_, reason)| reason);
+            (rest.get(address.len()..).unwrap_or_default().trim_start(), reason)
+        }
+    };
+    if let Some(port) = place.strip_prefix("port ") {
+        set_port(event, digits(port));
+    }
+    if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
+        event.set("event.reason", reason.to_owned());
+    }
+    true
+}
+
+/// Strangers that speak no SSH, or whose address does not fit.
+fn probed(message: &str, event: &mut Event) -> bool {
+    let place = if let Some(place) = strip_any(
+        message,
+        &[
+            "Did not receive identification string from ",
+            "Timeout before authentication for connection from ",
+            "Timeout before authentication for ",
+            "banner exchange: Connection from ",
+            "ssh_dispatch_run_fatal: Connection from ",
+            "Unable to negotiate with ",
+            "scanned from ",
+            "refused connect from ",
+        ],
+    ) {
+        place
+    } else if let Some(reason) = message.strip_prefix("kex_exchange_identification: ") {
+        set_action(event, NETWORK, "ssh_probe", FAILURE);
+        event.set("event.reason", reason.to_owned());
+        return true;
+    } else if message.starts_with("Bad protocol version identification ") {
+        let Some((_, place)) = message.rsplit_once(" from ") else { return false };
+        place
+    } else if let Some(rest) = strip_any(
+        message,
+        &["reverse mapping checking getaddrinfo for ", "Address ", "Nasty PTR record "],
+    ) {
+        // "host [203.0.113.5] failed - …" or "203.0.113.5 maps to host, but …"
+        let address = rest
+            .split_once('[')
+            .and_then(|(_, rest)| rest.split_once(']'))
+            .map(|(address, _)| address)
+            .or_else(|| rest.split(' ').next());
+        set_action(event, NETWORK, "ssh_reverse_mapping", None);
+        set_source(event, address.unwrap_or_default());
+        return true;
+    } else {
+        return false;
+    };
+    set_action(event, NETWORK, "ssh_probe", FAILURE);
+    set_place(place, event);
+    if let Some((_, reason)) = place.split_once(": ") {
+        event.set("event.reason", reason.to_owned());
+    }
+    true
+}
+
+/// Connections and sessions that begin.
+fn session(message: &str, event: &mut Event) -> bool {
+    if let Some(rest) = message.strip_prefix("Connection from ") {
+        set_action(event, NETWORK, "ssh_connect", None);
+        set_place(rest, event);
+        if let Some((_, here)) = rest.split_once(" on ") {
+            let mut words = here.split(' ');
+            if let Some(address) =
+                words.next().filter(|word| word.parse::<std::net::IpAddr>().is_ok())
+            {
+                event.set(field::DESTINATION_IP, address.to_owned());
+            }
+            if let (Some("port"), Some(Ok(port))) =
+                (words.next(), words.next().map(str::parse::<u16>))
+            {
+                event.set(field::DESTINATION_PORT, i64::from(port));
+            }
+        }
+    } else if let Some(rest) = message.strip_prefix("Starting session: ") {
+        // shell on pts/0 for x from 203.0.113.5 port 22 id 0
+        let Some((what, rest)) = rest.split_once(" for ") else { return false };
+        let Some((user, place)) = from_left(rest) else { return false };
+        set_action(event, "session", "ssh_session", SUCCESS);
+        set_user(event, user);
+        set_place(place, event);
+        event.set("vonglau.auth.session", what.to_owned());
+    } else if let Some(rest) = message.strip_prefix("Close session: user ") {
+        let Some((user, place)) = from_left(rest) else { return false };
+        set_action(event, "session", "ssh_session_closed", SUCCESS);
+        set_user(event, user);
+        set_place(place, event);
+    } else if let Some(rest) = message.strip_prefix("subsystem request for ") {
+        set_action(event, "session", "ssh_subsystem", None);
+        let mut words = rest.split(' ');
+        event.set("vonglau.auth.session", words.next().unwrap_or_default().to_owned());
+        if let Some((_, user)) = rest.split_once(" by user ") {
+            set_user(event, user);
+        }
+    } else if message.starts_with("Server listening on ") {
+        set_action(event, "process", "ssh_listening", None);
+    } else if message.starts_with("Received signal 15") {
+        set_action(event, "process", "ssh_stopping", None);
+    } else {
+        return false;
+    }
+    true
+}
+
+fn strip_any<'a>(message: &'a str, starts: &[&str]) -> Option<&'a str> {
+    starts.iter().find_map(|start| message.strip_prefix(start))
+}
+
+fn strip_invalid<'a>(rest: &'a str, event: &mut Event) -> &'a str {
+    match strip_any(rest, &["invalid user ", "illegal user "]) {
+        Some(rest) => {
+            event.set("vonglau.auth.invalid_user", true);
+            rest
+        }
+        None => rest,
+    }
+}
+
+/// Splits at the last " from " that a place follows.
+fn from_right(text: &str) -> Option<(&str, &str)> {
+    let mut end = text.len();
+    while let Some(at) = text.get(..end)?.rfind("from ") {
+        let place = text.get(at + 5..)?;
+        let before = text.get(..at)?;
+        if is_place(place.split(' ').next().unwrap_or_default())
+            && (at == 0 || before.ends_with(' '))
+        {
+            return Some((before.strip_suffix(' ').unwrap_or(before), place));
+        }
+        end = at;
+    }
+    None
+}
+
+/// Splits at the first " from ".
+fn from_left(text: &str) -> Option<(&str, &str)> {
+    text.split_once(" from ")
+}
+
+/// `203.0.113.5 port 22 …`
+fn set_place(place: &str, event: &mut Event) {
+    let mut words = place.split(' ');
+    let address = words.next().unwrap_or_default();
+    set_source(event, address.trim_end_matches([':', ',']));
+    if words.next() == Some("port") {
+        set_port(event, digits(words.next().unwrap_or_default()));
+    }
+}
+
+/// The digits a text begins with.
+fn digits(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text.get(..end).unwrap_or_default()
+}

@@ -1,0 +1,85 @@
+//! sudo and su: acting as somebody else.
+
+use rules_event::{Event, field};
+
+use super::program::{FAILURE, SUCCESS, set_action};
+use super::source::set_user;
+
+/// Decodes `x : TTY=pts/0 ; PWD=/home/x ; USER=root ; COMMAND=/bin/ls`, also with a reason for
+/// refusal before `TTY=`. Spec: sudo manual, LOG FORMAT.
+pub(super) fn decode_sudo(message: &str, event: &mut Event) {
+    let Some((user, rest)) = message.split_once(" : ") else { return };
+    let (facts, command) = match rest.split_once("COMMAND=") {
+        Some((facts, command)) => (facts, Some(command)),
+        None => (rest, None),
+    };
+    let mut reason = None;
+    for (at, fact) in facts.split(" ; ").enumerate() {
+        match fact.trim().trim_end_matches(" ;").split_once('=') {
+            Some(("TTY", tty)) => event.set("process.tty.name", tty.to_owned()),
+            Some(("PWD", folder)) => event.set(field::PROCESS_WORKING_DIRECTORY, folder.to_owned()),
+            Some(("USER", target)) => event.set(field::USER_EFFECTIVE_NAME, target.to_owned()),
+            Some(("GROUP", group)) => event.set("group.name", group.to_owned()),
+            None if at == 0 && !fact.trim().is_empty() => reason = Some(fact.trim().to_owned()),
+            _ => {}
+        }
+    }
+    if command.is_none() && reason.is_none() {
+        return;
+    }
+    let category = match &reason {
+        Some(reason) if reason.contains("password") => "authentication",
+        _ => "process",
+    };
+    set_action(event, category, "sudo", if reason.is_some() { FAILURE } else { SUCCESS });
+    set_user(event, user.trim());
+    if let Some(reason) = reason {
+        if let Some((count, _)) = reason.split_once(" incorrect password attempt") {
+            if let Ok(count) = count.parse::<i64>() {
+                event.set("vonglau.auth.failures", count);
+            }
+        }
+        event.set("event.reason", reason);
+    }
+    if let Some(command) = command {
+        let program = command.split(' ').next().unwrap_or_default();
+        if program.starts_with('/') {
+            event.set(field::PROCESS_EXECUTABLE, program.to_owned());
+        }
+        event.set(field::PROCESS_COMMAND_LINE, command.to_owned());
+    }
+}
+
+/// Decodes what su of shadow-utils and of util-linux write.
+pub(super) fn decode_su(message: &str, event: &mut Event) {
+    let (user, target, outcome) = if let Some(rest) = message.strip_prefix("Successful su for ") {
+        let Some((target, user)) = rest.split_once(" by ") else { return };
+        (user, target, SUCCESS)
+    } else if let Some(rest) = message.strip_prefix("FAILED su for ") {
+        let Some((target, user)) = rest.split_once(" by ") else { return };
+        (user, target, FAILURE)
+    } else if let Some((word, rest)) = message.split_once("(to ") {
+        // "(to root) x on pts/0", "FAILED SU (to root) x on pts/0"
+        let Some((target, rest)) = rest.split_once(") ") else { return };
+        let (user, tty) = rest.split_once(" on ").unwrap_or((rest, ""));
+        if !tty.is_empty() {
+            event.set("process.tty.name", tty.to_owned());
+        }
+        (user, target, if word.starts_with("FAILED") { FAILURE } else { SUCCESS })
+    } else {
+        // "+ /dev/pts/0 x:root", "- /dev/pts/0 x:root"
+        let (sign, rest) = message.split_at_checked(2).unwrap_or_default();
+        let outcome = match sign {
+            "+ " => SUCCESS,
+            "- " => FAILURE,
+            _ => return,
+        };
+        let Some((tty, who)) = rest.split_once(' ') else { return };
+        let Some((user, target)) = who.split_once([':', '-']) else { return };
+        event.set("process.tty.name", tty.to_owned());
+        (user, target, outcome)
+    };
+    set_action(event, "authentication", "su", outcome);
+    set_user(event, user.trim());
+    event.set(field::USER_EFFECTIVE_NAME, target.trim().to_owned());
+}

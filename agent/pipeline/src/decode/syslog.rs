@@ -1,0 +1,229 @@
+//! Syslog: the envelopes of RFC 3164 and RFC 5424, with or without priority.
+
+use rules_event::{Event, field};
+
+use super::{Context, program};
+use crate::moment;
+
+/// Most parameters of structured data that are kept.
+const PARAMETERS_MAX: usize = 64;
+
+/// Facilities `auth` and `authpriv`. Spec: RFC 5424, 6.2.1, table 1.
+const AUTH_FACILITIES: [u8; 2] = [4, 10];
+
+/// Programs whose lines are authentication whatever file they are in.
+const AUTH_PROGRAMS: [&str; 28] = [
+    "sshd",
+    "sshd-session",
+    "sshd-auth",
+    "sudo",
+    "su",
+    "login",
+    "useradd",
+    "usermod",
+    "userdel",
+    "groupadd",
+    "groupmod",
+    "groupdel",
+    "gpasswd",
+    "passwd",
+    "chpasswd",
+    "chage",
+    "chfn",
+    "chsh",
+    "newusers",
+    "systemd-logind",
+    "polkitd",
+    "pkexec",
+    "runuser",
+    "dropbear",
+    "gdm-password",
+    "vsftpd",
+    "unix_chkpwd",
+    "adduser",
+];
+
+/// Decodes a line; false when it has no envelope.
+pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
+    let (priority, rest) = match priority(text) {
+        Some((priority, rest)) => (Some(priority), rest),
+        None => (None, text),
+    };
+    let header = match rest.strip_prefix("1 ").filter(|_| priority.is_some()) {
+        Some(rest) => rfc5424(rest, context, event),
+        None => rfc3164(rest, context, event),
+    };
+    let Some(header) = header else { return false };
+    if let Some(priority) = priority {
+        set_priority(event, priority);
+    }
+    let facility = priority.map(|priority| priority / 8);
+    finish(&header, facility, context, event);
+    true
+}
+
+/// What both envelopes, and the journal, say of a message.
+pub(super) struct Header<'a> {
+    pub(super) host: &'a str,
+    pub(super) process: &'a str,
+    pub(super) pid: &'a str,
+    pub(super) message: &'a str,
+}
+
+/// Sets the fields of a header and decodes the message by its program.
+pub(super) fn finish(
+    header: &Header<'_>,
+    facility: Option<u8>,
+    context: &Context<'_>,
+    event: &mut Event,
+) {
+    event.set(field::EVENT_MODULE, "system");
+    if !header.host.is_empty() {
+        event.set(field::HOST_NAME, header.host.to_owned());
+    }
+    if !header.process.is_empty() {
+        event.set(field::PROCESS_NAME, header.process.to_owned());
+    }
+    if let Ok(pid) = header.pid.parse::<i64>() {
+        event.set(field::PROCESS_PID, pid);
+    }
+    event.set(field::MESSAGE, header.message.to_owned());
+    let base = header.process.rsplit('/').next().unwrap_or_default();
+    let is_auth = AUTH_PROGRAMS.contains(&base)
+        || facility.is_some_and(|facility| AUTH_FACILITIES.contains(&facility))
+        || is_auth_file(context.file_name());
+    event.set(field::EVENT_DATASET, if is_auth { "system.auth" } else { "system.syslog" });
+    program::decode(base, header.message, event);
+}
+
+/// `auth.log`, `secure`, and rotated ones.
+fn is_auth_file(name: &str) -> bool {
+    ["auth.log", "secure", "authlog"].iter().any(|base| {
+        name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
+    })
+}
+
+/// Sets priority, facility and severity.
+pub(super) fn set_priority(event: &mut Event, priority: u8) {
+    event.set(field::LOG_SYSLOG_PRIORITY, i64::from(priority));
+    event.set("log.syslog.facility.code", i64::from(priority / 8));
+    event.set("log.syslog.severity.code", i64::from(priority % 8));
+}
+
+/// `<34>`, at most 191. Spec: RFC 5424, 6.2.1.
+fn priority(text: &str) -> Option<(u8, &str)> {
+    let (digits, rest) = text.strip_prefix('<')?.split_once('>')?;
+    let number = digits.parse().ok().filter(|number| *number <= 191 && digits.len() <= 3)?;
+    Some((number, rest))
+}
+
+/// `Nov 21 08:30:00 host tag[pid]: message`, the time also by RFC 3339 as rsyslog and syslog-ng
+/// write it. Spec: RFC 3164, 4.1.
+fn rfc3164<'a>(text: &'a str, context: &Context<'_>, event: &mut Event) -> Option<Header<'a>> {
+    let (time, rest) = match moment::rfc3164(text, context.read_at, context.zone) {
+        Some(found) => found,
+        None => {
+            let (time, rest) = moment::rfc3339(text, context.zone)?;
+            (time, rest.strip_prefix(' ')?)
+        }
+    };
+    let rest = rest.trim_start_matches(' ');
+    let (host, rest) = rest.split_once(' ')?;
+    // A tag where the host belongs: the line was written without host name.
+    let (host, rest) = if host.ends_with(':') { ("", text_from(text, host)) } else { (host, rest) };
+    event.time = time;
+    let rest = rest.trim_start_matches(' ');
+    let (process, pid, message) = tag(rest).unwrap_or(("", "", rest));
+    Some(Header { host, process, pid, message })
+}
+
+/// Returns `text` from where `part`, a slice of it, begins.
+fn text_from<'a>(text: &'a str, part: &str) -> &'a str {
+    text.find(part).and_then(|start| text.get(start..)).unwrap_or(text)
+}
+
+/// Splits `sshd[123]: message` into name, pid and message.
+fn tag(text: &str) -> Option<(&str, &str, &str)> {
+    let end = text.find([':', '[', ' '])?;
+    let (name, rest) = text.split_at_checked(end)?;
+    if name.is_empty() {
+        return None;
+    }
+    let (pid, rest) = match rest.strip_prefix('[') {
+        Some(rest) => {
+            let (pid, rest) = rest.split_once(']')?;
+            // Some writers leave the colon out behind a pid.
+            (pid, rest.strip_prefix(':').or_else(|| rest.strip_prefix(' '))?)
+        }
+        None => ("", rest.strip_prefix(':')?),
+    };
+    // Linux-PAM before 1.0 wrote its module into the tag: sshd(pam_unix)[123].
+    let name = name.split_once('(').map_or(name, |(name, _)| name);
+    Some((name, pid, rest.trim_start_matches(' ')))
+}
+
+/// `1 time host app pid msgid data message`. Spec: RFC 5424, 6.
+fn rfc5424<'a>(text: &'a str, context: &Context<'_>, event: &mut Event) -> Option<Header<'a>> {
+    let (time, rest) = text.split_once(' ')?;
+    let (host, rest) = rest.split_once(' ')?;
+    let (process, rest) = rest.split_once(' ')?;
+    let (pid, rest) = rest.split_once(' ')?;
+    let (msgid, rest) = rest.split_once(' ')?;
+    let rest = structured_data(rest, event)?;
+    let message = rest.strip_prefix(' ').unwrap_or(rest);
+    let message = message.strip_prefix('\u{feff}').unwrap_or(message);
+    if let Some((time, _)) = moment::rfc3339(time, context.zone) {
+        event.time = time;
+    }
+    if msgid != "-" {
+        event.set("log.syslog.msgid", msgid.to_owned());
+    }
+    let given = |text: &'a str| if text == "-" { "" } else { text };
+    Some(Header { host: given(host), process: given(process), pid: given(pid), message })
+}
+
+/// `-` or `[id name="value" …]…`; returns what follows. Spec: RFC 5424, 6.3.
+fn structured_data<'a>(text: &'a str, event: &mut Event) -> Option<&'a str> {
+    if let Some(rest) = text.strip_prefix('-') {
+        return Some(rest);
+    }
+    let mut rest = text;
+    let mut parameters = Vec::new();
+    while let Some(element) = rest.strip_prefix('[') {
+        let end = element.find([' ', ']'])?;
+        let (id, mut inside) = element.split_at_checked(end)?;
+        while let Some(parameter) = inside.strip_prefix(' ') {
+            let (name, value) = parameter.trim_start_matches(' ').split_once("=\"")?;
+            let (value, after) = quoted(value)?;
+            if parameters.len() < PARAMETERS_MAX {
+                parameters.push((format!("log.syslog.structured_data.{id}.{name}"), value));
+            }
+            inside = after;
+        }
+        rest = inside.strip_prefix(']')?;
+    }
+    if rest.len() == text.len() {
+        return None;
+    }
+    for (name, value) in parameters {
+        event.set(name, value);
+    }
+    Some(rest)
+}
+
+/// Reads up to the closing quote; a backslash escapes `"`, `\` and `]`.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some((value, text.get(at + 1..)?)),
+            '\\' => match characters.next()?.1 {
+                escaped @ ('"' | '\\' | ']') => value.push(escaped),
+                other => value.extend(['\\', other]),
+            },
+            other => value.push(other),
+        }
+    }
+    None
+}

@@ -1,0 +1,138 @@
+//! Pipeline: one item in, one event out.
+
+use std::sync::Arc;
+
+use agent_inputs::{Item, Line};
+use rules_event::{Event, Level, encode_lossless, field};
+use rules_matcher::RuleSet;
+
+use crate::decode::{self, Context};
+use crate::detect::Detector;
+use crate::identity;
+
+/// What is true of every event of this agent.
+#[derive(Debug, Clone)]
+pub struct AgentFacts {
+    /// Agent id as bytes: part of every event id.
+    pub agent_id: [u8; 16],
+    /// The same as text (`agent.id`).
+    pub agent_id_text: String,
+    /// The host the agent runs on (`host.name`).
+    pub host: String,
+    /// Organisation code of the agency (`organization.id`).
+    pub organization: Option<String>,
+    /// Zone of times written without one; see [`crate::timezone`].
+    pub timezone: jiff::tz::TimeZone,
+}
+
+/// Decodes items into events and attaches the rules that hit. Cheap to share between threads.
+pub struct Pipeline {
+    agent: AgentFacts,
+    detector: Detector,
+}
+
+/// A decoded item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Processed {
+    /// The event, with its id, its fields and its hits.
+    pub event: Event,
+    /// Highest level among the rules that hit; `None` without a hit.
+    pub level: Option<Level>,
+}
+
+impl Pipeline {
+    /// Returns a pipeline; without rules it only decodes.
+    #[must_use]
+    pub fn new(agent: AgentFacts, rules: Option<Arc<RuleSet>>) -> Self {
+        Self { agent, detector: Detector::new(rules) }
+    }
+
+    /// Decodes one item and attaches its hits. Never fails: what no decoder understands is an event
+    /// of dataset `text` that holds the line.
+    #[must_use]
+    pub fn process(&self, item: Item) -> Processed {
+        let mut event = match item {
+            Item::Line(line) => self.decode(&line),
+            Item::Sample(sample) => self.complete(sample),
+        };
+        let level = self.detector.attach(&mut event);
+        Processed { event, level }
+    }
+
+    /// Puts another rule set in force, from the next event on.
+    pub fn swap_rules(&self, rules: Arc<RuleSet>) {
+        self.detector.swap(rules);
+    }
+
+    fn decode(&self, line: &Line) -> Event {
+        let source = &line.source;
+        let agent = &self.agent.agent_id;
+        let id = match &line.cursor {
+            Some(cursor) => identity::of_cursor(agent, &source.key, cursor),
+            None => identity::of_offset(agent, &source.key, line.offset),
+        };
+        let mut event = Event::new(line.read_at, id);
+        let (text, escaped) = encode_lossless(&line.bytes);
+        let context = Context {
+            read_at: line.read_at,
+            zone: &self.agent.timezone,
+            format: source.format,
+            path: source.path.as_deref(),
+        };
+        decode::line(&text, &context, &mut event);
+        if let Some(dataset) = &source.dataset {
+            event.set(field::EVENT_DATASET, dataset.clone());
+        }
+        event.set(field::EVENT_ORIGINAL, text.into_owned());
+        if escaped {
+            event.set(field::VONGLAU_ESCAPED, true);
+        }
+        if line.truncated {
+            event.set(field::VONGLAU_TRUNCATED, true);
+        }
+        if let Some(path) = &source.path {
+            event.set(field::LOG_FILE_PATH, path.clone());
+            event.set(field::LOG_OFFSET, i64::try_from(line.offset).unwrap_or(i64::MAX));
+        }
+        self.sign(&mut event);
+        event
+    }
+
+    /// Gives a measurement its id: its instance stands for the source, its time for the offset.
+    fn complete(&self, mut sample: Event) -> Event {
+        let mut source = "sample".to_owned();
+        let instance = ["metricset.name", "system.filesystem.mount_point", "system.network.name"];
+        for name in instance {
+            source.push('\u{1}');
+            source.push_str(sample.get_str(name).unwrap_or_default());
+        }
+        let offset = u64::try_from(sample.time.as_nanos()).unwrap_or_default();
+        sample.id = identity::of_offset(&self.agent.agent_id, &source, offset);
+        if sample.get(field::MESSAGE).is_none() {
+            let message = summary(&sample);
+            sample.set(field::MESSAGE, message);
+        }
+        self.sign(&mut sample);
+        sample
+    }
+
+    fn sign(&self, event: &mut Event) {
+        event.set(field::AGENT_HOST, self.agent.host.clone());
+        event.set(field::AGENT_ID, self.agent.agent_id_text.clone());
+        if let Some(organization) = &self.agent.organization {
+            event.set(field::ORGANIZATION_ID, organization.clone());
+        }
+    }
+}
+
+/// `host: host.cpu.usage=0.25 …`, for people who read events as lines.
+fn summary(sample: &Event) -> String {
+    let mut text = sample.get_str("metricset.name").unwrap_or("sample").to_owned();
+    text.push(':');
+    for (name, value) in sample.fields() {
+        if !name.starts_with("event.") && name != "metricset.name" {
+            text.push_str(&format!(" {name}={value}"));
+        }
+    }
+    text
+}

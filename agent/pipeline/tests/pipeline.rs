@@ -1,0 +1,133 @@
+//! Items in, events out: identity, the facts of the host, and hits.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use agent_inputs::{Format, Item, Line, SourceMeta};
+use agent_pipeline::{AgentFacts, Pipeline};
+use rules_event::{Event, Level, Timestamp, Value, field};
+use rules_matcher::RuleSet;
+
+fn pipeline(rules: Option<Arc<RuleSet>>) -> Pipeline {
+    let agent = AgentFacts {
+        agent_id: [0xab; 16],
+        agent_id_text: "ab".repeat(16),
+        host: "web01".to_owned(),
+        organization: Some("H44.02".to_owned()),
+        timezone: agent_pipeline::timezone("Asia/Ho_Chi_Minh").unwrap(),
+    };
+    Pipeline::new(agent, rules)
+}
+
+fn item(bytes: &[u8], offset: u64, dataset: Option<&str>) -> Item {
+    Item::Line(Line {
+        source: Arc::new(SourceMeta {
+            key: "file:1:2:0:0011223344556677".to_owned(),
+            path: Some("/var/log/auth.log".to_owned()),
+            format: Format::Auto,
+            dataset: dataset.map(str::to_owned),
+        }),
+        offset,
+        cursor: None,
+        bytes: bytes.to_vec(),
+        truncated: false,
+        read_at: "2026-11-21T08:30:00Z".parse().unwrap(),
+    })
+}
+
+const FAILED: &[u8] =
+    b"Nov 21 08:30:00 web01 sshd[1]: Failed password for root from 203.0.113.5 port 22 ssh2";
+
+fn rules(level: &str) -> Arc<RuleSet> {
+    let text = format!(
+        "title: Failed login\nid: 11111111-1111-4111-8111-111111111111\nstatus: test\n\
+         logsource:\n    product: linux\n    service: sshd\n\
+         detection:\n    failed:\n        event.action: ssh_login\n        event.outcome: failure\n    condition: failed\n\
+         level: {level}\n"
+    );
+    let parsed = rules_sigma::parse_file("failed.yml", &text);
+    let rules = parsed.documents.into_iter().filter_map(|document| match document {
+        rules_sigma::Document::Rule(rule) => Some(rule),
+        rules_sigma::Document::Correlation(_) => None,
+    });
+    let (set, diagnostics) = RuleSet::compile(rules.collect());
+    assert_eq!(set.rules().len(), 1, "{diagnostics:?}");
+    Arc::new(set)
+}
+
+fn text<'a>(event: &'a Event, name: &str) -> &'a str {
+    event.get_str(name).unwrap_or("-")
+}
+
+#[test]
+fn every_event_of_a_file_says_where_it_is_from() {
+    let event = pipeline(None).process(item(FAILED, 258, None)).event;
+    assert_eq!(text(&event, field::EVENT_ORIGINAL).as_bytes(), FAILED);
+    assert_eq!(text(&event, field::LOG_FILE_PATH), "/var/log/auth.log");
+    assert_eq!(event.get(field::LOG_OFFSET), Some(&Value::Int(258)));
+    assert_eq!(text(&event, field::AGENT_HOST), "web01");
+    assert_eq!(text(&event, field::AGENT_ID), "ab".repeat(16));
+    assert_eq!(text(&event, field::ORGANIZATION_ID), "H44.02");
+    assert_eq!(text(&event, field::EVENT_DATASET), "system.auth");
+    assert_eq!(event.time.to_string(), "2026-11-21T01:30:00Z");
+    assert_eq!(event.get(field::RULE_ID), None);
+}
+
+#[test]
+fn the_same_bytes_are_the_same_event() {
+    let ids = |offset| pipeline(None).process(item(FAILED, offset, None)).event.id;
+    assert_eq!((ids(7), ids(7).len()), (ids(7), 32));
+    assert_ne!(ids(7), ids(8));
+    // The content has no part in it: place alone decides.
+    assert_eq!(pipeline(None).process(item(b"other", 7, None)).event.id, ids(7));
+}
+
+#[test]
+fn the_configuration_settles_the_dataset() {
+    let event = pipeline(None).process(item(FAILED, 0, Some("app.login"))).event;
+    assert_eq!(text(&event, field::EVENT_DATASET), "app.login");
+    assert_eq!(text(&event, field::EVENT_ACTION), "ssh_login");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_kept_and_flagged() {
+    let event = pipeline(None).process(item(b"a\\b\xff", 0, None)).event;
+    assert_eq!(text(&event, field::EVENT_ORIGINAL), "a\\\\b\\xff");
+    assert_eq!(event.get(field::VONGLAU_ESCAPED), Some(&Value::Bool(true)));
+}
+
+#[test]
+fn hits_are_attached_and_rules_are_swapped() {
+    let pipeline = pipeline(Some(rules("medium")));
+    let processed = pipeline.process(item(FAILED, 0, None));
+    assert_eq!(processed.level, Some(Level::Medium));
+    let event = &processed.event;
+    assert_eq!(event.rule_ids().collect::<Vec<_>>(), ["11111111-1111-4111-8111-111111111111"]);
+    assert_eq!(text(event, field::VONGLAU_LEVEL), "medium");
+    let first = text(event, field::RULE_RULESET).to_owned();
+    assert_eq!(first.len(), 16);
+    let processed = pipeline.process(item(b"nothing to see", 1, None));
+    assert_eq!((processed.level, processed.event.rule_ids().count()), (None, 0));
+    pipeline.swap_rules(rules("critical"));
+    let processed = pipeline.process(item(FAILED, 0, None));
+    assert_eq!(processed.level, Some(Level::Critical));
+    assert_ne!(text(&processed.event, field::RULE_RULESET), first);
+}
+
+#[test]
+fn measurements_get_an_id_each() {
+    let pipeline = pipeline(None);
+    let sample = |set: &str, place: &str| {
+        let mut event = Event::new(Timestamp::from_seconds(5), String::new());
+        event.set("metricset.name", set.to_owned());
+        event.set("system.filesystem.mount_point", place.to_owned());
+        pipeline.process(Item::Sample(event)).event
+    };
+    let ids: HashSet<String> = [("host", ""), ("filesystem", "/"), ("filesystem", "/var")]
+        .into_iter()
+        .map(|(set, place)| sample(set, place).id)
+        .collect();
+    assert_eq!(ids.len(), 3);
+    assert_eq!(text(&sample("host", ""), field::AGENT_HOST), "web01");
+    assert!(text(&sample("host", ""), field::MESSAGE).starts_with("host:"));
+}

@@ -1,0 +1,200 @@
+//! Producer: the one place that speaks with the Kafka client library.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::future_producer::DeliveryFuture;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+
+use crate::ShipperConfig;
+use crate::problem::{Failure, Trouble};
+
+/// The largest message we hand over; topics must take it (`max.message.bytes`): 2 MiB. A batch aims
+/// at 512 KiB before compression, and the longest single event adds less than 1 MiB to that.
+const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// What a lane wants sent.
+#[derive(Debug)]
+pub(crate) struct Message<'a> {
+    pub(crate) topic: &'static str,
+    pub(crate) key: &'a str,
+    pub(crate) headers: &'a [(String, String)],
+    pub(crate) value: &'a [u8],
+}
+
+/// A connection to Kafka. Dropping it forgets whatever it has not delivered.
+pub(crate) struct Producer {
+    client: FutureProducer<Listener>,
+    trouble: Arc<Mutex<Option<Failure>>>,
+}
+
+/// The fate of one message, as a future.
+pub(crate) struct Receipt {
+    topic: &'static str,
+    delivery: Option<DeliveryFuture>,
+}
+
+impl Producer {
+    /// Makes a client; this does not wait for a connection.
+    pub(crate) fn new(config: &ShipperConfig) -> Result<Self, Failure> {
+        let broken = |reason: String| Failure { trouble: Trouble::Properties, topic: None, reason };
+        let mut client = ClientConfig::new();
+        client.set("client.id", "vonglau-agent");
+        let properties =
+            config.resolved().map_err(|error| broken(rules_service::logs::chain(&error)))?;
+        for (name, value) in properties {
+            client.set(name, value);
+        }
+        client
+            .set("bootstrap.servers", &config.bootstrap)
+            // Order and no repeats within a session; acks from all replicas in sync.
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // Never give up: 0 is "for ever". What waits is on disk, not only here.
+            .set("message.timeout.ms", "0")
+            // Batches are compressed already, and gathered already.
+            .set("compression.type", "none")
+            .set("linger.ms", "0")
+            .set("message.max.bytes", MESSAGE_BYTES_MAX.to_string())
+            // Above the bounds of the lanes, which are the ones that hold.
+            .set("queue.buffering.max.messages", "1000")
+            .set("queue.buffering.max.kbytes", "65536")
+            // As Java clients do, so that every tool finds an agent's partition.
+            .set("partitioner", "murmur2_random");
+        client.set_log_level(RDKafkaLogLevel::Critical);
+        let trouble = Arc::new(Mutex::new(None));
+        let listener = Listener { trouble: Arc::clone(&trouble), last: Mutex::new(None) };
+        let client = FutureProducer::from_config_and_context(&client, listener)
+            .map_err(|error| broken(error.to_string()))?;
+        Ok(Self { client, trouble })
+    }
+
+    /// Hands a message over; `None` if the client has no room at the moment.
+    pub(crate) fn send(&self, message: &Message<'_>) -> Result<Option<Receipt>, Failure> {
+        let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
+        for (key, value) in message.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let record = FutureRecord::to(message.topic)
+            .key(message.key)
+            .payload(message.value)
+            .headers(headers);
+        match self.client.send_result(record) {
+            Ok(delivery) => Ok(Some(Receipt { topic: message.topic, delivery: Some(delivery) })),
+            Err((KafkaError::MessageProduction(Code::QueueFull), _)) => Ok(None),
+            Err((error, _)) => Err(failure(&error, Some(message.topic), None)),
+        }
+    }
+
+    /// Returns an error after which the client can send nothing more.
+    pub(crate) fn fatal(&self) -> Option<Failure> {
+        let (code, reason) = self.client.client().fatal_error()?;
+        Some(failure(&KafkaError::Global(code), None, Some(&reason)))
+    }
+
+    /// Returns what the connection complained of since last asked.
+    pub(crate) fn trouble(&self) -> Option<Failure> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Receipt {
+    /// A receipt for nothing: delivered at once.
+    pub(crate) fn none() -> Self {
+        Self { topic: "", delivery: None }
+    }
+}
+
+impl Future for Receipt {
+    type Output = Result<(), Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let topic = self.topic;
+        let Some(delivery) = &mut self.delivery else { return Poll::Ready(Ok(())) };
+        Poll::Ready(match ready!(Pin::new(delivery).poll(context)) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((error, _))) => Err(failure(&error, Some(topic), None)),
+            Err(_) => Err(Failure {
+                trouble: Trouble::Other,
+                topic: Some(topic),
+                reason: "the client was closed".to_owned(),
+            }),
+        })
+    }
+}
+
+/// Hears what the client says of its connections, from the client's threads.
+struct Listener {
+    trouble: Arc<Mutex<Option<Failure>>>,
+    /// The last failure of a single connection.
+    last: Mutex<Option<Failure>>,
+}
+
+impl ClientContext for Listener {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, text: &str) {
+        // Told to the operator through `error` below; the raw lines are for those who look closer.
+        tracing::debug!(facility, text, "kafka client");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        // "All brokers are down" follows, and repeats, what happened to each of them: a refused
+        // connection, a failed handshake. That is what helps, so it is kept.
+        let is_summary = error.rdkafka_error_code() == Some(Code::AllBrokersDown);
+        if is_summary {
+            if trouble.is_none() {
+                trouble.clone_from(&self.last.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+            return;
+        }
+        let heard = failure(&error, None, Some(reason));
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(heard.clone());
+        *trouble = Some(heard);
+    }
+}
+
+fn failure(error: &KafkaError, topic: Option<&'static str>, reason: Option<&str>) -> Failure {
+    let code = error.rdkafka_error_code();
+    let trouble = match code {
+        Some(
+            Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::OperationTimedOut
+            | Code::MessageTimedOut
+            | Code::RequestTimedOut
+            | Code::NetworkException
+            | Code::LeaderNotAvailable
+            | Code::BrokerNotAvailable,
+        ) => Trouble::Unreachable,
+        Some(Code::SSL) => Trouble::Tls,
+        Some(
+            Code::Authentication
+            | Code::SaslAuthenticationFailed
+            | Code::UnsupportedSASLMechanism
+            | Code::IllegalSASLState,
+        ) => Trouble::Credentials,
+        Some(
+            Code::TopicAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed,
+        ) => Trouble::Permission,
+        Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition) => {
+            Trouble::NoTopic
+        }
+        Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => Trouble::TooLarge,
+        _ => Trouble::Other,
+    };
+    let reason = match (reason, code) {
+        (Some(reason), _) => reason.to_owned(),
+        (None, Some(code)) => code.to_string(),
+        (None, None) => error.to_string(),
+    };
+    Failure { trouble, topic, reason }
+}

@@ -1,0 +1,196 @@
+//! Reader: follows one lane of the log while it is written, rotated, cut and deleted.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::file;
+use crate::format::{Found, SEGMENT_HEADER_BYTES, parse_body};
+use crate::segment::{Walker, list, read_epoch, segment_path};
+use crate::{OwnedEntry, Result};
+
+/// Hands out the entries of one lane in order. Reads only, takes no lock, may live in another
+/// process, and may be opened before the spool exists.
+#[derive(Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    lane: u8,
+    after_seq: u64,
+    epoch: Option<u64>,
+    /// The highest segment that was opened.
+    number: u64,
+    open: Option<Open>,
+    ready: VecDeque<OwnedEntry>,
+    damaged_bytes: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    walker: Walker,
+    offset: u64,
+    /// Up to here the file is known to be on the platter.
+    synced: u64,
+    /// Length of the file when it was last searched for frames behind damage.
+    searched: u64,
+    /// A later segment was seen: this one will not change any more.
+    is_final: bool,
+}
+
+impl Reader {
+    /// Opens the lane behind an acknowledged number of the present epoch; see
+    /// [`crate::Cursor::load`].
+    ///
+    /// # Errors
+    /// If the epoch cannot be read.
+    pub fn open(dir: &Path, lane: u8, after_seq: u64) -> Result<Self> {
+        Ok(Self {
+            dir: dir.to_owned(),
+            lane,
+            after_seq,
+            epoch: read_epoch(dir)?,
+            number: 0,
+            open: None,
+            ready: VecDeque::new(),
+            damaged_bytes: 0,
+        })
+    }
+
+    /// Returns the next entry, or `None` if there is nothing more yet: ask again later.
+    ///
+    /// Numbers rise within an epoch. A number left out means damage, or a segment that was deleted
+    /// because a cursor had acknowledged it.
+    ///
+    /// # Errors
+    /// If a file cannot be read or synced; the call may be repeated.
+    #[expect(clippy::should_implement_trait, reason = "it has nothing yet rather than never more")]
+    pub fn next(&mut self) -> Result<Option<OwnedEntry>> {
+        loop {
+            if let Some(entry) = self.ready.pop_front() {
+                self.after_seq = entry.seq;
+                return Ok(Some(entry));
+            }
+            if self.open.is_none() && !self.open_next()? {
+                return Ok(None);
+            }
+            if !self.advance()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Returns the bytes of damage stepped over so far.
+    #[must_use]
+    pub fn damaged_bytes(&self) -> u64 {
+        self.damaged_bytes
+    }
+
+    /// Opens the next segment; false if there is none yet.
+    fn open_next(&mut self) -> Result<bool> {
+        loop {
+            let Some(number) = list(&self.dir)?.into_iter().find(|number| *number > self.number)
+            else {
+                return Ok(false);
+            };
+            let Some(epoch) = read_epoch(&self.dir)? else { return Ok(false) };
+            if self.epoch != Some(epoch) {
+                // The numbering began anew: what was read of the old says nothing of the new.
+                if self.epoch.is_some() {
+                    self.after_seq = 0;
+                }
+                self.epoch = Some(epoch);
+            }
+            let path = segment_path(&self.dir, number);
+            let walker = match Walker::open(&self.dir, number, epoch) {
+                Ok((walker, _)) => walker,
+                // Deleted since it was listed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(file("open", &path)(error)),
+            };
+            if walker.place.epoch > epoch {
+                // A change of epoch is under way; it holds once the epoch file says so.
+                return Ok(false);
+            }
+            self.number = number;
+            if walker.place.epoch < epoch {
+                continue;
+            }
+            self.open = Some(Open {
+                walker,
+                offset: SEGMENT_HEADER_BYTES,
+                synced: 0,
+                searched: 0,
+                is_final: false,
+            });
+            return Ok(true);
+        }
+    }
+
+    /// Reads one frame, or moves on to the next segment; false if there is nothing more yet.
+    fn advance(&mut self) -> Result<bool> {
+        let Some(open) = self.open.as_mut() else { return Ok(true) };
+        let path = segment_path(&self.dir, open.walker.place.number);
+        let length = open.walker.bytes().map_err(file("read", &path))?;
+        if open.offset > length {
+            // Cut behind our back; what we have had is skipped by its number.
+            open.offset = SEGMENT_HEADER_BYTES;
+            open.synced = 0;
+        }
+        match open.walker.examine(open.offset, length).map_err(file("read", &path))? {
+            Found::Frame { bytes, body } => {
+                let epoch = self.epoch.unwrap_or_default();
+                if let Some(round) = parse_body(body) {
+                    let wanted = round
+                        .entries
+                        .iter()
+                        .filter(|entry| entry.lane == self.lane && entry.seq > self.after_seq)
+                        .map(|entry| OwnedEntry {
+                            epoch,
+                            seq: entry.seq,
+                            bytes: entry.bytes.to_vec(),
+                        });
+                    self.ready.extend(wanted);
+                }
+                if !self.ready.is_empty() && open.offset + bytes > open.synced {
+                    let synced = open.walker.file.sync_data().map_err(file("sync", &path));
+                    if synced.is_err() {
+                        self.ready.clear();
+                    }
+                    synced?;
+                    open.synced = length;
+                }
+                open.offset += bytes;
+                return Ok(true);
+            }
+            Found::Gap { bytes } => {
+                self.damaged_bytes += bytes;
+                open.offset += bytes;
+                return Ok(true);
+            }
+            Found::End | Found::Invalid => {}
+        }
+        if !open.is_final {
+            // Once a later segment exists this one is complete, so look at it once more.
+            open.is_final = list(&self.dir)?.into_iter().any(|number| number > self.number);
+            if open.is_final {
+                return Ok(true);
+            }
+        }
+        // Bytes that are no frame: a write in progress or torn, unless a valid frame follows.
+        if length > open.offset && length != open.searched {
+            open.searched = length;
+            let next = open.walker.resync(open.offset, length).map_err(file("read", &path))?;
+            if let Some(next) = next {
+                tracing::warn!(path = %path.display(), offset = open.offset, bytes = next - open.offset, "stepped over damage in the spool");
+                self.damaged_bytes += next - open.offset;
+                open.offset = next;
+                return Ok(true);
+            }
+        }
+        if open.is_final {
+            self.damaged_bytes += length.saturating_sub(open.offset);
+            self.open = None;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}

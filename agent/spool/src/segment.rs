@@ -1,0 +1,157 @@
+//! Segment files and the epoch file: names, listing, creation, and walking through one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::file;
+use crate::format::{
+    FRAME_HEADER_BYTES, Found, Place, SEGMENT_HEADER_BYTES, claimed_bytes, examine,
+    parse_segment_header, resync, segment_header,
+};
+use crate::{Error, Result};
+
+/// Holds the epoch as decimal text.
+pub(crate) const EPOCH_FILE: &str = "epoch";
+/// End of the names of segments.
+pub(crate) const SEGMENT_SUFFIX: &str = ".seg";
+/// End of the names of files not yet in place.
+pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
+/// Segments are named by this many digits, so that they sort as text.
+const NAME_DIGITS: usize = 20;
+/// More bytes than this are no segment of ours, whatever the configuration says: 1 GiB.
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:0NAME_DIGITS$}{SEGMENT_SUFFIX}"))
+}
+
+/// Returns the numbers of the segments in a folder, lowest first; none if the folder is absent.
+pub(crate) fn list(dir: &Path) -> Result<Vec<u64>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(file("list spool", dir)(error)),
+    };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(file("list spool", dir))?.file_name();
+        let number = name.to_str().and_then(|name| {
+            let digits = name.strip_suffix(SEGMENT_SUFFIX)?;
+            if digits.len() == NAME_DIGITS { digits.parse::<u64>().ok() } else { None }
+        });
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Returns the epoch, or `None` if nothing was begun yet.
+pub(crate) fn read_epoch(dir: &Path) -> Result<Option<u64>> {
+    let path = dir.join(EPOCH_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim_end().parse().map(Some).map_err(|_| Error::Epoch { path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Error::Epoch { path }),
+        Err(error) => Err(file("read", &path)(error)),
+    }
+}
+
+pub(crate) fn write_epoch(dir: &Path, epoch: u64) -> Result<()> {
+    let path = dir.join(EPOCH_FILE);
+    replace(&path, format!("{epoch}\n").as_bytes()).map_err(file("write", &path))?;
+    sync_dir(dir)
+}
+
+/// Creates a segment that holds its header and nothing else. It appears whole or not at all.
+pub(crate) fn create(dir: &Path, place: Place) -> Result<File> {
+    let path = segment_path(dir, place.number);
+    replace(&path, &segment_header(place)).map_err(file("create", &path))?;
+    sync_dir(dir)?;
+    open_writable(&path)
+}
+
+pub(crate) fn open_writable(path: &Path) -> Result<File> {
+    File::options().read(true).write(true).open(path).map_err(file("open", path))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(TEMPORARY_SUFFIX);
+    let mut file = File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}
+
+/// Makes renames and deletions in a folder survive a power cut.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(file("sync folder", dir))
+}
+
+/// An open segment that is looked through frame by frame.
+#[derive(Debug)]
+pub(crate) struct Walker {
+    pub(crate) file: File,
+    pub(crate) place: Place,
+    buffer: Vec<u8>,
+}
+
+impl Walker {
+    /// Opens a segment; `epoch` is the one it must be of if its header is damaged.
+    ///
+    /// The flag says whether the header is as it should be.
+    pub(crate) fn open(dir: &Path, number: u64, epoch: u64) -> io::Result<(Self, bool)> {
+        let file = File::open(segment_path(dir, number))?;
+        let mut header = [0; SEGMENT_HEADER_BYTES as usize];
+        read_at(&file, &mut header, 0)?;
+        let stated = parse_segment_header(&header).filter(|place| place.number == number);
+        let place = stated.unwrap_or(Place { epoch, number });
+        Ok((Self { file, place, buffer: Vec::new() }, stated.is_some()))
+    }
+
+    pub(crate) fn bytes(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Says what stands at an offset of a file of `length` bytes.
+    pub(crate) fn examine(&mut self, offset: u64, length: u64) -> io::Result<Found<'_>> {
+        let available = length.saturating_sub(offset);
+        let head = available.min(FRAME_HEADER_BYTES as u64) as usize;
+        self.buffer.clear();
+        self.buffer.resize(head, 0);
+        if !read_at(&self.file, &mut self.buffer, offset)? {
+            return Ok(Found::Invalid);
+        }
+        if let Some(claimed) = claimed_bytes(&self.buffer)
+            && claimed <= available
+            && claimed <= crate::FRAME_BYTES_MAX
+        {
+            self.buffer.resize(claimed as usize, 0);
+            if !read_at(&self.file, &mut self.buffer[head..], offset + head as u64)? {
+                return Ok(Found::Invalid);
+            }
+        }
+        Ok(examine(&self.buffer, available, self.place, offset))
+    }
+
+    /// Returns the offset of the next valid frame behind damage at `offset`, if there is one.
+    pub(crate) fn resync(&mut self, offset: u64, length: u64) -> io::Result<Option<u64>> {
+        let available = length.saturating_sub(offset).min(SEGMENT_BYTES_MAX) as usize;
+        let mut rest = vec![0; available];
+        if !read_at(&self.file, &mut rest, offset)? {
+            return Ok(None);
+        }
+        Ok(resync(&rest, self.place, offset).map(|index| offset + index as u64))
+    }
+}
+
+/// Fills the buffer; false if the file has become shorter meanwhile.
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+    match file.read_exact_at(buffer, offset) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}

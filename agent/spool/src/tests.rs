@@ -1,0 +1,89 @@
+//! The spool against a model queue, and the faults of disks one by one.
+
+mod faults;
+mod model;
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use crate::disk::Disk;
+use crate::{Entry, Options, Reader, Recovery, Spool};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// What the fake disk does to the next write.
+#[derive(Debug, Clone, Copy, Default)]
+struct Faults {
+    /// Only so many bytes are written, then ENOSPC.
+    room: Option<u64>,
+    /// Cutting back fails too, as when the process dies before it can.
+    no_cut: bool,
+    /// Syncing fails.
+    no_sync: bool,
+    /// What statvfs says.
+    free_bytes: Option<u64>,
+}
+
+/// A disk over real files that fails as told.
+#[derive(Debug, Clone, Default)]
+struct FakeDisk(Arc<Mutex<Faults>>);
+
+impl FakeDisk {
+    fn set(&self, faults: Faults) {
+        *self.0.lock().unwrap() = faults;
+    }
+
+    fn get(&self) -> Faults {
+        *self.0.lock().unwrap()
+    }
+}
+
+impl Disk for FakeDisk {
+    fn write(&mut self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let room = self.get().room.unwrap_or(u64::MAX).min(bytes.len() as u64) as usize;
+        file.write_all_at(&bytes[..room], offset)?;
+        if room < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        if self.get().no_sync { Err(io::Error::other("platter")) } else { file.sync_data() }
+    }
+
+    fn cut(&mut self, file: &File, length: u64) -> io::Result<()> {
+        if self.get().no_cut { Err(io::Error::other("died")) } else { file.set_len(length) }
+    }
+
+    fn free_bytes(&mut self, _: &Path) -> io::Result<u64> {
+        Ok(self.get().free_bytes.unwrap_or(u64::MAX))
+    }
+}
+
+fn options(dir: &Path) -> Options {
+    Options {
+        dir: dir.to_owned(),
+        segment_bytes_max: 4096,
+        bytes_max: Options::BYTES_MAX_MIN,
+        free_bytes_min: 1000,
+    }
+}
+
+fn open(dir: &Path) -> (Spool, Recovery, FakeDisk) {
+    let disk = FakeDisk::default();
+    let (spool, recovery) = Spool::open_on(options(dir), Box::new(disk.clone())).unwrap();
+    (spool, recovery, disk)
+}
+
+/// The content of an entry says who it is, and differs at every byte's place.
+fn content(lane: u8, seq: u64, length: usize) -> Vec<u8> {
+    (0..length).map(|index| (index as u64 * 7 + seq * 31 + u64::from(lane)) as u8).collect()
+}
+
+fn append(spool: &mut Spool, lane: u8, seq: u64, length: usize) -> crate::Result<()> {
+    let bytes = content(lane, seq, length);
+    spool.append(&[Entry { lane, seq, bytes: &bytes }], format!("at {lane}/{seq}").as_bytes())
+}
+
+fn drain(reader: &mut Reader) -> Vec<u64> {
+    std::iter::from_fn(|| reader.next().unwrap()).map(|entry| entry.seq).collect()
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Measures one set of figures and prints one JSON line for each.
+#
+#   benches/run.sh --list        name the sets
+#   benches/run.sh NAME [NAME…]  measure them (release build; starts the servers they need)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cache=${VONGLAU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vonglau}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+log_dir=$cache/logs
+mkdir -p "$log_dir"
+# shellcheck source=deploy/lib/common.sh
+. deploy/lib/common.sh
+step "building (release)" cargo build --release --locked --bins
+export VONGLAU_BIN_DIR=$CARGO_TARGET_DIR/release
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/vonglau-bench.XXXXXX")
+broker=''
+finish() {
+  [ -n "$broker" ] && { kill "$broker" 2> /dev/null || true; wait "$broker" 2> /dev/null || true; }
+  rm -rf "$scratch"
+}
+trap finish EXIT
+case " $* " in
+  *" standalone "*)
+    export VONGLAU_CHDB_LIB=${VONGLAU_CHDB_LIB:-$cache/chdb/libchdb.so}
+    step "fetching the embedded ClickHouse" deploy/lib/fetch-chdb.sh "$VONGLAU_CHDB_LIB"
+    ;;
+esac
+case " $* " in
+  *kafka*)
+    if [ -z "${KAFKA_BOOTSTRAP:-}" ]; then
+      tests/lib/kafka.sh fetch "$cache/kafka"
+      port=$(tests/lib/kafka.sh free-port)
+      KAFKA_AUTO_CREATE=true tests/lib/kafka.sh run "$cache/kafka" "$scratch/kafka" "$port" > "$log_dir/bench-kafka.log" 2>&1 &
+      broker=$!
+      export KAFKA_BOOTSTRAP=127.0.0.1:$port
+      until (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do
+        kill -0 "$broker" || die "Kafka did not start; see $log_dir/bench-kafka.log"
+        sleep 0.2
+      done
+    fi
+    ;;
+esac
+"$VONGLAU_BIN_DIR/vonglau-bench" "$@"

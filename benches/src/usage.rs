@@ -1,0 +1,33 @@
+//! What a process has used so far, as the kernel counts it.
+
+use anyhow::{Context, Result};
+
+/// Clock ticks a second in `/proc/PID/stat`: fixed at 100 for every Linux user space (`USER_HZ`).
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// CPU and memory of one process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// User and system time, seconds, of all its threads.
+    pub cpu_seconds: f64,
+    /// Peak resident memory, MiB.
+    pub peak_mib: f64,
+}
+
+/// Returns what a running process has used.
+pub(crate) fn of(pid: u32) -> Result<Usage> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<&str> =
+        stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
+    let ticks = |index: usize| -> Result<f64> { Ok(fields.get(index).context("short")?.parse()?) };
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let peak_kib: f64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next())
+        .context("no VmHWM")?
+        .parse()?;
+    Ok(Usage {
+        cpu_seconds: (ticks(11)? + ticks(12)?) / TICKS_A_SECOND,
+        peak_mib: peak_kib / 1024.0,
+    })
+}

@@ -1,0 +1,250 @@
+//! From hits to alerts: what the rules and correlations say about one range of events.
+//!
+//! Alert ids are derived from what fired, so recording the same thing again is an update:
+//! * a rule: rule id, entity, and the hour of the event (one alert an hour and entity, with a count);
+//! * a correlation: its id, its group and the start of its window (the correlator's `key`).
+
+use std::collections::{BTreeMap, HashMap};
+
+use collector_incident::{Alert, Entity};
+use rules_correlate::{Correlator, Fired, Limits};
+use rules_event::{Event, Level, Timestamp, field};
+use rules_pack::Loaded;
+use rules_sigma::Custom;
+use uuid::Uuid;
+
+/// Rules of this level and above alert by themselves; lower ones only feed correlations.
+const ALERT_LEVEL_MIN: Level = Level::Medium;
+/// One alert of a rule covers this much event time for one entity.
+const RULE_WINDOW_SECONDS: i64 = 3600;
+/// Event ids kept with an alert; its count goes on.
+const EVIDENCE_MAX: usize = 100;
+/// Name space of our alert ids (UUIDv5).
+const ALERTS: Uuid = Uuid::from_bytes(*b"vonglau/alert/v1");
+
+/// What an alert takes over from the rule that fired.
+#[derive(Debug, Clone)]
+struct RuleFacts {
+    title: String,
+    level: Level,
+    techniques: Vec<String>,
+    custom: Custom,
+}
+
+/// How the count of an alert is to be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tally {
+    /// Events of this range, to be added to what is stored.
+    Added,
+    /// All events of the window, replacing what is stored.
+    Total,
+}
+
+/// Rules, correlations and their memory.
+pub(crate) struct Detector {
+    rules: HashMap<String, RuleFacts>,
+    correlator: Correlator,
+}
+
+impl Detector {
+    /// Returns a detector for loaded rules, and what is wrong with their correlations.
+    pub(crate) fn new(loaded: Loaded) -> (Self, Vec<String>) {
+        let mut rules = HashMap::new();
+        let mut names = HashMap::new();
+        for rule in &loaded.rules {
+            if let Some(name) = &rule.name {
+                names.insert(name.clone(), rule.id.clone());
+            }
+            let facts = RuleFacts {
+                title: rule.title.clone(),
+                level: rule.level,
+                techniques: rule.techniques(),
+                custom: rule.custom.clone(),
+            };
+            rules.insert(rule.id.clone(), facts);
+        }
+        for correlation in &loaded.correlations {
+            if let Some(name) = &correlation.name {
+                names.insert(name.clone(), correlation.id.clone());
+            }
+            let facts = RuleFacts {
+                title: correlation.title.clone(),
+                level: correlation.level,
+                techniques: correlation.techniques(),
+                custom: correlation.custom.clone(),
+            };
+            rules.insert(correlation.id.clone(), facts);
+        }
+        let (correlator, problems) =
+            Correlator::new(loaded.correlations, &names, Limits::default());
+        (Self { rules, correlator }, problems)
+    }
+
+    /// Returns how far back hits must be replayed to rebuild the memory of correlations.
+    pub(crate) fn memory(&self) -> std::time::Duration {
+        self.correlator.longest_timespan()
+    }
+
+    /// Returns live correlation keys, and how many were evicted at the bound.
+    pub(crate) fn load(&self) -> (usize, u64) {
+        (self.correlator.keys(), self.correlator.evicted())
+    }
+
+    /// Feeds an event to the correlations without raising anything: used to rebuild their memory.
+    pub(crate) fn remember(&mut self, event: &Event) {
+        let ids: Vec<&str> = event.rule_ids().collect();
+        self.correlator.observe(event, &ids);
+    }
+
+    /// Returns the alerts that the events give rise to, merged by id.
+    pub(crate) fn judge<'a>(
+        &mut self,
+        events: impl Iterator<Item = &'a Event>,
+    ) -> BTreeMap<String, (Alert, Tally)> {
+        let mut alerts = BTreeMap::new();
+        for event in events {
+            let ids: Vec<&str> = event.rule_ids().collect();
+            if ids.is_empty() {
+                continue;
+            }
+            for id in &ids {
+                self.judge_hit(event, id, &mut alerts);
+            }
+            for fired in self.correlator.observe(event, &ids) {
+                self.judge_fired(event, &fired, &mut alerts);
+            }
+        }
+        alerts
+    }
+
+    fn judge_hit(&self, event: &Event, rule_id: &str, alerts: &mut BTreeMap<String, (Alert, Tally)>) {
+        let Some(facts) = self.rules.get(rule_id) else { return };
+        if facts.level < ALERT_LEVEL_MIN {
+            return;
+        }
+        let entity = entity_of(event);
+        let hour = event.time.as_seconds().div_euclid(RULE_WINDOW_SECONDS);
+        let id = alert_id(&format!("rule|{rule_id}|{:?}|{hour}", entity.pairs()));
+        let (alert, _) = alerts
+            .entry(id.clone())
+            .or_insert_with(|| (facts.alert(id, rule_id, entity, event), Tally::Added));
+        alert.count += 1;
+        alert.first = alert.first.min(event.time);
+        alert.last = alert.last.max(event.time);
+        add(&mut alert.event_ids, &event.id);
+        add(&mut alert.agents, event.get_str(field::AGENT_ID).unwrap_or_default());
+    }
+
+    fn judge_fired(&self, event: &Event, fired: &Fired, alerts: &mut BTreeMap<String, (Alert, Tally)>) {
+        let Some(facts) = self.rules.get(&fired.correlation_id) else { return };
+        if facts.level < ALERT_LEVEL_MIN {
+            return;
+        }
+        let id = alert_id(&format!("correlation|{}", fired.key));
+        let entity = Entity::from_group(&fired.group);
+        let (alert, _) = alerts.entry(id.clone()).or_insert_with(|| {
+            (facts.alert(id, &fired.correlation_id, entity, event), Tally::Total)
+        });
+        alert.count = alert.count.max(fired.count);
+        (alert.first, alert.last) = (fired.first, fired.last);
+        alert.event_ids = fired.event_ids.iter().take(EVIDENCE_MAX).cloned().collect();
+        add(&mut alert.agents, event.get_str(field::AGENT_ID).unwrap_or_default());
+        alert.summary = fired_summary(&facts.title, fired);
+    }
+}
+
+impl RuleFacts {
+    fn alert(&self, id: String, rule_id: &str, entity: Entity, event: &Event) -> Alert {
+        Alert {
+            id,
+            rule_id: rule_id.to_owned(),
+            title: self.title.clone(),
+            title_vi: self.custom.title_vi.clone().unwrap_or_default(),
+            level: self.level,
+            techniques: self.techniques.clone(),
+            attack_version: self.custom.attack_version.clone().unwrap_or_default(),
+            summary: event.get_str(field::MESSAGE).map(short).unwrap_or_default(),
+            entity,
+            first: event.time,
+            last: event.time,
+            count: 0,
+            event_ids: Vec::new(),
+            agents: Vec::new(),
+            organization: event.get_str(field::ORGANIZATION_ID).map(str::to_owned),
+            incident_type: self.custom.incident_type.clone(),
+            runbook_vi: self.custom.runbook_vi.clone(),
+            runbook_en: self.custom.runbook_en.clone(),
+        }
+    }
+}
+
+/// Returns an alert about the pipeline itself, such as a broken chain.
+pub(crate) fn alert_about_agent(
+    kind: &str,
+    titles: (&str, &str),
+    level: Level,
+    agent: &str,
+    summary: String,
+    now: Timestamp,
+) -> Alert {
+    let mut entity = Entity::default();
+    entity.set(field::AGENT_ID, agent);
+    Alert {
+        id: alert_id(&format!("pipeline|{kind}|{agent}|{summary}")),
+        rule_id: format!("vonglau-{kind}"),
+        title: titles.0.to_owned(),
+        title_vi: titles.1.to_owned(),
+        level,
+        // ATT&CK v19: Impair Defenses became T1685.
+        techniques: vec!["T1685".to_owned()],
+        attack_version: "19".to_owned(),
+        entity,
+        first: now,
+        last: now,
+        count: 1,
+        event_ids: Vec::new(),
+        agents: vec![agent.to_owned()],
+        organization: None,
+        incident_type: None,
+        runbook_vi: None,
+        runbook_en: None,
+        summary,
+    }
+}
+
+/// Whom an event speaks of: the address it came from; without one, host and user.
+///
+/// An attacker's address is the same on every host they try, so it alone groups their alerts.
+fn entity_of(event: &Event) -> Entity {
+    let mut entity = Entity::default();
+    if let Some(address) = event.get_str(field::SOURCE_IP) {
+        entity.set(field::SOURCE_IP, address);
+        return entity;
+    }
+    let host = event.get_str(field::AGENT_HOST).or_else(|| event.get_str(field::HOST_NAME));
+    entity.set(field::AGENT_HOST, host.unwrap_or_default());
+    entity.set(field::USER_NAME, event.get_str(field::USER_NAME).unwrap_or_default());
+    entity
+}
+
+fn fired_summary(title: &str, fired: &Fired) -> String {
+    let group: Vec<String> =
+        fired.group.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let distinct = if fired.values > 0 { format!(", {} distinct", fired.values) } else { String::new() };
+    format!("{title}: {} events{distinct}, {}", fired.count, group.join(" "))
+}
+
+fn alert_id(text: &str) -> String {
+    Uuid::new_v5(&ALERTS, text.as_bytes()).to_string()
+}
+
+fn add(list: &mut Vec<String>, item: &str) {
+    if !item.is_empty() && list.len() < EVIDENCE_MAX && !list.iter().any(|known| known == item) {
+        list.push(item.to_owned());
+    }
+}
+
+/// Cuts a line for a summary at 300 characters.
+fn short(text: &str) -> String {
+    text.chars().take(300).collect()
+}

@@ -1,0 +1,32 @@
+//! Database: tables, versions 2001 and up in the shared SQLite file.
+
+use std::borrow::Cow;
+
+use sqlx::SqlitePool;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use crate::{Error, Result};
+
+/// Our migrations, oldest first. A shipped one is never edited.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(2001, "incident", include_str!("../migrations/2001_incident.sql"))];
+
+/// Creates the tables or brings them up to date. Migrations of other crates in the same database
+/// (other ranges of versions) are left alone.
+///
+/// # Errors
+/// [`Error::Migrate`].
+pub async fn migrate(db: &SqlitePool) -> Result<()> {
+    let migrations = MIGRATIONS.iter().map(|&(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into(), false)
+    });
+    let mut migrator =
+        Migrator { migrations: Cow::Owned(migrations.collect()), ..Migrator::DEFAULT };
+    migrator.set_ignore_missing(true);
+    migrator.run(db).await.map_err(Error::Migrate)
+}
+
+/// Starts a transaction that may write (see the crate's note on `BEGIN IMMEDIATE`).
+pub(crate) async fn begin(db: &SqlitePool) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>> {
+    db.begin_with("BEGIN IMMEDIATE").await.map_err(crate::error::database("begin"))
+}

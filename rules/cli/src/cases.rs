@@ -1,0 +1,249 @@
+//! `test`: the cases beside each rule.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rules_service::exit::Exit;
+use rules_sigma::{Case, Diagnostic, Severity, codes, parse_cases};
+use serde_json::json;
+
+use crate::args::{Format, TestArgs};
+use crate::check::to_json;
+use crate::paint::Paint;
+use crate::target::{self, Target};
+
+/// A rule or correlation under test.
+struct Subject {
+    id: String,
+    name: String,
+    file: String,
+    kind: Kind,
+    line: usize,
+    source: std::sync::Arc<str>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Index in the rule set.
+    Rule(usize),
+    Correlation,
+}
+
+/// What came of one rule's cases.
+#[derive(Default)]
+struct Outcome {
+    matches: usize,
+    does_not_match: usize,
+    failures: Vec<Diagnostic>,
+}
+
+pub(crate) fn run(args: &TestArgs, paint: Paint, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    // A rule file named alone is loaded with its neighbours, to which a correlation may refer.
+    let context: Vec<PathBuf> = args.paths.iter().map(|path| folder_of(path)).collect();
+    let target = Target::load(&context)?;
+    let named = rules_pack::rule_files(&args.paths)?.files;
+    let under_test =
+        |file: &str| named.is_empty() || named.iter().any(|path| same_file(path, Path::new(file)));
+    let mut failed = 0;
+    let mut missing = 0;
+    let mut results = Vec::new();
+    let broken = |it: &&Diagnostic| it.severity == Severity::Error && under_test(&it.file);
+    let broken: Vec<Diagnostic> = target.diagnostics.iter().filter(broken).cloned().collect();
+    for subject in subjects(&target).into_iter().filter(|subject| under_test(&subject.file)) {
+        let outcome = test(&subject, &target, args.paths.is_empty())?;
+        let without = outcome.matches + outcome.does_not_match == 0 && outcome.failures.is_empty();
+        missing += usize::from(without);
+        failed += usize::from(!outcome.failures.is_empty());
+        results.push((subject, outcome, without));
+    }
+    let sound = failed == 0 && broken.is_empty() && (missing == 0 || args.allow_missing);
+    match args.format {
+        Format::Json => {
+            let rules: Vec<_> = results
+                .iter()
+                .map(|(subject, outcome, without)| {
+                    let mut found: Vec<_> = outcome.failures.iter().map(to_json).collect();
+                    found.extend(without.then(|| to_json(&no_cases(subject))));
+                    json!({
+                        "id": subject.id, "name": subject.name, "file": subject.file,
+                        "matches": outcome.matches, "does_not_match": outcome.does_not_match,
+                        "diagnostics": found,
+                    })
+                })
+                .collect();
+            let broken: Vec<_> = broken.iter().map(to_json).collect();
+            let report = json!({
+                "rules": rules, "diagnostics": broken, "failed": failed, "missing": missing,
+            });
+            writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+        }
+        Format::Text => {
+            for diagnostic in &broken {
+                writeln!(out, "{}", paint.rendered(&diagnostic.render()))?;
+            }
+            for (subject, outcome, without) in &results {
+                let Outcome { matches, does_not_match, failures } = outcome;
+                let (sign, name) = match (failures.is_empty(), without) {
+                    (false, _) => (paint.bad("✘"), &subject.name),
+                    (true, true) => (paint.bad("?"), &subject.name),
+                    (true, false) => (paint.good("✔"), &subject.name),
+                };
+                writeln!(out, "{sign} {name}: {matches} match, {does_not_match} do not")?;
+                for failure in failures {
+                    writeln!(out, "{}", paint.rendered(&failure.render()))?;
+                }
+                if *without {
+                    writeln!(out, "{}", paint.rendered(&no_cases(subject).render()))?;
+                }
+            }
+            let total = results.len();
+            let summary = format!(
+                "{total} rules tested: {failed} failed, {missing} without cases, {} broken",
+                broken.len()
+            );
+            writeln!(out, "{}", if sound { paint.good(&summary) } else { paint.bad(&summary) })?;
+        }
+    }
+    Ok(if sound { Exit::Done } else { Exit::Problems })
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if path.is_file() && parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) if path.is_file() => parent.to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+fn subjects(target: &Target) -> Vec<Subject> {
+    let rules = target.set.rules().iter().enumerate().map(|(index, rule)| Subject {
+        id: rule.id.clone(),
+        name: rule.name.clone().unwrap_or_else(|| rule.title.clone()),
+        file: rule.file.clone(),
+        kind: Kind::Rule(index),
+        line: rule.line,
+        source: rule.source.clone(),
+    });
+    let correlations = target.correlations.iter().map(|it| Subject {
+        id: it.id.clone(),
+        name: it.name.clone().unwrap_or_else(|| it.title.clone()),
+        file: it.file.clone(),
+        kind: Kind::Correlation,
+        line: it.line,
+        source: it.source.clone(),
+    });
+    let mut subjects: Vec<Subject> = rules.chain(correlations).collect();
+    subjects.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    subjects
+}
+
+/// Returns the name of the case file beside a rule file, and its text if it is there.
+fn case_file(file: &str, shipped: bool) -> anyhow::Result<Option<(String, String)>> {
+    let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
+    let name = format!("{stem}.case.yml");
+    if shipped {
+        let found = rules_pack::shipped_cases().iter().find(|(shipped, _)| *shipped == name);
+        return Ok(found.map(|(_, text)| (name, (*text).to_owned())));
+    }
+    let path = Path::new(&name);
+    match path.try_exists()? {
+        true => Ok(Some((name.clone(), target::read(path)?))),
+        false => Ok(None),
+    }
+}
+
+fn test(subject: &Subject, target: &Target, shipped: bool) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let Some((file, text)) = case_file(&subject.file, shipped)? else { return Ok(outcome) };
+    let (cases, diagnostics) = parse_cases(&file, &text);
+    outcome.failures = diagnostics;
+    let of_subject = |case: &&Case| {
+        case.rule.as_ref().is_none_or(|rule| *rule == subject.id || *rule == subject.name)
+    };
+    for (expected, list) in [(true, &cases.matches), (false, &cases.does_not_match)] {
+        for case in list.iter().filter(of_subject) {
+            let count = if expected { &mut outcome.matches } else { &mut outcome.does_not_match };
+            *count += 1;
+            let wrong = match subject.kind {
+                Kind::Rule(index) => test_rule(index, case, expected, target),
+                Kind::Correlation => test_correlation(&subject.id, case, expected, target),
+            };
+            if let Some(reason) = wrong {
+                let severity = Severity::Error;
+                let found =
+                    Diagnostic::in_text(&file, &text, codes::FAILED_CASE, severity, case.span);
+                let verb =
+                    if expected { "must match and does not" } else { "must not match and does" };
+                outcome.failures.push(found.saying(format!("'{}' {verb}", case.name), reason));
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Returns why the case fails, if it does.
+fn test_rule(index: usize, case: &Case, expected: bool, target: &Target) -> Option<String> {
+    let mut hits = Vec::new();
+    for event in &case.events {
+        target.set.hits(event, &mut hits);
+        if hits.contains(&index) != expected {
+            return Some(format!("\n{}", target.set.why(index, event)));
+        }
+    }
+    None
+}
+
+fn test_correlation(id: &str, case: &Case, expected: bool, target: &Target) -> Option<String> {
+    let (mut correlator, _) = target.correlator();
+    let rules = target.set.rules();
+    let mut hits = Vec::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut fired = Vec::new();
+    for event in &case.events {
+        target.set.hits(event, &mut hits);
+        let ids: Vec<&str> = hits.iter().map(|index| rules[*index].id.as_str()).collect();
+        for index in &hits {
+            let rule = &rules[*index];
+            *counts.entry(rule.name.as_deref().unwrap_or(&rule.id)).or_default() += 1;
+        }
+        fired.extend(
+            correlator.observe(event, &ids).into_iter().filter(|it| it.correlation_id == id),
+        );
+    }
+    let in_group = |it: &&rules_correlate::Fired| {
+        case.expect_group
+            .as_ref()
+            .is_none_or(|group| group.iter().all(|pair| it.group.contains(pair)))
+    };
+    let held = fired.iter().any(|it| in_group(&it));
+    if held == expected {
+        return None;
+    }
+    let counts: Vec<String> =
+        counts.iter().map(|(name, count)| format!("{name} {count}×")).collect();
+    let hits = if counts.is_empty() {
+        "no rule hit".into()
+    } else {
+        format!("hits: {}", counts.join(", "))
+    };
+    let groups: Vec<String> = fired.iter().map(|it| format!("{:?}", it.group)).collect();
+    let fired = match groups.first() {
+        None => "it never fired".to_owned(),
+        Some(group) => format!("it fired {} times, first for {group}", groups.len()),
+    };
+    Some(format!("{} events; {hits}; {fired}", case.events.len()))
+}
+
+fn no_cases(subject: &Subject) -> Diagnostic {
+    let span = Diagnostic::key_span(&subject.source, subject.line, "title");
+    let severity = Severity::Warning;
+    Diagnostic::in_text(&subject.file, &subject.source, codes::NO_CASES, severity, span).saying(
+        format!("'{}' has no cases", subject.name),
+        "write NAME.case.yml beside it, with 'matches:' and 'does_not_match:'",
+    )
+}

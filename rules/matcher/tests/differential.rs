@@ -1,0 +1,157 @@
+//! The compiled matcher against the plain evaluator: same rule, same event, same answer.
+
+use proptest::prelude::*;
+use rules_event::{Event, Timestamp, Value};
+use rules_matcher::RuleSet;
+use rules_sigma::{Document, parse_file};
+
+const FIELDS: [&str; 4] = ["user.name", "source.ip", "message", "http.response.status_code"];
+
+/// A text of a rule, as YAML.
+fn yaml_text() -> impl Strategy<Value = String> {
+    "[aAbBđĐkK*? -]{0,4}".prop_map(|text| format!("'{text}'"))
+}
+
+/// A value of a rule, as YAML.
+fn yaml_value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => yaml_text(),
+        1 => Just("null".to_owned()),
+        1 => (0_i64..12).prop_map(|number| number.to_string()),
+        1 => Just("true".to_owned()),
+        1 => Just("0.5".to_owned()),
+    ]
+}
+
+/// One `key: value` of a map, as YAML.
+fn item() -> impl Strategy<Value = String> {
+    let modifiers = prop_oneof![
+        3 => Just("|contains"),
+        1 => Just("|startswith"),
+        1 => Just("|endswith"),
+        1 => Just("|contains|all"),
+        1 => Just("|windash|contains|all"),
+        1 => Just("|contains|cased"),
+        1 => Just("|cased|neq"),
+    ];
+    let list = |field: usize, modifiers: &str, values: &[String]| {
+        format!("'{}{modifiers}': [{}]", FIELDS[field], values.join(", "))
+    };
+    let texts = (0..FIELDS.len(), modifiers, prop::collection::vec(yaml_text(), 1..7));
+    let values = (0..FIELDS.len(), any::<bool>(), prop::collection::vec(yaml_value(), 1..7));
+    let encoded = (0..FIELDS.len(), prop::collection::vec("[abđ]{2,4}", 1..3));
+    let text = prop_oneof![
+        3 => texts.prop_map(move |(field, modifiers, values)| list(field, modifiers, &values)),
+        2 => values.prop_map(move |(field, negated, values)| {
+            list(field, if negated { "|neq" } else { "" }, &values)
+        }),
+        1 => encoded.prop_map(move |(field, texts)| {
+            list(field, "|base64offset|contains", &texts)
+        }),
+    ];
+    let other = (0..FIELDS.len(), 0..FIELDS.len(), 0..6_usize, 0_i64..12).prop_map(
+        |(field, other, kind, number)| {
+            let field = FIELDS[field];
+            match kind {
+                0 => format!("'{field}|re': '[ab]+$'"),
+                1 => format!("'{field}|re|i': '^[ab]'"),
+                2 => format!("'{field}|cidr': ['10.0.0.0/8', 'a000::/8']"),
+                3 => format!("'{field}|gte': {number}"),
+                4 => format!("'{field}|exists': {}", number % 2 == 0),
+                _ => format!("'{field}|fieldref|startswith': '{}'", FIELDS[other]),
+            }
+        },
+    );
+    prop_oneof![3 => text, 1 => other]
+}
+
+fn search() -> impl Strategy<Value = String> {
+    let map = prop::collection::vec(item(), 1..3)
+        .prop_map(|items| format!("{{{}}}", items.join(", ")))
+        .boxed();
+    prop_oneof![
+        3 => map.clone(),
+        1 => prop::collection::vec(map, 1..3).prop_map(|maps| format!("[{}]", maps.join(", "))),
+        1 => prop::collection::vec(yaml_text(), 1..6)
+            .prop_map(|words| format!("[{}]", words.join(", "))),
+    ]
+}
+
+fn rule() -> impl Strategy<Value = String> {
+    let condition = prop_oneof![
+        Just("a"),
+        Just("a and not b"),
+        Just("a or b and c"),
+        Just("1 of them"),
+        Just("all of them"),
+        Just("not (a or b) and not c"),
+        Just("not 1 of b* and (c or a)"),
+    ];
+    (search(), search(), search(), condition).prop_map(|(a, b, c, condition)| {
+        format!(
+            "title: T\nid: 00000000-0000-0000-0000-000000000001\nlevel: low\n\
+             logsource: {{product: linux}}\ndetection:\n  a: {a}\n  b: {b}\n  c: {c}\n  \
+             condition: {condition}\n"
+        )
+    })
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        5 => "[aAbBđĐkK\u{212a} *?/–-]{0,6}".prop_map(Value::from),
+        1 => (0_i64..12).prop_map(|number| Value::from(number.to_string())),
+        1 => (0_i64..12).prop_map(Value::from),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => Just(Value::Float(0.5)),
+        1 => Just(Value::Null),
+        1 => Just(Value::from("10.1.2.3")),
+        1 => Just(Value::from("YWIgYWI=")),
+    ];
+    prop_oneof![
+        6 => scalar.clone(),
+        1 => prop::collection::vec(scalar, 0..3).prop_map(Value::List),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop::collection::vec(prop::option::of(value()), FIELDS.len()).prop_map(|values| {
+        let mut event = Event::new(Timestamp::default(), String::new());
+        event.set("event.dataset", "system.auth");
+        for (field, value) in FIELDS.iter().zip(values) {
+            if let Some(value) = value {
+                event.set(*field, value);
+            }
+        }
+        event
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn compiled_and_plain_agree(
+        texts in prop::collection::vec(rule(), 1..4),
+        events in prop::collection::vec(event(), 1..6),
+    ) {
+        let rules = texts.iter().flat_map(|text| parse_file("t.yml", text).documents);
+        let rules: Vec<_> = rules
+            .filter_map(|document| match document {
+                Document::Rule(rule) => Some(rule),
+                Document::Correlation(_) => None,
+            })
+            .collect();
+        let (set, _) = RuleSet::compile(rules);
+        let mut hits = Vec::new();
+        for event in &events {
+            set.hits(event, &mut hits);
+            for index in 0..set.rules().len() {
+                let why = set.why(index, event);
+                prop_assert_eq!(
+                    hits.contains(&index), why.matched,
+                    "{}\n{:?}\n{}", set.rules()[index].source, event, why
+                );
+            }
+        }
+    }
+}

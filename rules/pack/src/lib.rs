@@ -1,0 +1,24 @@
+//! The shipped rules, and rules from folders.
+
+mod load;
+mod walk;
+
+pub use load::{Error, Loaded, load, load_texts};
+pub use walk::{Found, rule_files};
+
+include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
+
+/// Returns the shipped rules as file name and text, in name order.
+#[must_use]
+pub fn shipped() -> &'static [(&'static str, &'static str)] {
+    RULES
+}
+
+/// Returns the cases of the shipped rules as file name (`NAME.case.yml`) and text, in name order.
+#[must_use]
+pub fn shipped_cases() -> &'static [(&'static str, &'static str)] {
+    CASES
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Loading: many files into one set of rules and correlations with distinct names.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use rules_sigma::{Correlation, Diagnostic, Document, Rule, Severity, Span, codes, parse_file};
+use sha2::{Digest, Sha256};
+
+use crate::rule_files;
+
+/// The largest rule file read, the bound of the rule language: 1 MiB.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Why rules could not be loaded at all. What is wrong inside files is no error but a diagnostic.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A folder or file that was named cannot be read.
+    #[error("cannot read rules from {}", path.display())]
+    Folder {
+        /// The path as named.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There are more rule files than any real pack has.
+    #[error("more than {bound} rule files; name a folder that holds only rules")]
+    TooMany {
+        /// The bound.
+        bound: usize,
+    },
+}
+
+/// Rules ready to be compiled.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// Rules over single events.
+    pub rules: Vec<Rule>,
+    /// Rules over the hits of rules.
+    pub correlations: Vec<Correlation>,
+    /// What is wrong in the files, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// 16 hexadecimal digits of a SHA-256 over all that was loaded: equal sets, equal identity,
+    /// wherever the files lie.
+    pub identity: String,
+}
+
+/// Loads the shipped rules (if `builtin`) and those of folders and files.
+///
+/// A document whose id or name is taken already is left out and diagnosed; earlier ones stand, the
+/// shipped ones first.
+///
+/// # Errors
+/// When a path of `dirs` cannot be read. A file inside that cannot be read is only diagnosed.
+pub fn load(builtin: bool, dirs: &[PathBuf]) -> Result<Loaded, Error> {
+    let mut texts = Vec::new();
+    let mut unread = Vec::new();
+    if builtin {
+        texts.extend(crate::shipped().iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())));
+    }
+    let found = rule_files(dirs)?;
+    unread.extend(found.skipped.into_iter().map(|(path, reason)| unreadable(&path, reason)));
+    for path in found.files {
+        match read(&path) {
+            Ok(text) => texts.push((path.display().to_string(), text)),
+            Err(reason) => unread.push(unreadable(&path, reason)),
+        }
+    }
+    let mut loaded = load_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    loaded.diagnostics.splice(0..0, unread);
+    Ok(loaded)
+}
+
+/// Loads rules from file names and texts.
+#[must_use]
+pub fn load_texts<'t>(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut taken = HashMap::new();
+    for (name, text) in files {
+        let parsed = parse_file(name, text);
+        loaded.diagnostics.extend(parsed.diagnostics);
+        for document in parsed.documents {
+            match check_names(&document, &mut taken) {
+                Some(diagnostic) => loaded.diagnostics.push(diagnostic),
+                None => match document {
+                    Document::Rule(rule) => loaded.rules.push(rule),
+                    Document::Correlation(correlation) => loaded.correlations.push(correlation),
+                },
+            }
+        }
+    }
+    check_references(&mut loaded, &taken);
+    loaded.identity = identity(&loaded);
+    loaded
+}
+
+/// Claims the id and name of a document; returns what is wrong when one of them is taken.
+fn check_names(
+    document: &Document,
+    taken: &mut HashMap<String, (String, usize)>,
+) -> Option<Diagnostic> {
+    let (id, name, file, line, source) = match document {
+        Document::Rule(rule) => (&rule.id, &rule.name, &rule.file, rule.line, &rule.source),
+        Document::Correlation(it) => (&it.id, &it.name, &it.file, it.line, &it.source),
+    };
+    let keys = [("id", Some(id)), ("name", name.as_ref().filter(|name| *name != id))];
+    for (key, value) in keys {
+        let Some(value) = value else { continue };
+        if let Some((other_file, other_line)) = taken.get(value) {
+            let span = Diagnostic::key_span(source, line, key);
+            let message = format!("the {key} '{value}' is taken; this document is left out");
+            let help = format!("the other document is {other_file}:{other_line}");
+            let found =
+                Diagnostic::in_text(file, source, codes::DUPLICATE_ID, Severity::Error, span);
+            return Some(found.saying(message, help));
+        }
+    }
+    for value in keys.into_iter().filter_map(|(_, value)| value) {
+        taken.insert(value.clone(), (file.clone(), line));
+    }
+    None
+}
+
+/// Leaves out correlations that refer to what is not there, until none does.
+fn check_references(loaded: &mut Loaded, taken: &HashMap<String, (String, usize)>) {
+    let mut there: HashMap<&str, ()> = taken.keys().map(|name| (name.as_str(), ())).collect();
+    let mut out = vec![false; loaded.correlations.len()];
+    loop {
+        let mut changed = false;
+        for (correlation, out) in loaded.correlations.iter().zip(&mut out).filter(|(_, out)| !**out)
+        {
+            let missing = correlation.rules.iter().find(|rule| !there.contains_key(rule.as_str()));
+            let Some(missing) = missing else { continue };
+            *out = true;
+            changed = true;
+            there.remove(correlation.id.as_str());
+            if let Some(name) = &correlation.name {
+                there.remove(name.as_str());
+            }
+            let (file, source) = (&correlation.file, &correlation.source);
+            let span = place_of(source, correlation.line, missing);
+            let message = format!("the correlation refers to '{missing}', which was not loaded");
+            let help = "name the id or the 'name' of a rule that is loaded along with it; see also \
+                        what is wrong with that rule";
+            let found =
+                Diagnostic::in_text(file, source, codes::UNKNOWN_RULE, Severity::Error, span);
+            loaded.diagnostics.push(found.saying(message, help));
+        }
+        if !changed {
+            break;
+        }
+    }
+    let mut out = out.into_iter();
+    loaded.correlations.retain(|_| !out.next().unwrap_or(false));
+}
+
+/// Returns where a word first stands at or after a line; the start of that line if it does not.
+fn place_of(text: &str, line: usize, word: &str) -> Span {
+    for (index, text) in text.lines().enumerate().skip(line.saturating_sub(1)) {
+        if let Some(before) = text.find(word).and_then(|at| text.get(..at)) {
+            let column = before.chars().count() + 1;
+            return Span { line: index + 1, column, len: word.chars().count().max(1) };
+        }
+    }
+    Span { line, column: 1, len: 1 }
+}
+
+fn identity(loaded: &Loaded) -> String {
+    let rules = loaded.rules.iter().map(|rule| (&rule.id, &rule.source));
+    let correlations = loaded.correlations.iter().map(|it| (&it.id, &it.source));
+    let mut parts: Vec<_> = rules.chain(correlations).collect();
+    parts.sort();
+    let mut hash = Sha256::new();
+    for (id, source) in parts {
+        hash.update((id.len() as u64).to_be_bytes());
+        hash.update(id.as_bytes());
+        hash.update((source.len() as u64).to_be_bytes());
+        hash.update(source.as_bytes());
+    }
+    hex::encode(&hash.finalize()[..8])
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    // A pipe or device would be read for ever.
+    if !std::fs::metadata(path).map_err(|error| error.to_string())?.is_file() {
+        return Err("it is no regular file".into());
+    }
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    // One byte more than the bound, so that a larger file is seen to be larger.
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("it is larger than {FILE_BYTES_MAX} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        format!("it is not UTF-8: byte {} is not", error.utf8_error().valid_up_to())
+    })
+}
+
+fn unreadable(path: &Path, reason: String) -> Diagnostic {
+    let file = path.display().to_string();
+    let span = Span::default();
+    Diagnostic::in_text(&file, "", codes::UNREADABLE_FILE, Severity::Error, span)
+        .saying(format!("the file or folder cannot be read: {reason}"), "the others are loaded")
+}

@@ -1,0 +1,321 @@
+//! Conditions: the Boolean expression over the searches of a detection.
+
+use crate::report::{Reporter, did_you_mean};
+use crate::yaml::{Kind, Node};
+use crate::{Search, Span, codes};
+
+/// A condition, with searches as indexes into [`crate::Detection::searches`].
+///
+/// Spec: Sigma rules specification 2.1, "Condition".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// One search.
+    Search(usize),
+    /// All of them; at least two.
+    And(Vec<Self>),
+    /// Any of them; at least two.
+    Or(Vec<Self>),
+    /// Not it.
+    Not(Box<Self>),
+    /// `1 of them`, `all of selection_*`.
+    Of {
+        /// Any or all.
+        quantifier: Quantifier,
+        /// The pattern as written: `them`, `selection_*`.
+        pattern: String,
+        /// The searches it names; at least one.
+        searches: Vec<usize>,
+    },
+}
+
+/// How many of a group of searches must match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Quantifier {
+    /// `1 of` or `any of`.
+    Any,
+    /// `all of`.
+    All,
+}
+
+/// How deep parentheses and `not` may nest.
+const DEPTH_MAX: usize = 32;
+/// Words and signs in one condition.
+const TOKENS_MAX: usize = 2_000;
+
+/// Reads a condition (or a list of them, joined by `or`) over the given searches.
+pub(crate) fn read(
+    node: &Node,
+    searches: &[Search],
+    report: &mut Reporter<'_>,
+) -> Option<Condition> {
+    let nodes = match &node.kind {
+        Kind::List(nodes) if !nodes.is_empty() => nodes.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let errors = report.errors();
+    let mut used = vec![false; searches.len()];
+    let mut conditions = Vec::new();
+    for node in nodes {
+        let Kind::Scalar(scalar) = &node.kind else {
+            let message = format!("a condition must be text, not {}", node.kind_name());
+            report.error(codes::WRONG_TYPE, node.span, message);
+            continue;
+        };
+        let tokens = tokens(&scalar.text);
+        let mut parser =
+            Parser { node, searches, tokens, next: 0, depth: 0, used: &mut used, report };
+        conditions.extend(parser.whole());
+    }
+    if report.errors() > errors {
+        return None;
+    }
+    for (search, _) in searches.iter().zip(&used).filter(|(search, used)| {
+        // A leading underscore marks a search that is deliberately left out of `them`.
+        !**used && !search.name.starts_with('_')
+    }) {
+        let message = format!("the search '{}' is not used by the condition", search.name);
+        report.warning(codes::UNUSED_SEARCH, search.span, message, "use it, or take it out");
+    }
+    if conditions.len() > 1 { Some(Condition::Or(conditions)) } else { conditions.pop() }
+}
+
+/// A word or sign and the character it starts at.
+struct Token<'t> {
+    text: &'t str,
+    offset: usize,
+}
+
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    let mut tokens: Vec<Token<'_>> = Vec::new();
+    let mut word: Option<(usize, usize)> = None;
+    let mut push = |from: usize, to: usize, offset: usize| {
+        if let Some(text) = text.get(from..to) {
+            tokens.push(Token { text, offset });
+        }
+    };
+    for (offset, (index, c)) in text.char_indices().enumerate() {
+        let sign = matches!(c, '(' | ')' | '|');
+        if (sign || c.is_whitespace())
+            && let Some((from, at)) = word.take()
+        {
+            push(from, index, at);
+        }
+        if sign {
+            push(index, index + 1, offset);
+        } else if !c.is_whitespace() && word.is_none() {
+            word = Some((index, offset));
+        }
+    }
+    if let Some((from, at)) = word {
+        push(from, text.len(), at);
+    }
+    tokens
+}
+
+struct Parser<'p, 'r> {
+    node: &'p Node,
+    searches: &'p [Search],
+    tokens: Vec<Token<'p>>,
+    next: usize,
+    depth: usize,
+    used: &'p mut [bool],
+    report: &'p mut Reporter<'r>,
+}
+
+impl<'p> Parser<'p, '_> {
+    fn whole(&mut self) -> Option<Condition> {
+        if self.tokens.len() > TOKENS_MAX {
+            let message = format!("the condition has more than {TOKENS_MAX} words");
+            self.report.error(codes::DETECTION_BOUNDS, self.node.span, message);
+            return None;
+        }
+        if let Some(index) = self.tokens.iter().position(|token| token.text == "|") {
+            let message = "aggregation behind '|' is no longer part of Sigma";
+            let help = "write a correlation document: type event_count or value_count";
+            let span = self.span(index);
+            self.report.error_help(codes::CONDITION_UNSUPPORTED, span, message, help);
+            return None;
+        }
+        let condition = self.or()?;
+        if self.peek().is_some() {
+            return self.unexpected("'and', 'or' or the end");
+        }
+        Some(condition)
+    }
+
+    fn or(&mut self) -> Option<Condition> {
+        let mut terms = vec![self.and()?];
+        while self.take("or") {
+            terms.push(self.and()?);
+        }
+        if terms.len() > 1 { Some(Condition::Or(terms)) } else { terms.pop() }
+    }
+
+    fn and(&mut self) -> Option<Condition> {
+        let mut terms = vec![self.not()?];
+        while self.take("and") {
+            terms.push(self.not()?);
+        }
+        if terms.len() > 1 { Some(Condition::And(terms)) } else { terms.pop() }
+    }
+
+    fn not(&mut self) -> Option<Condition> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            let message = format!("the condition nests more than {DEPTH_MAX} deep");
+            self.report.error(codes::DETECTION_BOUNDS, self.node.span, message);
+            return None;
+        }
+        let condition = if self.take("not") {
+            self.not().map(|inner| Condition::Not(Box::new(inner)))
+        } else if self.take("(") {
+            let opened = self.next - 1;
+            let inner = self.or()?;
+            if !self.take(")") {
+                if self.peek().is_some() {
+                    return self.unexpected("'and', 'or' or ')'");
+                }
+                let span = self.span(opened);
+                self.report.error(codes::CONDITION_SYNTAX, span, "this parenthesis is not closed");
+                return None;
+            }
+            Some(inner)
+        } else {
+            self.operand()
+        };
+        self.depth -= 1;
+        condition
+    }
+
+    fn operand(&mut self) -> Option<Condition> {
+        const EXPECTED: &str = "a search name, 'not', '(', '1 of' or 'all of'";
+        let Some(word) = self.peek() else { return self.unexpected(EXPECTED) };
+        let reserved = ["and", "or", "of", ")"];
+        if reserved.iter().any(|reserved| word.eq_ignore_ascii_case(reserved)) {
+            return self.unexpected(EXPECTED);
+        }
+        let followed_by_of =
+            self.tokens.get(self.next + 1).is_some_and(|t| t.text.eq_ignore_ascii_case("of"));
+        if followed_by_of {
+            return self.of(word);
+        }
+        let index = self.next;
+        self.next += 1;
+        if let Some(search) = self.searches.iter().position(|search| search.name == word) {
+            if let Some(used) = self.used.get_mut(search) {
+                *used = true;
+            }
+            return Some(Condition::Search(search));
+        }
+        let span = self.span(index);
+        let help = if word.eq_ignore_ascii_case("them") || word.contains('*') {
+            format!("write '1 of {word}' or 'all of {word}'")
+        } else {
+            self.suggest(word)
+        };
+        let message = format!("the condition names '{word}', which is no search of this detection");
+        self.report.error_help(codes::UNKNOWN_SEARCH, span, message, help);
+        // Goes on as if it were there, so that further mistakes are found too.
+        Some(Condition::Search(0))
+    }
+
+    fn of(&mut self, word: &str) -> Option<Condition> {
+        let index = self.next;
+        self.next += 2;
+        let quantifier = match word.to_ascii_lowercase().as_str() {
+            "1" | "any" => Quantifier::Any,
+            "all" => Quantifier::All,
+            _ => {
+                let span = self.span(index);
+                let message = format!("'{word} of' is not known");
+                let help = "write '1 of', 'any of' or 'all of'";
+                self.report.error_help(codes::CONDITION_SYNTAX, span, message, help);
+                Quantifier::Any
+            }
+        };
+        let Some(pattern) = self.peek().filter(|word| !matches!(*word, "(" | ")")) else {
+            return self.unexpected("'them' or a pattern such as 'selection_*'");
+        };
+        let index = self.next;
+        self.next += 1;
+        let them = pattern.eq_ignore_ascii_case("them");
+        let named = |name: &str| if them { !name.starts_with('_') } else { glob(pattern, name) };
+        let searches: Vec<usize> = (0_usize..)
+            .zip(self.searches)
+            .filter(|(_, search)| named(&search.name))
+            .map(|(index, _)| index)
+            .collect();
+        for search in &searches {
+            if let Some(used) = self.used.get_mut(*search) {
+                *used = true;
+            }
+        }
+        if searches.is_empty() {
+            let span = self.span(index);
+            let message = format!("no search is named like '{pattern}'");
+            let help = self.suggest(pattern);
+            self.report.error_help(codes::EMPTY_GROUP, span, message, help);
+        }
+        Some(Condition::Of { quantifier, pattern: pattern.to_owned(), searches })
+    }
+
+    fn suggest(&self, word: &str) -> String {
+        let names = self.searches.iter().map(|search| search.name.as_str());
+        did_you_mean(word, names.clone(), || {
+            format!("searches of this detection: {}", names.collect::<Vec<_>>().join(", "))
+        })
+    }
+
+    fn peek(&self) -> Option<&'p str> {
+        self.tokens.get(self.next).map(|token| token.text)
+    }
+
+    fn take(&mut self, word: &str) -> bool {
+        let found = self.peek().is_some_and(|next| next.eq_ignore_ascii_case(word));
+        self.next += usize::from(found);
+        found
+    }
+
+    fn span(&self, index: usize) -> Span {
+        match self.tokens.get(index) {
+            Some(token) => self.node.within(self.report, token.offset, token.text.chars().count()),
+            None => self.node.span,
+        }
+    }
+
+    fn unexpected(&mut self, expected: &str) -> Option<Condition> {
+        let span = self.span(self.next);
+        let message = match self.peek() {
+            Some(word) => format!("expected {expected}, found '{word}'"),
+            None => format!("the condition ends where {expected} is expected"),
+        };
+        self.report.error(codes::CONDITION_SYNTAX, span, message);
+        None
+    }
+}
+
+/// Says whether `name` fits a pattern whose only wildcard is `*`.
+fn glob(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let mut pieces: Vec<&str> = pieces.collect();
+    let Some(last) = pieces.pop() else { return rest.is_empty() };
+    for piece in pieces {
+        let Some(found) = rest.find(piece) else { return false };
+        rest = rest.get(found + piece.len()..).unwrap_or_default();
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_of_names() {
+        assert!(glob("selection*", "selection") && glob("selection_*", "selection_a"));
+        assert!(glob("*_a", "x_a") && glob("s*_a", "s_a_a") && glob("same", "same"));
+        assert!(!glob("a*a", "a") && !glob("same", "same1") && !glob("x*", "y"));
+    }
+}

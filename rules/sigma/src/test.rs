@@ -1,0 +1,299 @@
+//! Tests: what the value of a field is compared with.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::{Comparison, Pattern};
+
+/// One thing a field's value is tested for. A list of values passes when one of them does.
+///
+/// Spec: Sigma appendix "modifiers" 2.1.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// The whole text matches a pattern.
+    Text {
+        /// The pattern; `contains` and its like have become wildcards at its ends.
+        pattern: Pattern,
+        /// True when upper and lower case differ (`cased`).
+        cased: bool,
+    },
+    /// Equal as a number, or as the text that spells it.
+    Number(Number),
+    /// `true` or `false`, or the text that spells it, case ignored.
+    Bool(bool),
+    /// The field is absent, or present and null.
+    Null,
+    /// The field is present (`exists: true`) or absent (`exists: false`); null counts as absent.
+    Exists(bool),
+    /// The regular expression is found somewhere in the text. Case-sensitive unless flagged.
+    Regex {
+        /// As written.
+        source: String,
+        /// The flags `i`, `m`, `s`.
+        flags: RegexFlags,
+    },
+    /// The address lies in the network.
+    Cidr(Cidr),
+    /// The value, read as a number, compares with the bound.
+    Compare {
+        /// How.
+        op: Comparison,
+        /// With what.
+        bound: Number,
+    },
+    /// The value equals (or contains, starts or ends with) the value of another field.
+    Field {
+        /// The other field's Sigma name.
+        field: String,
+        /// Where in the value the other must stand.
+        place: Place,
+        /// True when upper and lower case differ.
+        cased: bool,
+    },
+    /// One of several: a single value that `windash` or `base64offset` turned into several, kept
+    /// together so that `all` demands one of each value.
+    AnyOf(Vec<Self>),
+}
+
+/// Where in a text another must stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// It is the whole text.
+    Whole,
+    /// Anywhere.
+    Inside,
+    /// At the start.
+    Start,
+    /// At the end.
+    End,
+}
+
+/// Flags of a regular expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct RegexFlags {
+    /// `i`: case is ignored.
+    pub ignore_case: bool,
+    /// `m`: `^` and `$` also match at line ends.
+    pub multi_line: bool,
+    /// `s`: `.` also matches a line end.
+    pub dot_all: bool,
+}
+
+/// The most memory one compiled regular expression of a rule may take: 4 MiB (the largest
+/// of SigmaHQ, `\w{1,64}` in Unicode, takes 1.4 MB). Keeps a hostile or
+/// careless `re` from taking the agent's memory.
+pub const REGEX_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The most memory the lazily built automaton of one regular expression may take on one thread:
+/// 1 MiB. Beyond it, states are thrown away and built anew.
+const REGEX_CACHE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Compiles a regular expression of a rule, within [`REGEX_BYTES_MAX`].
+///
+/// # Errors
+/// When it is not one, uses look-around or back-references, or is too large.
+pub fn compile_regex(source: &str, flags: RegexFlags) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(source)
+        .case_insensitive(flags.ignore_case)
+        .multi_line(flags.multi_line)
+        .dot_matches_new_line(flags.dot_all)
+        .size_limit(REGEX_BYTES_MAX)
+        .dfa_size_limit(REGEX_CACHE_BYTES_MAX)
+        .build()
+}
+
+/// A number of a rule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction; finite.
+    Float(f64),
+}
+
+impl Number {
+    /// Reads a number in its usual decimal spelling; `None` for anything else, such as `0x10`,
+    /// `007` or `1e400`, which stay text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let whole = digits.split(['.', 'e', 'E']).next()?;
+        let usual = digits.starts_with(|c: char| c.is_ascii_digit())
+            && digits.ends_with(|c: char| c.is_ascii_digit())
+            && (whole == "0" || !whole.starts_with('0'));
+        if !usual {
+            return None;
+        }
+        if let Ok(number) = text.parse() {
+            return Some(Self::Int(number));
+        }
+        if !digits.contains(['.', 'e', 'E']) {
+            return None;
+        }
+        text.parse().ok().filter(|number: &f64| number.is_finite()).map(Self::Float)
+    }
+
+    /// Compares two numbers exactly, also across kinds.
+    #[must_use]
+    pub fn compare(self, other: Self) -> Option<std::cmp::Ordering> {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => Some(a.cmp(&b)),
+            (Self::Float(a), Self::Float(b)) => a.partial_cmp(&b),
+            (Self::Int(a), Self::Float(b)) => compare_mixed(a, b),
+            (Self::Float(a), Self::Int(b)) => compare_mixed(b, a).map(std::cmp::Ordering::reverse),
+        }
+    }
+}
+
+/// Compares without rounding the whole number: 2^53 + 1 is more than 2^53.
+fn compare_mixed(a: i64, b: f64) -> Option<std::cmp::Ordering> {
+    use std::cmp::Ordering;
+    if b.is_nan() {
+        return None;
+    }
+    // ±2^63, exactly representable.
+    if b >= 9_223_372_036_854_775_808.0 {
+        return Some(Ordering::Less);
+    }
+    if b < -9_223_372_036_854_775_808.0 {
+        return Some(Ordering::Greater);
+    }
+    let whole = b.trunc() as i64;
+    Some(a.cmp(&whole).then_with(|| 0.0.partial_cmp(&b.fract()).unwrap_or(Ordering::Equal)))
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+/// A network: an address and how many leading bits of it count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cidr {
+    /// The lowest address of the network.
+    pub address: IpAddr,
+    /// 0 to 32 (IPv4) or 128 (IPv6).
+    pub prefix: u8,
+}
+
+impl Cidr {
+    /// Returns the network of an address; `None` when the prefix is too long for it.
+    #[must_use]
+    pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
+        let address = match address {
+            IpAddr::V4(v4) if prefix <= 32 => {
+                IpAddr::V4((v4.to_bits() & mask(prefix, 32) as u32).into())
+            }
+            IpAddr::V6(v6) if prefix <= 128 => {
+                IpAddr::V6((v6.to_bits() & mask(prefix, 128)).into())
+            }
+            _ => return None,
+        };
+        Some(Self { address, prefix })
+    }
+
+    /// Says whether an address lies in the network. An IPv4 address written as IPv6
+    /// (`::ffff:10.0.0.1`) is the IPv4 address.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        Self::new(address.to_canonical(), self.prefix) == Some(*self)
+    }
+}
+
+/// Returns `prefix` ones followed by zeros, `bits` wide.
+fn mask(prefix: u8, bits: u8) -> u128 {
+    let ones = if bits == 128 { u128::MAX } else { (1 << bits) - 1 };
+    let zeros = u32::from(bits - prefix);
+    ones & ones.checked_shl(zeros).unwrap_or(0)
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// Prints the test as it reads after the field's name: `= foo*`, `in 10.0.0.0/8`.
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { pattern, cased } => {
+                write!(f, "= '{pattern}'{}", if *cased { " (cased)" } else { "" })
+            }
+            Self::Number(number) => write!(f, "= {number}"),
+            Self::Bool(flag) => write!(f, "= {flag}"),
+            Self::Null => f.write_str("is null or absent"),
+            Self::Exists(true) => f.write_str("exists"),
+            Self::Exists(false) => f.write_str("is absent"),
+            Self::Regex { source, flags } => {
+                let flag = |on: bool, letter: &'static str| if on { letter } else { "" };
+                let (i, m) = (flag(flags.ignore_case, "i"), flag(flags.multi_line, "m"));
+                write!(f, "~ /{source}/{i}{m}{}", flag(flags.dot_all, "s"))
+            }
+            Self::Cidr(cidr) => write!(f, "in {cidr}"),
+            Self::Compare { op, bound } => write!(f, "{} {bound}", op.sign()),
+            Self::Field { field, place, cased } => {
+                let verb = match place {
+                    Place::Whole => "=",
+                    Place::Inside => "contains",
+                    Place::Start => "starts with",
+                    Place::End => "ends with",
+                };
+                write!(f, "{verb} field {field}{}", if *cased { " (cased)" } else { "" })
+            }
+            Self::AnyOf(tests) => {
+                for (index, test) in tests.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str(" or ")?;
+                    }
+                    write!(f, "{test}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cmp::Ordering;
+
+    #[test]
+    fn numbers_are_only_usual_decimals() {
+        assert_eq!(Number::parse("-12"), Some(Number::Int(-12)));
+        assert_eq!(Number::parse("1.5"), Some(Number::Float(1.5)));
+        assert_eq!(Number::parse("0"), Some(Number::Int(0)));
+        for text in ["", "0x10", "007", "1e999", "+1", "1_000", "inf", ".5", "99999999999999999999"]
+        {
+            assert_eq!(Number::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_compare_without_rounding() {
+        let big = 1_i64 << 53;
+        let float = Number::Float(big as f64);
+        assert_eq!(Number::Int(big + 1).compare(float), Some(Ordering::Greater));
+        assert_eq!(Number::Int(1).compare(Number::Float(1.5)), Some(Ordering::Less));
+        assert_eq!(Number::Int(-1).compare(Number::Float(-1.5)), Some(Ordering::Greater));
+        assert_eq!(Number::Float(2.0).compare(Number::Int(2)), Some(Ordering::Equal));
+    }
+
+    #[test]
+    fn networks_hold_their_addresses() {
+        let net = Cidr::new("10.1.2.3".parse().unwrap(), 8).unwrap();
+        assert_eq!(net.to_string(), "10.0.0.0/8");
+        assert!(net.contains("10.255.0.1".parse().unwrap()));
+        assert!(net.contains("::ffff:10.0.0.1".parse().unwrap()));
+        assert!(!net.contains("11.0.0.1".parse().unwrap()));
+        assert!(!net.contains("::1".parse().unwrap()));
+        let all = Cidr::new("::".parse().unwrap(), 0).unwrap();
+        assert!(all.contains("fe80::1".parse().unwrap()));
+        assert!(Cidr::new("10.0.0.0".parse().unwrap(), 33).is_none());
+    }
+}

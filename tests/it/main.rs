@@ -1,0 +1,8 @@
+//! One integration binary: the promises of README and ARCHITECTURE, held against real programs.
+
+mod bad_input;
+mod browser;
+mod kafka_path;
+mod quickstart;
+mod standalone;
+mod tidy;
