@@ -133,7 +133,7 @@ deploy/sample/generate.sh "$run/logs"
 say "replaying a sample: an SSH brute force that succeeds, and a web shell upload ($(cat "$run"/logs/*.log | wc -l) lines)"
 
 export VONGLAU_SERVER=$api HOME="$run"
-printf '%s' "$password" | "$bin/vonglau" login --user admin --password-file - > /dev/null
+printf '%s' "$password" | "$bin/vonglau" login --name admin --password-file - > /dev/null
 vonglau=$bin/vonglau
 
 # wait_for SECONDS TEXT COMMAND…: until the command succeeds.
@@ -175,7 +175,7 @@ fi
 # Who asks for a report may not approve it: two people, as in a real SOC.
 printf 'quickstart-analyst-pass' | "$bin/vonglau-collector" user add --config "$run/collector.toml" analyst --role analyst --password-file - > /dev/null
 mkdir -p "$run/analyst"
-printf 'quickstart-analyst-pass' | HOME="$run/analyst" "$vonglau" login --user analyst --password-file - > /dev/null
+printf 'quickstart-analyst-pass' | HOME="$run/analyst" "$vonglau" login --name analyst --password-file - > /dev/null
 report=$(HOME="$run/analyst" "$vonglau" forward request "$first" --json | tr -d '\n' | sed 's/.*"id": *"\([^"]*\)".*/\1/')
 "$vonglau" forward approve "$report" > /dev/null
 delivered() { "$vonglau" forward status "$report" --json | grep -q '"delivered"'; }

@@ -15,10 +15,15 @@ use crate::standalone::expect_exactly;
 
 /// Waits until the agent's health names a problem that contains every word.
 fn wait_for_problem(agent: &Agent, words: &[&str]) -> Result<String> {
-    let address = agent.process.as_ref().context("no agent")?.ready["metrics"].as_str().context("no address")?;
+    let address = agent.process.as_ref().context("no agent")?.ready["metrics"]
+        .as_str()
+        .context("no address")?;
     wait_for(&format!("health names {words:?}"), || {
         let text = tests::process::get(address, "/healthz")?;
-        Ok(text.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned))
+        Ok(text
+            .lines()
+            .find(|line| words.iter().all(|word| line.contains(word)))
+            .map(str::to_owned))
     })
     .with_context(|| agent.log())
 }
@@ -79,7 +84,8 @@ fn a_broken_rule_is_named_and_the_others_work() -> Result<()> {
     std::fs::write(rules.join("good.yml"), good)?;
     std::fs::write(rules.join("broken.yml"), good.replace("|contains", "|contians"))?;
     let output = Command::new(program("vonglau-rules")?).arg("check").arg(&rules).output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.code() == Some(1), "check exits {}: {said}", output.status);
     for word in ["broken.yml:10", "^", "contains"] {
         anyhow::ensure!(said.contains(word), "'{word}' is missing in:\n{said}");
@@ -94,7 +100,11 @@ fn a_broken_rule_is_named_and_the_others_work() -> Result<()> {
     let mut agent = Agent::new(&dir.path().join("agent"), &setup)?;
     agent.start()?;
     wait_for_spooled(&agent, 20)?;
-    anyhow::ensure!(agent.log().contains("broken.yml:10"), "the agent does not name the file: {}", agent.log());
+    anyhow::ensure!(
+        agent.log().contains("broken.yml:10"),
+        "the agent does not name the file: {}",
+        agent.log()
+    );
     let hits = agent.metric("vonglau_agent_hits_total")?;
     anyhow::ensure!(hits >= 19.0, "the good rule hit {hits} lines only");
     Ok(())
@@ -145,7 +155,12 @@ fn a_corrupt_segment_costs_only_itself() -> Result<()> {
     let distinct: std::collections::BTreeSet<_> = after.iter().collect();
     anyhow::ensure!(distinct.len() == after.len(), "lines are doubled");
     let kept = after.len() as u64;
-    println!("measured: one flipped byte in one of {} segments: {} of {} lines readable", segments.len(), kept, written + 500);
+    println!(
+        "measured: one flipped byte in one of {} segments: {} of {} lines readable",
+        segments.len(),
+        kept,
+        written + 500
+    );
     anyhow::ensure!(kept >= (written + 500) * 8 / 10, "{kept} of {} lines are left", written + 500);
     Ok(())
 }
@@ -155,7 +170,10 @@ fn a_full_disk_stops_reading_and_loses_nothing() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let small = dir.path().join("small");
     std::fs::create_dir_all(&small)?;
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&small).status()?;
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(&small)
+        .status()?;
     if !mounted.success() {
         tests::skipped("a small file system cannot be mounted here (needs root)");
         return Ok(());
@@ -208,7 +226,7 @@ fn a_wrong_password_is_refused_in_one_sentence() -> Result<()> {
     let file = dir.path().join("wrong");
     std::fs::write(&file, "not the password")?;
     let output = Command::new(program("vonglau")?)
-        .args(["login", "--server", &collector.url()?, "--user", "admin", "--password-file"])
+        .args(["login", "--server", &collector.url()?, "--name", "admin", "--password-file"])
         .arg(&file)
         .env("HOME", dir.path())
         .output()?;
@@ -221,7 +239,9 @@ fn a_wrong_password_is_refused_in_one_sentence() -> Result<()> {
 
 #[test]
 fn a_broker_that_is_down_is_named_and_everything_waits_in_the_spool() -> Result<()> {
-    let Some(libs) = needs("VONGLAU_TEST_KAFKA", "Apache Kafka to start and stop") else { return Ok(()) };
+    let Some(libs) = needs("VONGLAU_TEST_KAFKA", "Apache Kafka to start and stop") else {
+        return Ok(());
+    };
     let Some(_) = needs("VONGLAU_CHDB_LIB", "the embedded ClickHouse") else { return Ok(()) };
     let dir = tempfile::tempdir()?;
     let mut kafka = Kafka::new(&libs, &dir.path().join("kafka"))?;

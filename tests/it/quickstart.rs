@@ -19,7 +19,8 @@ fn quickstart_once_ends_with_a_delivered_incident() -> Result<()> {
         command.env("VONGLAU_CACHE", cache);
     }
     let output = command.output()?;
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     anyhow::ensure!(output.status.success(), "{}\n{out}\n{err}", output.status);
     anyhow::ensure!(out.contains("203.0.113."), "the brute force's address is not named:\n{out}");
     anyhow::ensure!(out.contains("delivered"), "nothing was delivered:\n{out}");
@@ -27,6 +28,9 @@ fn quickstart_once_ends_with_a_delivered_incident() -> Result<()> {
         .arg("--clean")
         .env("VONGLAU_QUICKSTART_DIR", dir.path().join("quickstart"))
         .status()?;
-    anyhow::ensure!(clean.success() && !dir.path().join("quickstart").exists(), "--clean left something");
+    anyhow::ensure!(
+        clean.success() && !dir.path().join("quickstart").exists(),
+        "--clean left something"
+    );
     Ok(())
 }

@@ -34,14 +34,31 @@ const FLOORS: &[&str] = &[
 ];
 
 /// Crates that do no I/O: none of these may be among what they are built from.
-const PURE: &[&str] = &["rules-event", "rules-sigma", "rules-matcher", "rules-correlate", "agent-wire"];
+const PURE: &[&str] =
+    &["rules-event", "rules-sigma", "rules-matcher", "rules-correlate", "agent-wire"];
 const IMPURE: &[&str] = &["tokio", "hyper", "reqwest", "rdkafka", "sqlx", "clickhouse", "tracing"];
 
 /// Licences whose terms a government buyer can meet without asking anyone.
 const LICENCES: &[&str] = &[
-    "MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "MPL-2.0",
-    "CC0-1.0", "0BSD", "BSL-1.0", "Unlicense", "CDLA-Permissive-2.0", "MIT-0",
-    "Apache-2.0 WITH LLVM-exception", "OpenSSL", "bzip2-1.0.6", "NCSA", "WTFPL",
+    "MIT",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "MPL-2.0",
+    "CC0-1.0",
+    "0BSD",
+    "BSL-1.0",
+    "Unlicense",
+    "CDLA-Permissive-2.0",
+    "MIT-0",
+    "Apache-2.0 WITH LLVM-exception",
+    "OpenSSL",
+    "bzip2-1.0.6",
+    "NCSA",
+    "WTFPL",
 ];
 
 /// Files git knows or would add.
@@ -53,7 +70,11 @@ fn files() -> Vec<PathBuf> {
         .unwrap();
     assert!(output.status.success(), "git ls-files failed");
     let list = String::from_utf8(output.stdout).unwrap();
-    list.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).filter(|p| root().join(p).is_file()).collect()
+    list.split('\0')
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
+        .filter(|p| root().join(p).is_file())
+        .collect()
 }
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -69,7 +90,15 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 fn metadata() -> serde_json::Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--offline",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
@@ -86,7 +115,9 @@ fn none(what: &str, found: &[String]) {
 fn every_source_file_opens_by_saying_what_it_is_for() {
     let bad: Vec<String> = sources()
         .iter()
-        .filter(|(_, text)| !text.lines().next().is_some_and(|line| line.starts_with("//! ") && line.len() > 12))
+        .filter(|(_, text)| {
+            !text.lines().next().is_some_and(|line| line.starts_with("//! ") && line.len() > 12)
+        })
         .map(|(path, _)| path.display().to_string())
         .collect();
     none("files without a //! first line", &bad);
@@ -115,7 +146,9 @@ fn imports_run_downwards_only() {
                 bad.push(format!("{name} imports {target}, which stands above it"));
             }
             let crosses = (name.starts_with("agent-") && target.starts_with("collector-"))
-                || (name.starts_with("rules-") && target.starts_with("agent-") && target != "agent-wire");
+                || (name.starts_with("rules-")
+                    && target.starts_with("agent-")
+                    && target != "agent-wire");
             if crosses {
                 bad.push(format!("{name} imports {target} from another building"));
             }
@@ -142,7 +175,13 @@ fn pure_crates_stay_pure() {
     }
     for (path, text) in sources() {
         let path = path.display().to_string();
-        let pure = ["rules/event/", "rules/sigma/src", "rules/matcher/src", "rules/correlate/src", "agent/wire/src"];
+        let pure = [
+            "rules/event/",
+            "rules/sigma/src",
+            "rules/matcher/src",
+            "rules/correlate/src",
+            "agent/wire/src",
+        ];
         if !pure.iter().any(|folder| path.starts_with(folder)) || path.contains("tests") {
             continue;
         }
@@ -177,7 +216,9 @@ fn dangerous_things_stand_where_they_may() {
         }
         for (word, allowed) in &places {
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-            if code.into_iter().any(|line| line.contains(word)) && !allowed.iter().any(|place| path.starts_with(place)) {
+            if code.into_iter().any(|line| line.contains(word))
+                && !allowed.iter().any(|place| path.starts_with(place))
+            {
                 bad.push(format!("{path} contains '{word}'"));
             }
         }
@@ -189,17 +230,28 @@ fn dangerous_things_stand_where_they_may() {
 fn every_shipped_rule_has_cases_and_every_code_a_page() {
     let files: BTreeSet<String> = files().iter().map(|path| path.display().to_string()).collect();
     let mut bad = Vec::new();
-    for file in files.iter().filter(|file| file.starts_with("rules/pack/") && file.ends_with(".yml") && !file.ends_with(".case.yml")) {
+    for file in files.iter().filter(|file| {
+        file.starts_with("rules/pack/") && file.ends_with(".yml") && !file.ends_with(".case.yml")
+    }) {
         if !files.contains(&file.replace(".yml", ".case.yml")) {
             bad.push(format!("{file} has no .case.yml"));
         }
     }
     let mut codes = BTreeSet::new();
     for (path, text) in sources() {
-        if path.starts_with("rules/sigma/src") || path.starts_with("rules/matcher/src") || path.starts_with("rules/pack/src") {
-            codes.extend(text.split('"').filter(|word| {
-                word.len() == 4 && word.starts_with('R') && word[1..].bytes().all(|byte| byte.is_ascii_digit())
-            }).map(str::to_owned));
+        if path.starts_with("rules/sigma/src")
+            || path.starts_with("rules/matcher/src")
+            || path.starts_with("rules/pack/src")
+        {
+            codes.extend(
+                text.split('"')
+                    .filter(|word| {
+                        word.len() == 4
+                            && word.starts_with('R')
+                            && word[1..].bytes().all(|byte| byte.is_ascii_digit())
+                    })
+                    .map(str::to_owned),
+            );
         }
     }
     assert!(codes.len() > 5, "no diagnostic codes found: has their form changed?");
@@ -216,11 +268,12 @@ fn dependencies_carry_licences_we_may_ship() {
     let metadata = metadata();
     let mut bad = Vec::new();
     for package in metadata["packages"].as_array().unwrap() {
-        let (name, licence) = (package["name"].as_str().unwrap(), package["license"].as_str().unwrap_or("none"));
+        let (name, licence) =
+            (package["name"].as_str().unwrap(), package["license"].as_str().unwrap_or("none"));
         let fine = licence.replace('/', " OR ").split(" OR ").any(|choice| {
-            choice
-                .split(" AND ")
-                .all(|part| LICENCES.contains(&part.trim_matches(|c: char| c == '(' || c == ')' || c == ' ')))
+            choice.split(" AND ").all(|part| {
+                LICENCES.contains(&part.trim_matches(|c: char| c == '(' || c == ')' || c == ' '))
+            })
         });
         if !fine {
             bad.push(format!("{name}: {licence}"));
@@ -233,7 +286,12 @@ fn dependencies_carry_licences_we_may_ship() {
 fn nothing_is_large_and_no_text_names_a_builders_machine() {
     let mut bad = Vec::new();
     // Split so that this file does not name them itself.
-    let own = [concat!("/wo", "rk/"), concat!("/tmp/", "prep"), concat!(".libr", "ary"), concat!("/ro", "ot/")];
+    let own = [
+        concat!("/wo", "rk/"),
+        concat!("/tmp/", "prep"),
+        concat!(".libr", "ary"),
+        concat!("/ro", "ot/"),
+    ];
     for path in files() {
         let full = root().join(&path);
         let size = std::fs::metadata(&full).unwrap().len();

@@ -79,7 +79,8 @@ impl Agent {
     /// # Errors
     /// With the end of its log, if it does not become ready.
     pub fn start(&mut self) -> Result<()> {
-        self.process = Some(Process::start(&mut self.command("run")?, &self.dir.join("agent.log"))?);
+        self.process =
+            Some(Process::start(&mut self.command("run")?, &self.dir.join("agent.log"))?);
         Ok(())
     }
 
@@ -106,9 +107,14 @@ impl Agent {
     /// If the program fails.
     pub fn public_key(&self) -> Result<String> {
         let output = self.command("identity")?.arg("--json").output()?;
-        let said: serde_json::Value = serde_json::from_slice(&output.stdout).with_context(|| {
-            format!("agent identity said {:?} {:?}", output.stdout, String::from_utf8_lossy(&output.stderr))
-        })?;
+        let said: serde_json::Value =
+            serde_json::from_slice(&output.stdout).with_context(|| {
+                format!(
+                    "agent identity said {:?} {:?}",
+                    output.stdout,
+                    String::from_utf8_lossy(&output.stderr)
+                )
+            })?;
         Ok(said["public_key"].as_str().context("no public_key")?.to_owned())
     }
 

@@ -41,8 +41,12 @@ impl Collector {
     /// If the folder cannot be written.
     pub fn new(dir: &Path, setup: &CollectorSetup) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let mut text = format!("state_dir = {:?}\n[api]\nlisten = \"127.0.0.1:0\"\n", dir.join("state"));
-        text.push_str(&format!("[agents]\ntrusted_keys = {}\n", serde_json::to_string(&setup.trusted)?));
+        let mut text =
+            format!("state_dir = {:?}\n[api]\nlisten = \"127.0.0.1:0\"\n", dir.join("state"));
+        text.push_str(&format!(
+            "[agents]\ntrusted_keys = {}\n",
+            serde_json::to_string(&setup.trusted)?
+        ));
         if !setup.kafka.is_empty() {
             text.push_str(&format!("[kafka]\nbootstrap = \"{}\"\n", setup.kafka));
         } else {
@@ -197,5 +201,9 @@ impl Collector {
 /// # Panics
 /// If the runtime cannot start.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
 }

@@ -32,7 +32,11 @@ pub fn sshd_lines(from: u64, count: u64) -> String {
     let mut text = String::new();
     for number in from..from + count {
         let (minute, second) = (number / 60 % 60, number % 60);
-        let what = if number % 50 == 7 { "Accepted password for admin" } else { "Failed password for invalid user test" };
+        let what = if number % 50 == 7 {
+            "Accepted password for admin"
+        } else {
+            "Failed password for invalid user test"
+        };
         text.push_str(&format!(
             "Nov 20 08:{minute:02}:{second:02} portal01 sshd[{number}]: {what} from 203.0.113.{} port {} ssh2\n",
             number % 40 + 1,

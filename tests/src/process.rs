@@ -35,7 +35,9 @@ impl Process {
             lines.for_each(drop);
         });
         let first = receive.recv_timeout(PATIENCE).map_err(|_| process.failure("not ready"))?;
-        let Some(Ok(line)) = first else { return Err(process.failure("ended before it was ready")) };
+        let Some(Ok(line)) = first else {
+            return Err(process.failure("ended before it was ready"));
+        };
         process.ready = serde_json::from_str(&line)
             .map_err(|_| process.failure(&format!("said '{line}', not a JSON object")))?;
         Ok(process)

@@ -37,7 +37,8 @@ impl Kafka {
     /// # Errors
     /// If no pair of ports is free.
     pub fn new(libs: &str, dir: &Path) -> Result<Self> {
-        let output = Command::new(crate::root().join("tests/lib/kafka.sh")).arg("free-port").output()?;
+        let output =
+            Command::new(crate::root().join("tests/lib/kafka.sh")).arg("free-port").output()?;
         let port = String::from_utf8(output.stdout)?.trim().parse().context("no free port")?;
         Ok(Self { libs: libs.to_owned(), dir: dir.to_owned(), port, process: None })
     }
@@ -110,7 +111,9 @@ impl Medallion {
         });
         std::fs::write(dir.join("config.json"), config.to_string())?;
         let mut command = Command::new(program);
-        command.args(["--host", "127.0.0.1", "--port", &port.to_string()]).arg(dir.join("config.json"));
+        command
+            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+            .arg(dir.join("config.json"));
         let process = Process::spawn(&mut command, &dir.join("medallion.log"))?;
         crate::wait_for("medallion listens", || Ok(listening(port).then_some(())))?;
         Ok(Self { _process: process, url: format!("http://127.0.0.1:{port}") })

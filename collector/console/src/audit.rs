@@ -65,8 +65,7 @@ pub(crate) async fn write(db: &SqlitePool, act: Act<'_>, now: Timestamp) -> Resu
         .map_err(database("read the last audit entry"))?;
     let (seq, prev) = (last.0 + 1, last.1);
     let at = now.as_millis();
-    let facts =
-        [act.user, act.role, act.address, act.action, &target, &detail, act.request_id];
+    let facts = [act.user, act.role, act.address, act.action, &target, &detail, act.request_id];
     let hash = link(&prev, seq, at, facts);
     sqlx::query(
         "INSERT INTO console_audit (seq, at, user_name, role, address, action, target, detail,

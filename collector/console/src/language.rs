@@ -250,6 +250,14 @@ messages! {
     act_report_submitted: "trình phê duyệt", "report submitted";
     act_report_approved: "phê duyệt báo cáo", "report approved";
     act_report_refused: "từ chối báo cáo", "report refused";
+    act_report_edited: "sửa báo cáo", "report edited";
+    act_report_discarded: "huỷ báo cáo", "report discarded";
+    act_report_retried: "gửi lại báo cáo", "report sent again";
+    act_report_sending: "đang gửi báo cáo", "report on its way";
+    act_report_delivered: "báo cáo đã được tiếp nhận", "report received";
+    act_report_partial: "báo cáo bị từ chối một phần", "report partly refused by the centre";
+    act_report_rejected: "báo cáo bị trung tâm từ chối", "report refused by the centre";
+    act_forward_blocked: "bị chặn gửi", "forwarding blocked";
     report_draft: "Bản nháp", "Draft";
     report_pending_approval: "Chờ phê duyệt", "Pending approval";
     report_approved: "Chờ gửi", "Queued";
@@ -374,6 +382,14 @@ impl Messages {
             "report_submitted" => self.act_report_submitted,
             "report_approved" => self.act_report_approved,
             "report_refused" => self.act_report_refused,
+            "report_edited" => self.act_report_edited,
+            "report_discarded" => self.act_report_discarded,
+            "report_retried" => self.act_report_retried,
+            "report_sending" => self.act_report_sending,
+            "report_delivered" => self.act_report_delivered,
+            "report_partial" => self.act_report_partial,
+            "report_rejected" => self.act_report_rejected,
+            "forward_blocked" => self.act_forward_blocked,
             other => other,
         }
     }

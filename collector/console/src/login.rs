@@ -59,12 +59,7 @@ pub(crate) async fn enter(
     Ok(Entered { user, secret, expires: now.saturating_add(lifetime) })
 }
 
-fn attempt(
-    state: &ConsoleState,
-    name: &str,
-    visit: &Visit,
-    now: Timestamp,
-) -> Result<(), Problem> {
+fn attempt(state: &ConsoleState, name: &str, visit: &Visit, now: Timestamp) -> Result<(), Problem> {
     let mut throttle = state.throttle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     throttle.attempt(name, visit.address, now).map_err(|wait| {
         state.logins.with_label_values(&["throttled"]).inc();

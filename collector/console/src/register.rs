@@ -39,9 +39,9 @@ pub(crate) async fn resolve(db: &SqlitePool, text: &str) -> Result<PublicKey, Pr
         )
     })?;
     let found = agents::find(db, id).await.map_err(problem)?;
-    found.map(|agent| agent.key).ok_or_else(|| {
-        Problem::not_found("there is no agent with this id; see the list of agents")
-    })
+    found
+        .map(|agent| agent.key)
+        .ok_or_else(|| Problem::not_found("there is no agent with this id; see the list of agents"))
 }
 
 fn problem(error: IngestError) -> Problem {

@@ -103,7 +103,9 @@ pub fn router(state: ConsoleState) -> Router {
     let wrong = || async { Problem::of_status(StatusCode::METHOD_NOT_ALLOWED) };
     router
         .method_not_allowed_fallback(wrong)
-        .fallback_service(guarded(axum::routing::any(unknown), rest, &state).with_state(state.clone()))
+        .fallback_service(
+            guarded(axum::routing::any(unknown), rest, &state).with_state(state.clone()),
+        )
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(state.clone(), envelope))
         .with_state(state)

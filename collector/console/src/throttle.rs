@@ -47,8 +47,11 @@ impl Throttle {
     ) -> Result<(), Duration> {
         let address = network(address);
         let key = (name.to_owned(), address);
-        let wait = wait(self.by_name.get(&key), FREE_BY_NAME, now)
-            .max(wait(self.by_address.get(&address), FREE_BY_ADDRESS, now));
+        let wait = wait(self.by_name.get(&key), FREE_BY_NAME, now).max(wait(
+            self.by_address.get(&address),
+            FREE_BY_ADDRESS,
+            now,
+        ));
         if !wait.is_zero() {
             return Err(wait);
         }

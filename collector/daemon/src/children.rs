@@ -148,7 +148,8 @@ pub(crate) async fn agent(
 ) -> anyhow::Result<StandaloneAgent> {
     let path = sibling("vonglau-agent")?;
     let state = std::path::absolute(config.state("agent"))?;
-    std::fs::create_dir_all(&state).with_context(|| format!("cannot create {}", state.display()))?;
+    std::fs::create_dir_all(&state)
+        .with_context(|| format!("cannot create {}", state.display()))?;
     let file = state.join("agent.toml");
     std::fs::write(&file, agent_toml(config, &state)?)
         .with_context(|| format!("cannot write {}", file.display()))?;
@@ -194,7 +195,10 @@ fn agent_toml(config: &Config, state: &Path) -> anyhow::Result<String> {
         },
         metrics: AgentMetrics { listen: "127.0.0.1:0" },
     };
-    Ok(format!("# Written by vonglau-collector standalone at every start.\n{}", toml::to_string(&file)?))
+    Ok(format!(
+        "# Written by vonglau-collector standalone at every start.\n{}",
+        toml::to_string(&file)?
+    ))
 }
 
 async fn public_key(program: &Path, args: &[String]) -> anyhow::Result<String> {

@@ -10,7 +10,7 @@ use collector_incident::{Alert, Entity};
 use rules_correlate::{Correlator, Fired, Limits};
 use rules_event::{Event, Level, Timestamp, field};
 use rules_pack::Loaded;
-use rules_sigma::Custom;
+use rules_sigma::{CorrelationKind, Custom};
 use uuid::Uuid;
 
 /// Rules of this level and above alert by themselves; lower ones only feed correlations.
@@ -29,6 +29,9 @@ struct RuleFacts {
     level: Level,
     techniques: Vec<String>,
     custom: Custom,
+    /// A correlation of steps in order: its last event is the outcome, and says on which host and
+    /// as whom. Alerts about these then join the same incident.
+    ordered: bool,
 }
 
 /// How the count of an alert is to be understood.
@@ -60,6 +63,7 @@ impl Detector {
                 level: rule.level,
                 techniques: rule.techniques(),
                 custom: rule.custom.clone(),
+                ordered: false,
             };
             rules.insert(rule.id.clone(), facts);
         }
@@ -72,6 +76,7 @@ impl Detector {
                 level: correlation.level,
                 techniques: correlation.techniques(),
                 custom: correlation.custom.clone(),
+                ordered: correlation.kind == CorrelationKind::TemporalOrdered,
             };
             rules.insert(correlation.id.clone(), facts);
         }
@@ -82,7 +87,7 @@ impl Detector {
 
     /// Returns how far back hits must be replayed to rebuild the memory of correlations.
     pub(crate) fn memory(&self) -> std::time::Duration {
-        self.correlator.longest_timespan()
+        self.correlator.replay_span()
     }
 
     /// Returns live correlation keys, and how many were evicted at the bound.
@@ -117,7 +122,12 @@ impl Detector {
         alerts
     }
 
-    fn judge_hit(&self, event: &Event, rule_id: &str, alerts: &mut BTreeMap<String, (Alert, Tally)>) {
+    fn judge_hit(
+        &self,
+        event: &Event,
+        rule_id: &str,
+        alerts: &mut BTreeMap<String, (Alert, Tally)>,
+    ) {
         let Some(facts) = self.rules.get(rule_id) else { return };
         if facts.level < ALERT_LEVEL_MIN {
             return;
@@ -135,13 +145,21 @@ impl Detector {
         add(&mut alert.agents, event.get_str(field::AGENT_ID).unwrap_or_default());
     }
 
-    fn judge_fired(&self, event: &Event, fired: &Fired, alerts: &mut BTreeMap<String, (Alert, Tally)>) {
+    fn judge_fired(
+        &self,
+        event: &Event,
+        fired: &Fired,
+        alerts: &mut BTreeMap<String, (Alert, Tally)>,
+    ) {
         let Some(facts) = self.rules.get(&fired.correlation_id) else { return };
         if facts.level < ALERT_LEVEL_MIN {
             return;
         }
         let id = alert_id(&format!("correlation|{}", fired.key));
-        let entity = Entity::from_group(&fired.group);
+        let mut entity = Entity::from_group(&fired.group);
+        if facts.ordered {
+            add_host_and_user(&mut entity, event);
+        }
         let (alert, _) = alerts.entry(id.clone()).or_insert_with(|| {
             (facts.alert(id, &fired.correlation_id, entity, event), Tally::Total)
         });
@@ -221,16 +239,21 @@ fn entity_of(event: &Event) -> Entity {
         entity.set(field::SOURCE_IP, address);
         return entity;
     }
+    add_host_and_user(&mut entity, event);
+    entity
+}
+
+fn add_host_and_user(entity: &mut Entity, event: &Event) {
     let host = event.get_str(field::AGENT_HOST).or_else(|| event.get_str(field::HOST_NAME));
     entity.set(field::AGENT_HOST, host.unwrap_or_default());
     entity.set(field::USER_NAME, event.get_str(field::USER_NAME).unwrap_or_default());
-    entity
 }
 
 fn fired_summary(title: &str, fired: &Fired) -> String {
     let group: Vec<String> =
         fired.group.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let distinct = if fired.values > 0 { format!(", {} distinct", fired.values) } else { String::new() };
+    let distinct =
+        if fired.values > 0 { format!(", {} distinct", fired.values) } else { String::new() };
     format!("{title}: {} events{distinct}, {}", fired.count, group.join(" "))
 }
 

@@ -31,7 +31,9 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Consume Kafka, store, correlate, serve the API and forward reports.
-    #[command(after_help = "Example:\n  vonglau-collector run --config /etc/vonglau/collector.toml")]
+    #[command(
+        after_help = "Example:\n  vonglau-collector run --config /etc/vonglau/collector.toml"
+    )]
     Run(Common),
     /// Run collector, embedded engine and an agent for this host together, without a broker.
     #[command(
@@ -71,7 +73,9 @@ impl Common {
         let mut config = match (&self.config, &self.state_dir) {
             (Some(path), _) => rules_service::config::load::<Config>(path)?,
             (None, Some(dir)) => Config::in_dir(dir.clone()),
-            (None, None) => anyhow::bail!("give --config FILE, or --state-dir DIR for the defaults"),
+            (None, None) => {
+                anyhow::bail!("give --config FILE, or --state-dir DIR for the defaults")
+            }
         };
         if let Some(dir) = &self.state_dir {
             config.state_dir.clone_from(dir);

@@ -2,10 +2,11 @@
 
 use collector_incident::{Alert, record_alert};
 use collector_ingest::{BoxError, FindingKind, Observer, Range};
-use collector_store::Store;
+use collector_store::{AlertRow, Store};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use rules_event::{Level, Timestamp};
 use rules_pack::Loaded;
+use sha2::{Digest, Sha256};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::detect::{Detector, Tally, alert_about_agent};
@@ -67,16 +68,19 @@ impl Watch {
         Ok(Self { detector, store, db, rules, metrics, last: None })
     }
 
+    /// Records an alert and returns its row for the store.
     async fn record(
         &self,
         tx: &mut SqliteConnection,
         mut alert: Alert,
         tally: Tally,
         now: Timestamp,
-    ) -> Result<(), BoxError> {
-        if tally == Tally::Added {
-            alert.count += collector_incident::recorded_count(tx, &alert.id).await?;
+    ) -> Result<AlertRow, BoxError> {
+        let before = collector_incident::recorded(tx, &alert.id).await?;
+        if let (Tally::Added, Some(before)) = (tally, &before) {
+            alert.count += before.count;
         }
+        let raised = before.map_or(now, |before| before.at);
         let recorded = record_alert(tx, &alert, now).await?;
         self.metrics.alerts.with_label_values(&[alert.level.as_str()]).inc();
         if recorded.created {
@@ -89,8 +93,44 @@ impl Watch {
                 "incident opened"
             );
         }
-        Ok(())
+        Ok(row_of(alert, recorded.incident, raised))
     }
+}
+
+/// Returns the row of an alert as it stands now.
+fn row_of(alert: Alert, incident: String, raised: Timestamp) -> AlertRow {
+    AlertRow {
+        id: alert.id,
+        version: alert.count,
+        rule_id: alert.rule_id,
+        title: alert.title,
+        title_vi: alert.title_vi,
+        level: alert.level.rank(),
+        techniques: alert.techniques,
+        source_ip: alert.entity.source_ip.unwrap_or_default(),
+        user_name: alert.entity.user.unwrap_or_default(),
+        host: alert.entity.host.unwrap_or_default(),
+        organization: alert.organization.unwrap_or_default(),
+        agents: alert.agents,
+        event_ids: alert.event_ids,
+        events: alert.count,
+        first_at: alert.first.as_nanos(),
+        last_at: alert.last.as_nanos(),
+        raised_at: raised.as_nanos(),
+        incident,
+        summary: alert.summary,
+    }
+}
+
+/// Returns the token of a range's alerts: the same for the same alerts, so that a range done again
+/// after a crash stores no second copy.
+fn token_of(range: &Range, rows: &[AlertRow]) -> String {
+    let mut digest = Sha256::new();
+    for row in rows {
+        digest.update(row.id.as_bytes());
+        digest.update(row.version.to_le_bytes());
+    }
+    format!("alerts/{}/{}", range.at.as_nanos(), hex::encode(digest.finalize()))
 }
 
 impl Observer for Watch {
@@ -99,10 +139,16 @@ impl Observer for Watch {
             self.detector = rebuilt(&self.store, &self.db, (self.rules)()?).await?;
         }
         self.last = Some(range.at);
-        let now = crate::users::now();
-        let alerts = self.detector.judge(range.events.iter().map(|(event, _)| event));
-        for (alert, tally) in alerts.into_values() {
-            self.record(tx, alert, tally, now).await?;
+        // The range's own time: the same if it is done again, and so the rows are the same.
+        let now = range.at;
+        let mut rows = Vec::new();
+        let judged = self.detector.judge(range.events.iter().map(|(event, _)| event));
+        let mut alerts: Vec<(Alert, Tally)> = judged.into_values().collect();
+        // In the order of what happened: an incident then grows step by step, and an alert that
+        // names address, host and user ties the ones before and after it together.
+        alerts.sort_by(|(a, _), (b, _)| (a.last, a.first, &a.id).cmp(&(b.last, b.first, &b.id)));
+        for (alert, tally) in alerts {
+            rows.push(self.record(tx, alert, tally, now).await?);
         }
         for finding in &range.findings {
             let level = finding.kind.level();
@@ -119,8 +165,9 @@ impl Observer for Watch {
                 finding.detail.clone(),
                 finding.at,
             );
-            self.record(tx, alert, Tally::Total, now).await?;
+            rows.push(self.record(tx, alert, Tally::Total, now).await?);
         }
+        self.store.insert_alerts(&token_of(range, &rows), &rows).await?;
         let (groups, evicted) = self.detector.load();
         self.metrics.groups.set(i64::try_from(groups).unwrap_or(i64::MAX));
         self.metrics.evicted.set(i64::try_from(evicted).unwrap_or(i64::MAX));
@@ -146,16 +193,34 @@ async fn rebuilt(store: &Store, db: &SqlitePool, loaded: Loaded) -> anyhow::Resu
 
 fn titles(kind: FindingKind) -> (&'static str, &'static str) {
     match kind {
-        FindingKind::ChainGap => ("Batches of an agent are missing", "Thiếu gói dữ liệu của tác nhân (agent)"),
+        FindingKind::ChainGap => {
+            ("Batches of an agent are missing", "Thiếu gói dữ liệu của tác nhân (agent)")
+        }
         FindingKind::GapClosed => ("Missing batches have arrived", "Gói dữ liệu thiếu đã đến đủ"),
-        FindingKind::NewEpoch => ("An agent began a new chain", "Tác nhân (agent) bắt đầu chuỗi mới"),
-        FindingKind::Fork => ("Two agents claim one identity", "Hai tác nhân (agent) dùng chung một định danh"),
-        FindingKind::BadSignature => ("A batch was altered or forged", "Gói dữ liệu bị sửa hoặc giả mạo"),
-        FindingKind::UnknownKey => ("An unknown agent is sending", "Tác nhân (agent) lạ đang gửi dữ liệu"),
-        FindingKind::RevokedKey => ("A revoked agent is sending", "Tác nhân (agent) đã bị thu hồi vẫn gửi dữ liệu"),
+        FindingKind::NewEpoch => {
+            ("An agent began a new chain", "Tác nhân (agent) bắt đầu chuỗi mới")
+        }
+        FindingKind::Fork => {
+            ("Two agents claim one identity", "Hai tác nhân (agent) dùng chung một định danh")
+        }
+        FindingKind::BadSignature => {
+            ("A batch was altered or forged", "Gói dữ liệu bị sửa hoặc giả mạo")
+        }
+        FindingKind::UnknownKey => {
+            ("An unknown agent is sending", "Tác nhân (agent) lạ đang gửi dữ liệu")
+        }
+        FindingKind::RevokedKey => {
+            ("A revoked agent is sending", "Tác nhân (agent) đã bị thu hồi vẫn gửi dữ liệu")
+        }
         FindingKind::Undecodable => ("A record cannot be read", "Bản ghi không đọc được"),
-        FindingKind::BadContent => ("The content of a batch cannot be read", "Nội dung gói dữ liệu không đọc được"),
-        FindingKind::LostByRetention => ("Records were deleted before they were read", "Bản ghi bị xoá trước khi được đọc"),
-        FindingKind::TopicRecreated => ("A topic was deleted and made anew", "Chủ đề Kafka bị xoá và tạo lại"),
+        FindingKind::BadContent => {
+            ("The content of a batch cannot be read", "Nội dung gói dữ liệu không đọc được")
+        }
+        FindingKind::LostByRetention => {
+            ("Records were deleted before they were read", "Bản ghi bị xoá trước khi được đọc")
+        }
+        FindingKind::TopicRecreated => {
+            ("A topic was deleted and made anew", "Chủ đề Kafka bị xoá và tạo lại")
+        }
     }
 }

@@ -112,7 +112,12 @@ async fn open_store(
             () = stop.cancelled() => anyhow::bail!("stopped before the engine was ready"),
             ready = crate::supervise::when_ready(&mut ready) => ready?,
         };
-        StoreConfig { url: engine.url, user: ENGINE_USER.into(), password: engine.password, database }
+        StoreConfig {
+            url: engine.url,
+            user: ENGINE_USER.into(),
+            password: engine.password,
+            database,
+        }
     } else {
         let password = match &wanted.password_file {
             Some(path) => std::fs::read_to_string(path)
@@ -121,7 +126,12 @@ async fn open_store(
                 .to_owned(),
             None => String::new(),
         };
-        StoreConfig { url: wanted.url.clone(), user: or(&wanted.user, "default"), password, database }
+        StoreConfig {
+            url: wanted.url.clone(),
+            user: or(&wanted.user, "default"),
+            password,
+            database,
+        }
     };
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     loop {
@@ -139,7 +149,11 @@ async fn open_store(
             }
             Err(error) if error.is_transient() => {
                 let text = rules_service::logs::chain(&error);
-                tracing::warn!(url = access.url, reason = text, "ClickHouse is not available; waiting");
+                tracing::warn!(
+                    url = access.url,
+                    reason = text,
+                    "ClickHouse is not available; waiting"
+                );
                 health.problem("clickhouse", text);
             }
             Err(error) => return Err(error.into()),
@@ -158,7 +172,9 @@ fn trusted(config: &Config, own: Option<&str>) -> anyhow::Result<Vec<PublicKey>>
         .chain(own)
         .map(|key| {
             key.parse().map_err(|_| {
-                anyhow::anyhow!("agents.trusted_keys: '{key}' is not a key of 64 hexadecimal digits")
+                anyhow::anyhow!(
+                    "agents.trusted_keys: '{key}' is not a key of 64 hexadecimal digits"
+                )
             })
         })
         .collect()

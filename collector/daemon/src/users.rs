@@ -19,7 +19,9 @@ const ADMIN_PASSWORD_FILE: &str = "admin-password";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Add a user; without --password-file a password is made and printed once.
-    #[command(after_help = "Example:\n  vonglau-collector user add --state-dir /var/lib/vonglau lan --role analyst")]
+    #[command(
+        after_help = "Example:\n  vonglau-collector user add --state-dir /var/lib/vonglau lan --role analyst"
+    )]
     Add {
         #[command(flatten)]
         common: Common,
@@ -83,7 +85,10 @@ async fn try_act(verb: &Verb) -> anyhow::Result<String> {
             let mut text = String::new();
             for user in users::list(&db).await? {
                 let state = if user.disabled { "disabled" } else { "active" };
-                text.push_str(&format!("{}\t{}\t{state}\t{}\n", user.name, user.role, user.display_name));
+                text.push_str(&format!(
+                    "{}\t{}\t{state}\t{}\n",
+                    user.name, user.role, user.display_name
+                ));
             }
             Ok(text)
         }
@@ -116,7 +121,8 @@ pub(crate) async fn ensure_admin(db: &SqlitePool, state_dir: &Path) -> anyhow::R
 fn write_secret(path: &Path, secret: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+    let mut file =
+        std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(secret.as_bytes())?;
     file.sync_all()
 }
@@ -147,5 +153,7 @@ fn told(name: &str, password: &str, made: bool) -> String {
 /// Returns the time by the system's clock.
 pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Timestamp::from_nanos(since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+    Timestamp::from_nanos(
+        since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)),
+    )
 }

@@ -44,5 +44,5 @@ pub use overdue::overdue;
 pub use policy::{Deadline, DeadlineState, Policy};
 pub use record::{Grouping, Recorded, record_alert, record_alert_with};
 pub use status::{CloseReason, Status};
-pub use tally::recorded_count;
+pub use tally::{KnownAlert, recorded};
 pub use work::{Amendment, Transition, amend, assign, comment, link, meet_deadline, transition};

@@ -1,20 +1,33 @@
-//! Tally: how many events a recorded alert stands for so far.
+//! Tally: what is known so far of an alert that is about to be recorded again.
 
-use sqlx::SqliteConnection;
+use rules_event::Timestamp;
+use sqlx::{Row, SqliteConnection};
 
 use crate::Result;
 use crate::error::database;
 
-/// Returns the count of a recorded alert, 0 if it is not known: for callers that count on, range by
-/// range, inside the transaction that will record the sum.
+/// What was recorded of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownAlert {
+    /// How many events it stands for.
+    pub count: u64,
+    /// When it was first recorded.
+    pub at: Timestamp,
+}
+
+/// Returns what was recorded of an alert, if anything: for callers that count on, range by range,
+/// inside the transaction that will record the sum.
 ///
 /// # Errors
 /// The database.
-pub async fn recorded_count(tx: &mut SqliteConnection, alert_id: &str) -> Result<u64> {
-    let count: Option<i64> = sqlx::query_scalar("SELECT count FROM incident_alert WHERE id = $1")
+pub async fn recorded(tx: &mut SqliteConnection, alert_id: &str) -> Result<Option<KnownAlert>> {
+    let row = sqlx::query("SELECT count, recorded_at FROM incident_alert WHERE id = $1")
         .bind(alert_id)
         .fetch_optional(&mut *tx)
         .await
         .map_err(database("read the count of an alert"))?;
-    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    Ok(row.map(|row| KnownAlert {
+        count: u64::try_from(row.get::<i64, _>("count")).unwrap_or(0),
+        at: Timestamp::from_nanos(row.get("recorded_at")),
+    }))
 }

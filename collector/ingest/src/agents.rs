@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use agent_wire::{AgentId, PublicKey};
 use rules_event::Timestamp;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::Row;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use crate::error::database;
 use crate::{Error, Result};
@@ -177,10 +177,11 @@ pub async fn find(db: &SqlitePool, id: AgentId) -> Result<Option<Agent>> {
 
 /// Returns the agents whose decision is not yet in force.
 pub(crate) async fn undecided(db: &SqlitePool) -> Result<Vec<Agent>> {
-    let rows = sqlx::query("SELECT * FROM agent WHERE wanted <> status ORDER BY decided_at, key_hex")
-        .fetch_all(db)
-        .await
-        .map_err(database("look for decisions"))?;
+    let rows =
+        sqlx::query("SELECT * FROM agent WHERE wanted <> status ORDER BY decided_at, key_hex")
+            .fetch_all(db)
+            .await
+            .map_err(database("look for decisions"))?;
     rows.iter().map(from_row).collect()
 }
 

@@ -343,10 +343,7 @@ pub(crate) async fn set_status(db: &SqlitePool, key: &str, status: Status) -> Re
     Ok(())
 }
 
-pub(crate) async fn release_cursor(
-    db: &SqlitePool,
-    key: &str,
-) -> Result<Option<QuarantineCursor>> {
+pub(crate) async fn release_cursor(db: &SqlitePool, key: &str) -> Result<Option<QuarantineCursor>> {
     let body: Option<Option<String>> =
         sqlx::query_scalar("SELECT release_cursor FROM agent WHERE key_hex = ?1")
             .bind(key)

@@ -30,8 +30,10 @@ pub(crate) const FINDINGS_MAX: usize = 256;
 pub(crate) const UNKNOWN_KEYS_MAX: i64 = 10_000;
 
 /// Delays between tries while a store is away.
-pub(crate) const RETRY_DELAY_MIN: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 100 });
-pub(crate) const RETRY_DELAY_MAX: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 10_000 });
+pub(crate) const RETRY_DELAY_MIN: Duration =
+    Duration::from_millis(if cfg!(test) { 1 } else { 100 });
+pub(crate) const RETRY_DELAY_MAX: Duration =
+    Duration::from_millis(if cfg!(test) { 2 } else { 10_000 });
 
 /// How far behind the collector's clock a record's arrival time may lie. Older ones are stored as
 /// if they had arrived then: a range must not scatter over more day partitions than that.

@@ -33,6 +33,8 @@ pub(crate) struct Desk<E> {
     pub(crate) metrics: Metrics,
     pub(crate) health: Health,
     pub(crate) stop: CancellationToken,
+    /// Chains of which ClickHouse holds more than SQLite knows, and up to which batch.
+    pub(crate) ahead: HashMap<ChainId, u64>,
     #[cfg(test)]
     pub(crate) fail: crate::tests::Fail,
 }
@@ -60,8 +62,11 @@ impl<E: EventStore> Desk<E> {
         deliveries: &[Delivery],
     ) -> Result<HashMap<PublicKey, Status>> {
         let mut statuses = HashMap::new();
-        let keys: HashSet<PublicKey> =
-            deliveries.iter().filter_map(|d| d.record.as_ref().ok()).map(|r| r.header.key).collect();
+        let keys: HashSet<PublicKey> = deliveries
+            .iter()
+            .filter_map(|d| d.record.as_ref().ok())
+            .map(|r| r.header.key)
+            .collect();
         let released = match &intent.kind {
             Kind::Release { key, .. } => Some(key),
             Kind::Live => None,
@@ -106,7 +111,8 @@ impl<E: EventStore> Desk<E> {
                     }
                 }
             }
-            if known.chains.get(&id).is_some_and(|chain| chain.knows(seq)) {
+            let is_known = known.chains.get(&id).is_some_and(|chain| chain.knows(seq));
+            if is_known || self.ahead.get(&id).is_some_and(|head| seq <= *head) {
                 before.entry(id).or_default().push(seq);
             }
         }
@@ -123,9 +129,37 @@ impl<E: EventStore> Desk<E> {
         Ok(known)
     }
 
+    /// Finds out which chains ClickHouse holds more of than SQLite knows: those of a range that was
+    /// under way, or many, if the database was put back from a backup. Their batches are shown to
+    /// the observer and not stored again.
+    pub(crate) async fn look_ahead(&mut self) -> Result<()> {
+        let heads = self
+            .retry("clickhouse", "read the heads of chains", || self.store.chain_heads())
+            .await?;
+        for (agent, lane, epoch, seq) in heads {
+            let id = ChainId { agent, lane, epoch };
+            let known = book::chain(&self.db, &id).await?.map_or(0, |chain| chain.seq);
+            if seq > known {
+                self.ahead.insert(id, seq);
+            }
+        }
+        if !self.ahead.is_empty() {
+            tracing::info!(
+                chains = self.ahead.len(),
+                "ClickHouse is ahead of the database; what it holds will not be stored twice"
+            );
+        }
+        Ok(())
+    }
+
     pub(crate) async fn insert(&self, token: &str, judged: &Judged) -> Result<()> {
-        let rows: Vec<EventRow<'_>> =
-            judged.range.events.iter().map(|(event, place)| EventRow::new(event, place)).collect();
+        let rows: Vec<EventRow<'_>> = judged
+            .range
+            .events
+            .iter()
+            .filter(|(_, place)| !judged.is_stored(place))
+            .map(|(event, place)| EventRow::new(event, place))
+            .collect();
         let store = &self.store;
         self.timed("events", || store.insert_events(token, &rows)).await?;
         step!(self, EventsIn);
@@ -144,7 +178,10 @@ impl<E: EventStore> Desk<E> {
     {
         let began = Instant::now();
         self.retry("clickhouse", table, insert).await?;
-        self.metrics.insert_seconds.with_label_values(&[table]).observe(began.elapsed().as_secs_f64());
+        self.metrics
+            .insert_seconds
+            .with_label_values(&[table])
+            .observe(began.elapsed().as_secs_f64());
         Ok(())
     }
 

@@ -3,9 +3,7 @@
 use std::future::Future;
 
 use agent_wire::{AgentId, Hash, Lane, PublicKey};
-use collector_store::{
-    BatchRow, EventRow, HeartbeatRow, QuarantineCursor, QuarantineRow, Store,
-};
+use collector_store::{BatchRow, EventRow, HeartbeatRow, QuarantineCursor, QuarantineRow, Store};
 
 use crate::BoxError;
 
@@ -42,6 +40,7 @@ pub trait EventStore: Send + Sync {
         from: u64,
         to: u64,
     ) -> impl Future<Output = Answer<Vec<(u64, Hash)>>> + Send;
+    fn chain_heads(&self) -> impl Future<Output = Answer<Vec<(AgentId, Lane, u64, u64)>>> + Send;
     fn quarantined(
         &self,
         key: &PublicKey,
@@ -77,6 +76,10 @@ impl EventStore for Store {
         to: u64,
     ) -> Answer<Vec<(u64, Hash)>> {
         Ok(Self::batch_hashes(self, agent, lane, epoch, from, to).await?)
+    }
+
+    async fn chain_heads(&self) -> Answer<Vec<(AgentId, Lane, u64, u64)>> {
+        Ok(Self::chain_heads(self).await?)
     }
 
     async fn quarantined(

@@ -47,7 +47,9 @@ impl Gathered {
         self.deliveries = sorted(self.deliveries);
         let mut spans: BTreeMap<&Partition, (i64, i64)> = BTreeMap::new();
         let covered = self.deliveries.iter().map(|d| (&d.partition, d.offset, d.offset + 1));
-        for (partition, from, next) in covered.chain(self.lost.iter().map(|l| (&l.partition, l.from, l.next))) {
+        for (partition, from, next) in
+            covered.chain(self.lost.iter().map(|l| (&l.partition, l.from, l.next)))
+        {
             let span = spans.entry(partition).or_insert((from, next));
             *span = (span.0.min(from), span.1.max(next));
         }

@@ -1,5 +1,7 @@
 //! Ingest: the loop that carries one range after another through every step.
 
+use std::collections::HashMap;
+
 use collector_store::database;
 use rules_service::backoff::Backoff;
 use rules_service::meter::Health;
@@ -73,6 +75,7 @@ impl<S: Source, E: EventStore, O: Observer> Ingest<S, E, O> {
                 metrics,
                 health,
                 stop: CancellationToken::new(),
+                ahead: HashMap::new(),
                 #[cfg(test)]
                 fail: crate::tests::Fail::default(),
             },
@@ -100,6 +103,7 @@ impl<S: Source, E: EventStore, O: Observer> Ingest<S, E, O> {
         for key in self.config.auto_trust.clone() {
             self.desk.auto_trust(&key).await?;
         }
+        self.desk.look_ahead().await?;
         self.recover().await?;
         self.apply_decisions().await?;
         let positions = book::positions(&self.desk.db).await?;

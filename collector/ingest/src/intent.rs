@@ -45,7 +45,13 @@ impl Intent {
             .iter()
             .map(|span| {
                 let partition = &span.partition;
-                format!("{}/{}/{}-{}", partition.topic_id, partition.number, span.from, span.next - 1)
+                format!(
+                    "{}/{}/{}-{}",
+                    partition.topic_id,
+                    partition.number,
+                    span.from,
+                    span.next - 1
+                )
             })
             .collect::<Vec<_>>()
             .join("+");
@@ -69,8 +75,11 @@ impl Intent {
                 next: delivery.offset + 1,
             })
             .collect();
+        // A key may be revoked and trusted again; what is released twice is then a duplicate, which
+        // is other rows than the first time. So the time belongs to the name.
         let QuarantineCursor { lane, epoch, seq, .. } = &upto;
-        let name = format!("quarantine/{}/{lane}/{epoch}/{seq}", key.agent_id());
+        let (agent, at_nanos) = (key.agent_id(), at.as_nanos());
+        let name = format!("quarantine/{agent}/{lane}/{epoch}/{seq}/{at_nanos}");
         let token = token(name, deliveries);
         let kind = Kind::Release { key: key.to_string(), after, upto };
         Self { kind, spans, lost: Vec::new(), token, at: at.as_nanos() }

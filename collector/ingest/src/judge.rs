@@ -1,6 +1,6 @@
 //! Judging: what of a range is stored, dropped as a duplicate, or quarantined. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use agent_wire::{Hash, Heartbeat, Lane, PublicKey, Record};
@@ -41,6 +41,8 @@ pub(crate) struct Judged {
     pub(crate) changes: BTreeMap<ChainId, Change>,
     pub(crate) sightings: HashMap<PublicKey, Sighting>,
     pub(crate) duplicates: u64,
+    /// Batches that ClickHouse holds though SQLite did not know of them.
+    stored: HashSet<(ChainId, u64)>,
     /// Records dropped without trace, by reason.
     pub(crate) dropped: BTreeMap<&'static str, u64>,
     /// Findings beyond the bound.
@@ -72,7 +74,8 @@ pub(crate) fn judge(
     lost: &[Lost],
     mut known: Knowledge,
 ) -> Judged {
-    let mut judged = Judged { range: Range { at: known.at, ..Range::default() }, ..Judged::default() };
+    let mut judged =
+        Judged { range: Range { at: known.at, ..Range::default() }, ..Judged::default() };
     for lost in lost {
         judged.lost(lost);
     }
@@ -81,9 +84,7 @@ pub(crate) fn judge(
         let topic = topics
             .entry(&delivery.partition.topic)
             .or_insert_with(|| Arc::from(delivery.partition.topic.as_str()));
-        let received = delivery
-            .received
-            .clamp(known.at.saturating_sub(ARRIVAL_AGE_MAX), known.at);
+        let received = delivery.received.clamp(known.at.saturating_sub(ARRIVAL_AGE_MAX), known.at);
         let one = One { delivery, topic, received };
         match (checked, &delivery.record) {
             (Checked::Bad { kind, detail }, _) => judged.bad(&one, kind, &detail),
@@ -96,32 +97,7 @@ pub(crate) fn judge(
             (_, Err(bytes)) => judged.bad(&one, FindingKind::Undecodable, &bytes.reason),
         }
     }
-    for (id, change) in &judged.changes {
-        for gap in &change.filled {
-            if !change.chain.is_open(*gap) && !judged.range.findings.iter().any(|finding| {
-                finding.kind == FindingKind::GapClosed
-                    && finding.agent == Some(id.agent)
-                    && finding.lane == Some(id.lane)
-                    && finding.epoch == Some(id.epoch)
-                    && finding.batches.is_some_and(|(from, _)| from == *gap)
-            }) {
-                let finding = Finding {
-                    kind: FindingKind::GapClosed,
-                    at: judged.range.at,
-                    agent: Some(id.agent),
-                    lane: Some(id.lane),
-                    epoch: Some(id.epoch),
-                    batches: Some((*gap, *gap)),
-                    detail: format!("all batches missing from {gap} on have arrived"),
-                };
-                if judged.range.findings.len() < FINDINGS_MAX {
-                    judged.range.findings.push(finding);
-                } else {
-                    judged.unsaid += 1;
-                }
-            }
-        }
-    }
+    judged.closed_gaps();
     judged
 }
 
@@ -133,6 +109,12 @@ struct One<'a> {
 }
 
 impl Judged {
+    /// Returns whether an event is in ClickHouse already.
+    pub(crate) fn is_stored(&self, place: &Place) -> bool {
+        let Place { agent, lane, epoch, seq, .. } = *place;
+        !self.stored.is_empty() && self.stored.contains(&(ChainId { agent, lane, epoch }, seq))
+    }
+
     fn find(
         &mut self,
         kind: FindingKind,
@@ -140,12 +122,8 @@ impl Judged {
         batches: Option<(u64, u64)>,
         detail: String,
     ) {
-        if self.range.findings.len() == FINDINGS_MAX {
-            self.unsaid += 1;
-            return;
-        }
         let header = record.map(|record| &record.header);
-        self.range.findings.push(Finding {
+        self.say(Finding {
             kind,
             at: self.range.at,
             agent: header.map(|header| header.agent),
@@ -176,6 +154,34 @@ impl Judged {
             ),
         };
         self.find(kind, None, None, detail);
+    }
+
+    /// Says which gaps have closed.
+    fn closed_gaps(&mut self) {
+        let mut closed = BTreeSet::new();
+        for (id, change) in &self.changes {
+            let gaps = change.filled.iter().filter(|gap| !change.chain.is_open(**gap));
+            closed.extend(gaps.map(|gap| (*id, *gap)));
+        }
+        for (id, gap) in closed {
+            self.say(Finding {
+                kind: FindingKind::GapClosed,
+                at: self.range.at,
+                agent: Some(id.agent),
+                lane: Some(id.lane),
+                epoch: Some(id.epoch),
+                batches: Some((gap, gap)),
+                detail: format!("the batches missing from {gap} on have arrived"),
+            });
+        }
+    }
+
+    fn say(&mut self, finding: Finding) {
+        if self.range.findings.len() < FINDINGS_MAX {
+            self.range.findings.push(finding);
+        } else {
+            self.unsaid += 1;
+        }
     }
 
     fn quarantine(&mut self, one: &One<'_>, reason: &str, detail: &str) {
@@ -260,6 +266,10 @@ impl Judged {
         self.sight(one, record);
         let header = &record.header;
         let (id, seq) = (ChainId::of(header), header.seq);
+        let stored = known.hashes.get(&(id, seq)).copied();
+        if stored.is_some_and(|stored| stored != hash) {
+            return self.bad(one, FindingKind::Fork, "another batch has this number");
+        }
         let mut is_new_epoch = false;
         let change = self.changes.entry(id).or_insert_with(|| {
             let chain = known.chains.remove(&id);
@@ -279,14 +289,9 @@ impl Judged {
                 self.find(FindingKind::ChainGap, Some(record), Some((from, to)), detail);
             }
             Outcome::Filled { gap_from } => change.filled.push(gap_from),
+            // Also without a stored hash (rows past their retention): nothing speaks against it.
             Outcome::Known => {
-                // Without a stored hash (rows past their retention) nothing speaks against it.
-                match known.hashes.get(&(id, seq)) {
-                    Some(stored) if *stored != hash => {
-                        self.bad(one, FindingKind::Fork, "another batch has this number");
-                    }
-                    _ => self.duplicates += 1,
-                }
+                self.duplicates += 1;
                 return;
             }
             Outcome::Fork(why) => return self.bad(one, FindingKind::Fork, why),
@@ -302,7 +307,18 @@ impl Judged {
             self.find(FindingKind::NewEpoch, Some(record), None, detail);
         }
         let (number, offset) = (one.delivery.partition.number, one.delivery.offset);
-        self.batches.push(BatchRow::new(record, &hash, one.topic, number, offset, one.received));
+        if stored.is_some() {
+            self.stored.insert((id, seq));
+        } else {
+            self.batches.push(BatchRow::new(
+                record,
+                &hash,
+                one.topic,
+                number,
+                offset,
+                one.received,
+            ));
+        }
         let events = match events {
             Ok(events) => events,
             Err(detail) => return self.bad(one, FindingKind::BadContent, &detail),

@@ -203,7 +203,9 @@ impl KafkaSource {
                 Ok(name) => tracing::info!(topic = %name, "topic created"),
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((name, code)) => {
-                    return Err(format!("topic {name} does not exist and cannot be created: {code}"));
+                    return Err(format!(
+                        "topic {name} does not exist and cannot be created: {code}"
+                    ));
                 }
             }
         }
@@ -255,8 +257,7 @@ impl KafkaSource {
                     && incarnation(&partition.topic_id, &first).is_some()
             })
             .max_by_key(|position| incarnation(&position.partition.topic_id, &first));
-        let partition =
-            |topic_id: String| Partition { topic: topic.to_owned(), topic_id, number };
+        let partition = |topic_id: String| Partition { topic: topic.to_owned(), topic_id, number };
         let Some(known) = known else {
             return (Reading { partition: partition(first), next: None }, None);
         };
@@ -596,4 +597,61 @@ fn survey(client: &Client) -> KafkaResult<Survey> {
         }
     }
     Ok(Survey { cluster, partitions })
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::Registry;
+
+    use super::*;
+
+    const TOPIC: &str = "vonglau.events.v1";
+
+    fn position(topic_id: &str, next_offset: i64) -> Position {
+        let partition = Partition { topic: TOPIC.into(), topic_id: topic_id.into(), number: 0 };
+        Position { partition, next_offset }
+    }
+
+    /// Where reading begins, under which id, and what is said to be lost.
+    fn place(positions: Vec<Position>, low: i64, high: i64) -> (String, Option<i64>, Option<Lost>) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let config = KafkaConfig {
+            bootstrap: "127.0.0.1:1".into(),
+            properties: BTreeMap::new(),
+            partitions: 1,
+            replication: 1,
+        };
+        let metrics = Metrics::register(&Registry::new()).unwrap();
+        let mut source = KafkaSource::new(config, metrics, Health::default()).unwrap();
+        source.positions = positions;
+        let (reading, lost) = source.place("c", TOPIC, 0, low, high);
+        (reading.partition.topic_id, reading.next, lost)
+    }
+
+    #[test]
+    fn reading_begins_where_it_should() {
+        let first = "c/vonglau.events.v1";
+        let second = "c/vonglau.events.v1#2";
+        let third = "c/vonglau.events.v1#3";
+        let at = |id: &str, next| vec![position(id, next)];
+        let lost = |lost: Option<Lost>| lost.map(|lost| (lost.from, lost.next, lost.why));
+        // Never read: from the beginning, whatever is no longer there.
+        let (id, next, gone) = place(vec![], 5, 9);
+        assert_eq!((id.as_str(), next, gone), (first, None, None));
+        // Another cluster's positions say nothing.
+        assert_eq!(place(at("d/vonglau.events.v1", 7), 5, 9).1, None);
+        let (id, next, gone) = place(at(first, 7), 5, 9);
+        assert_eq!((id.as_str(), next, gone), (first, Some(7), None));
+        let (id, next, gone) = place(at(first, 2), 5, 9);
+        assert_eq!((id.as_str(), next), (first, Some(5)));
+        assert_eq!(lost(gone), Some((2, 5, LostWhy::Retention)));
+        let (id, next, gone) = place(at(first, 10), 0, 9);
+        assert_eq!((id.as_str(), next), (second, Some(0)));
+        assert_eq!(lost(gone), Some((0, 0, LostWhy::Recreated)));
+        // The newest incarnation counts.
+        let both = vec![position(second, 3), position(first, 10)];
+        assert_eq!(place(both.clone(), 0, 9), (second.into(), Some(3), None));
+        assert_eq!(place(both, 0, 1).0, third);
+    }
 }

@@ -36,9 +36,7 @@ pub(crate) fn check_all(
     std::thread::scope(|scope| {
         let workers: Vec<_> = deliveries
             .chunks(share)
-            .map(|part| {
-                scope.spawn(|| part.iter().map(|d| check(d, statuses)).collect::<Vec<_>>())
-            })
+            .map(|part| scope.spawn(|| part.iter().map(|d| check(d, statuses)).collect::<Vec<_>>()))
             .collect();
         let join = |worker: std::thread::ScopedJoinHandle<'_, Vec<Checked>>| {
             worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -91,6 +91,7 @@ pub enum LostWhy {
 
 /// What a source has to tell.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are deliveries; a box each would cost")]
 pub enum Arrival {
     /// A record.
     Delivery(Delivery),

@@ -130,7 +130,11 @@ impl Source for SpoolSource {
 /// Reads one span again; what is read before and behind it is left.
 fn replay(dir: &Path, span: &Span, replayed: &mut Replayed) -> agent_spool::Result<()> {
     let Some((lane, topic)) = LANES.iter().find(|(_, topic)| *topic == span.partition.topic) else {
-        // The heartbeat of then was replaced; the next one says more.
+        // If the heartbeat of then was replaced, the one that is there says more.
+        let heartbeat = std::fs::read(dir.join(HEARTBEAT_FILE)).ok();
+        let record = heartbeat.and_then(|bytes| Record::decode(&bytes).ok());
+        let delivery = record.map(beat_delivery);
+        replayed.deliveries.extend(delivery.filter(|d| d.offset == span.from));
         return Ok(());
     };
     let mut reader = Reader::open(dir, *lane, Cursor::load(dir, *lane)?)?;
@@ -209,10 +213,8 @@ impl Pump {
             let Some(entry) = reader.next()? else { continue };
             let delivery = to_delivery(topic, entry);
             let partition = &delivery.partition;
-            let next = self
-                .next
-                .entry((partition.topic.clone(), partition.topic_id.clone()))
-                .or_insert(0);
+            let next =
+                self.next.entry((partition.topic.clone(), partition.topic_id.clone())).or_insert(0);
             if delivery.offset >= *next {
                 *next = delivery.offset + 1;
                 // Fails only when nobody listens any more; the loop then ends.
@@ -245,20 +247,28 @@ impl Pump {
             tracing::warn!(path = %path.display(), "not a heartbeat; waiting for the next");
             return Ok(());
         };
-        let offset = record.header.sealed.as_millis();
-        let topic_id = record.header.agent.to_string();
-        let key = (HEARTBEATS.to_owned(), topic_id.clone());
+        let delivery = beat_delivery(record);
+        let next = delivery.offset + 1;
+        let key = (HEARTBEATS.to_owned(), delivery.partition.topic_id.clone());
         // The one we had before a restart. Any other is news, also if the clock went back.
-        if self.next.insert(key, offset + 1) == Some(offset + 1) {
-            return Ok(());
+        if self.next.insert(key, next) != Some(next) {
+            drop(self.sender.blocking_send(delivery));
         }
-        drop(self.sender.blocking_send(Delivery {
-            partition: Partition { topic: HEARTBEATS.to_owned(), topic_id, number: 0 },
-            offset,
-            received: record.header.sealed,
-            record: Ok(record),
-        }));
         Ok(())
+    }
+}
+
+/// A heartbeat's offset is the millisecond in which it was sealed.
+fn beat_delivery(record: Record) -> Delivery {
+    Delivery {
+        partition: Partition {
+            topic: HEARTBEATS.to_owned(),
+            topic_id: record.header.agent.to_string(),
+            number: 0,
+        },
+        offset: record.header.sealed.as_millis(),
+        received: record.header.sealed,
+        record: Ok(record),
     }
 }
 

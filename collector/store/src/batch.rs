@@ -66,6 +66,14 @@ impl BatchRow {
 }
 
 #[derive(Row, Deserialize)]
+struct HeadRow {
+    agent_id: String,
+    lane: String,
+    epoch: u64,
+    seq: u64,
+}
+
+#[derive(Row, Deserialize)]
 struct HashRow {
     seq: u64,
     hash: String,
@@ -78,6 +86,25 @@ impl Store {
     /// As [`Store::insert_events`].
     pub async fn insert_batches(&self, token: &str, rows: &[BatchRow]) -> Result<()> {
         self.insert::<BatchRow>("batches", token, rows).await
+    }
+
+    /// Returns the highest batch number stored of every chain: agent, lane, epoch, number.
+    ///
+    /// # Errors
+    /// If ClickHouse does not answer, or an agent or lane is not what this build writes.
+    pub async fn chain_heads(&self) -> Result<Vec<(AgentId, Lane, u64, u64)>> {
+        let sql = "SELECT agent_id, lane, epoch, max(seq) AS seq FROM batches \
+                   GROUP BY agent_id, lane, epoch";
+        let rows: Vec<HeadRow> = self.rows("read the heads of chains", self.read(sql)).await?;
+        rows.into_iter()
+            .map(|row| {
+                let bad = |reason| Error::BadRow { what: "the head of a chain", reason };
+                let agent =
+                    row.agent_id.parse().map_err(|_| bad(format!("agent '{}'", row.agent_id)))?;
+                let lane = row.lane.parse().map_err(|()| bad(format!("lane '{}'", row.lane)))?;
+                Ok((agent, lane, row.epoch, row.seq))
+            })
+            .collect()
     }
 
     /// Returns the hashes of accepted batches `from..=to` of a chain, lowest number first; at most

@@ -58,7 +58,9 @@ fn prepare(path: &Path) -> std::io::Result<()> {
 ///
 /// # Errors
 /// If the lock or a connection cannot be had in time.
-pub async fn begin(pool: &SqlitePool) -> std::result::Result<Transaction<'static, Sqlite>, sqlx::Error> {
+pub async fn begin(
+    pool: &SqlitePool,
+) -> std::result::Result<Transaction<'static, Sqlite>, sqlx::Error> {
     pool.begin_with("BEGIN IMMEDIATE").await
 }
 

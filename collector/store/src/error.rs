@@ -48,7 +48,9 @@ pub enum Error {
         carried: String,
     },
     /// The tables were made by a newer build.
-    #[error("use tables made by migration {0}, which this build does not know; install the newer build")]
+    #[error(
+        "use tables made by migration {0}, which this build does not know; install the newer build"
+    )]
     MigrationUnknown(String),
     /// More rows than one insert may carry.
     #[error("insert {rows} rows at once; the bound is {bound}")]

@@ -54,10 +54,8 @@ impl Store {
              GROUP BY bucket ORDER BY bucket",
             sql.text
         );
-        let read = sql
-            .bind(self.read(&text))
-            .param("start", query.since.as_nanos())
-            .param("width", width);
+        let read =
+            sql.bind(self.read(&text)).param("start", query.since.as_nanos()).param("width", width);
         let rows = self.rows("count events over time", read).await?;
         Ok((Duration::from_nanos(width.unsigned_abs()), rows))
     }

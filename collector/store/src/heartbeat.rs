@@ -105,10 +105,8 @@ impl Store {
     pub async fn heartbeats_of(&self, agent: AgentId, limit: u32) -> Result<Vec<SeenAgent>> {
         let sql = "SELECT agent_id, received_at, document FROM heartbeats \
                    WHERE agent_id = {agent:String} ORDER BY received_at DESC LIMIT {limit:UInt64}";
-        let query = self
-            .read(sql)
-            .param("agent", agent.to_string())
-            .param("limit", limit.min(HISTORY_MAX));
+        let query =
+            self.read(sql).param("agent", agent.to_string()).param("limit", limit.min(HISTORY_MAX));
         let rows: Vec<SeenRow> = self.rows("list heartbeats", query).await?;
         rows.into_iter().map(SeenRow::into_seen).collect()
     }

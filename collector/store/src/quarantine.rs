@@ -190,10 +190,7 @@ impl Store {
     /// If ClickHouse does not answer.
     pub async fn quarantine_latest(&self, limit: u32) -> Result<Vec<QuarantineRow>> {
         let sql = "SELECT ?fields FROM quarantine ORDER BY received_at DESC LIMIT {limit:UInt64}";
-        let query = self
-            .read(sql)
-            .param("limit", limit.min(PAGE_MAX));
+        let query = self.read(sql).param("limit", limit.min(PAGE_MAX));
         self.rows("list the quarantine", query).await
     }
 }
-

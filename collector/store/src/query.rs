@@ -227,7 +227,10 @@ impl EventQuery {
             format!("{} filters; the bound is {FILTERS_MAX}", self.filters.len())
         } else if self.ids.len() > IDS_MAX {
             format!("{} ids; the bound is {IDS_MAX}", self.ids.len())
-        } else if self.text.as_deref().is_some_and(|text| long(text) || terms(text).len() > TERMS_MAX)
+        } else if self
+            .text
+            .as_deref()
+            .is_some_and(|text| long(text) || terms(text).len() > TERMS_MAX)
         {
             format!("the text has more than {TERMS_MAX} words or {TEXT_BYTES_MAX} bytes")
         } else if self.filters.iter().any(|filter| long(&filter.name) || long(&filter.value)) {
@@ -279,8 +282,7 @@ impl Filter {
                 format!("{column} = {}", sql.param("Int64", Param::Int(rank)))
             }
             Kind::Address => {
-                let (low, high) =
-                    range(text).ok_or_else(|| self.bad("an address or a network"))?;
+                let (low, high) = range(text).ok_or_else(|| self.bad("an address or a network"))?;
                 let low_ip = sql.param("IPv6", Param::Text(low.to_string()));
                 if low == high {
                     return Ok(format!("{column} = {low_ip}"));

@@ -1,6 +1,8 @@
 //! The store against a real engine: migrations, round trips, tokens, searches, the ledger.
 
-#[path = "engine_support.rs"]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "support/engine.rs"]
 mod support;
 
 use std::collections::BTreeMap;
@@ -64,6 +66,17 @@ fn sorted(stored: &StoredEvent) -> BTreeMap<String, Value> {
     stored.event.fields().map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 
+/// What was confirmed survives `kill -9`, tokens included.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_loses_nothing_and_doubles_nothing() {
+    let Some(mut engine) = support::engine("kill").await else { return };
+    let events: Vec<Event> = (0..50).map(|seconds| event(seconds, "m", &[])).collect();
+    insert(&engine.store, "one", &events).await;
+    engine.kill_and_restart();
+    insert(&engine.store, "one", &events).await;
+    assert_eq!(engine.store.search(&all()).await.unwrap().len(), 50);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn migrations_apply_once() {
     let Some(engine) = support::engine("migrate").await else { return };
@@ -91,8 +104,18 @@ async fn events_come_back_as_they_were() {
         proptest::collection::vec("[a-z]{0,3}".prop_map(Value::from), 0..3).prop_map(Value::List),
     ];
     let name = proptest::sample::select(vec![
-        "user.name", "source.ip", "source.port", "rule.id", "log.offset", "vonglau.level",
-        "event.original", "message", "agent.id", "x", "y.z", "đ '\"\\",
+        "user.name",
+        "source.ip",
+        "source.port",
+        "rule.id",
+        "log.offset",
+        "vonglau.level",
+        "event.original",
+        "message",
+        "agent.id",
+        "x",
+        "y.z",
+        "đ '\"\\",
     ]);
     let fields = proptest::collection::vec((name, value), 0..10);
     let mut events = Vec::new();
@@ -167,9 +190,8 @@ async fn searches_find_what_they_should() {
     let text = |text: &str| EventQuery { text: Some(text.into()), ..all() };
     let with = |filter: Filter| EventQuery { filters: vec![filter], ..all() };
     let filter = |name: &str, value: &str| with(Filter::is(name, value));
-    let operator = |operator, name: &str, value: &str| {
-        with(Filter { operator, ..Filter::is(name, value) })
-    };
+    let operator =
+        |operator, name: &str, value: &str| with(Filter { operator, ..Filter::is(name, value) });
     for (what, query, wanted) in [
         ("everything, newest first", all(), vec![4, 3, 2, 1]),
         ("limit", EventQuery { limit: 2, ..all() }, vec![4, 3]),
@@ -245,10 +267,8 @@ async fn hits_come_back_in_order_of_arrival() {
     let Some(engine) = support::engine("hits").await else { return };
     let hit = |seconds| event(seconds, "m", &[("rule.id", "r".into())]);
     let events = [hit(5), event(6, "m", &[]), hit(3), hit(9)];
-    let places = [(1, 0), (1, 1), (2, 0), (3, 0)].map(|(offset, index)| Place {
-        offset,
-        ..place(index)
-    });
+    let places =
+        [(1, 0), (1, 1), (2, 0), (3, 0)].map(|(offset, index)| Place { offset, ..place(index) });
     let rows: Vec<_> = events.iter().zip(&places).map(|(e, p)| EventRow::new(e, p)).collect();
     engine.store.insert_events("t", &rows).await.unwrap();
     let open = OpenSpan { topic: "vonglau.events.v1".into(), partition: 0, from: 3, next: 4 };
@@ -363,9 +383,11 @@ async fn alerts_heartbeats_and_quarantine_come_back() {
     for number in 1..=3 {
         let heartbeat = Heartbeat { host: "web".into(), read: number, ..Heartbeat::default() };
         let record = heartbeat.seal(&identity, 1, number, at(number as i64)).unwrap();
-        let row = HeartbeatRow::new(&heartbeat, &record.header, Timestamp::from_nanos(
-            now().as_nanos() + number as i64,
-        ));
+        let row = HeartbeatRow::new(
+            &heartbeat,
+            &record.header,
+            Timestamp::from_nanos(now().as_nanos() + number as i64),
+        );
         store.insert_heartbeats(&number.to_string(), &[row]).await.unwrap();
     }
     let seen = store.agents_seen().await.unwrap();
@@ -378,14 +400,20 @@ async fn alerts_heartbeats_and_quarantine_come_back() {
         .map(|r| QuarantineRow::of_record(r, "t", 0, r.header.seq as i64, at(1), "unknown_key", ""))
         .collect();
     rows.push(QuarantineRow::of_bytes(
-        &[("h".into(), vec![0xff])], &[0, 159, 146, 150], "t", 0, 99, at(2), "undecodable", "no",
+        &[("h".into(), vec![0xff])],
+        &[0, 159, 146, 150],
+        "t",
+        0,
+        99,
+        at(2),
+        "undecodable",
+        "no",
     ));
     rows.reverse();
     store.insert_quarantine("q", &rows).await.unwrap();
     let key = identity.public_key();
     let page = store.quarantined(&key, &["unknown_key"], None, 3).await.unwrap();
-    let rest =
-        store.quarantined(&key, &["unknown_key"], Some(&page[2].cursor()), 9).await.unwrap();
+    let rest = store.quarantined(&key, &["unknown_key"], Some(&page[2].cursor()), 9).await.unwrap();
     let back: Vec<Record> = page.iter().chain(&rest).map(|row| row.record().unwrap()).collect();
     assert_eq!(back, records);
     assert!(store.quarantined(&key, &["revoked_key"], None, 3).await.unwrap().is_empty());

@@ -9,6 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::name::is_compressed;
+use super::position::Position;
+use super::sibling::{self, Match, Relation, Sibling};
 use crate::{Error, FilesConfig};
 
 /// Deepest folder below the fixed part of a glob with `**`.
@@ -53,6 +55,15 @@ impl Stat {
                 .saturating_add(metadata.mtime_nsec()),
             links: metadata.nlink(),
         }
+    }
+}
+
+impl Found {
+    /// Whether the file, if it is still there under its name, holds a content.
+    pub(crate) fn holds(&self, position: &Position) -> bool {
+        let sibling =
+            Sibling { path: self.path.clone(), stat: self.stat, relation: Relation::Itself };
+        sibling.open().is_some_and(|file| sibling::compare(position, &file) == Match::Full)
     }
 }
 

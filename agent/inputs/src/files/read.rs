@@ -149,7 +149,7 @@ impl Follower {
 
     /// Keeps the number of open files in its bound: closes the one idle for longest, and one that is
     /// not read to its end only if there is no other.
-    fn close_one_if_full(&mut self) {
+    pub(super) fn close_one_if_full(&mut self) {
         let open = || self.sources.iter().filter(|(_, source)| source.file.is_some());
         if open().count() < self.open_max {
             return;

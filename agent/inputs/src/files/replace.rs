@@ -1,5 +1,6 @@
 //! Replacement: a file that was truncated, or that another one took the place of.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::Follower;
@@ -7,7 +8,7 @@ use super::glob::Stat;
 use super::name::{Rotated, rotated};
 use super::position::Position;
 use super::print;
-use super::sibling::{self, Relation, Sibling};
+use super::sibling::{self, LOOKS_MAX, Relation, Sibling};
 use super::source::{Place, Source};
 use crate::Count;
 
@@ -33,9 +34,10 @@ impl Follower {
         next.file = source.file.take();
         next.after = source.after;
         self.index.remove(&id);
-        let siblings = sibling::siblings(&next.path, &next.real).unwrap_or_default();
-        let free = self.free(siblings, number);
-        let since = match sibling::find(&position, &free, true).cloned() {
+        let is_free = |sibling: &Sibling| self.is_free(sibling, number);
+        let located = sibling::locate(&position, &next.path, &next.real, true, is_free);
+        let (copy, free) = located.unwrap_or_default();
+        let since = match copy {
             Some(copy) => {
                 self.go_on_in(number, &position, &copy);
                 next.after = Some(number);
@@ -62,7 +64,7 @@ impl Follower {
             // The copy was taken before the last lines we read: there is nothing left in it for us.
             source.offset = copy.stat.size;
             source.skipping = false;
-            if let Ok(file) = std::fs::File::open(&copy.path) {
+            if let Some(file) = copy.open() {
                 source.tail = print::tail(&file, source.offset).unwrap_or_default();
             }
         }
@@ -76,7 +78,8 @@ impl Follower {
         if source.meta.is_some() || source.left || source.seen.1 <= source.born {
             return false;
         }
-        let (place, since, before) = (source.place(), source.born, source.after);
+        // Later than that: what was there at first sight is older than the agent.
+        let (place, since, before) = (source.place(), source.born + 1, source.after);
         let last = self.take_missed(&place, Some(since), before);
         let Some(source) = self.sources.get_mut(&number) else { return false };
         source.born = source.seen.1;
@@ -86,6 +89,9 @@ impl Follower {
 
     /// Takes in files that were the log between the one we know and the one there is now: rotated
     /// twice or more while we were not looking. Returns the number of the last one, or `before`.
+    ///
+    /// They were changed at `since` or later. A kernel's clock for files ticks every few
+    /// milliseconds, so that two rotations may well share a tick.
     pub(super) fn take_missed(
         &mut self,
         current: &Place,
@@ -93,23 +99,40 @@ impl Follower {
         before: Option<u64>,
     ) -> Option<u64> {
         let Some(since) = since else { return before };
-        let Ok(siblings) = sibling::siblings(&current.path, &current.real) else { return before };
-        let free = self.free(siblings, u64::MAX);
-        let mut missed: Vec<&Sibling> = free
-            .iter()
-            .filter(|sibling| sibling.relation == Relation::Rotated)
-            .filter(|sibling| sibling.stat.id != current.id && sibling.stat.changed > since)
-            .filter(|sibling| !self.is_copied_from_known(&sibling.path))
-            .collect();
-        missed.sort_by_key(|sibling| sibling.stat.changed);
+        let mut missed = Vec::new();
+        for _ in 0..LOOKS_MAX {
+            missed.clear();
+            let siblings = sibling::siblings(&current.path, &current.real);
+            let mut moved = false;
+            for sibling in siblings.unwrap_or_default() {
+                let is_candidate = sibling.relation == Relation::Rotated
+                    && sibling.stat.id != current.id
+                    && sibling.stat.changed >= since
+                    && self.is_free(&sibling, u64::MAX);
+                match sibling.open().filter(|_| is_candidate) {
+                    Some(file) => missed.push((sibling, file)),
+                    None => moved |= is_candidate,
+                }
+            }
+            if !moved {
+                break;
+            }
+        }
+        missed.retain(|(sibling, file)| {
+            !self.is_copied_from_known(&sibling.path, file) && !is_copy_of(&current.real, file)
+        });
+        missed.sort_by_key(|(sibling, _)| sibling.stat.changed);
         let mut last = before;
-        for sibling in missed {
+        for (sibling, file) in missed {
             self.drop_unread_owner(sibling.stat.id, u64::MAX);
             let path = current.path.clone();
-            let mut source = Source::new(path, sibling.path.clone(), current.group, sibling.stat);
+            let mut source = Source::new(path, sibling.path, current.group, sibling.stat);
             source.left = true;
             source.scan = self.scans;
             source.after = last;
+            // Names move on while files are rotated; what is open stays.
+            self.close_one_if_full();
+            source.file = Some(file);
             last = Some(self.add(source));
             self.wiring.report.count(Count::Rotations, 1);
         }
@@ -117,16 +140,14 @@ impl Follower {
     }
 
     /// Whether a file begins like a source we follow.
-    fn is_copied_from_known(&self, file: &Path) -> bool {
-        let first = std::fs::File::open(file)
-            .and_then(|file| print::read_at(&file, 0, print::HEAD_BYTES_MAX))
-            .unwrap_or_default();
+    fn is_copied_from_known(&self, path: &Path, file: &File) -> bool {
+        let first = print::read_at(file, 0, print::HEAD_BYTES_MAX).unwrap_or_default();
         let name =
             |source: &Source| source.path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let file_name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let file_name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         self.sources.values().any(|source| {
             source.meta.is_some()
-                && source.path.parent() == file.parent()
+                && source.path.parent() == path.parent()
                 && name(source).is_some_and(|base| rotated(&base, &file_name).is_some())
                 && source.head.begins(&first)
         })
@@ -157,7 +178,7 @@ impl Follower {
                 continue;
             }
             let opened = known.file.as_ref().and_then(|file| file.try_clone().ok());
-            let opened = opened.or_else(|| std::fs::File::open(&known.real).ok());
+            let opened = opened.or_else(|| File::open(&known.real).ok());
             let Some(opened) = opened else { continue };
             if !known.holds(&opened).unwrap_or(true) {
                 // Truncated meanwhile: this very file is where its tail is.
@@ -210,4 +231,15 @@ impl Follower {
         };
         self.wiring.report.notice(&position.path, text);
     }
+}
+
+/// Whether a file agrees with another as far as it goes: the copy that `copytruncate` is making of the
+/// log as it is now. An empty file agrees with everything, and there is nothing in it to miss.
+fn is_copy_of(current: &Path, sibling: &File) -> bool {
+    let compare = || -> std::io::Result<bool> {
+        let current = File::open(current)?;
+        let len = current.metadata()?.len().min(sibling.metadata()?.len());
+        Ok(len > 0 && print::same_up_to(&current, sibling, len)?)
+    };
+    compare().unwrap_or(false)
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::glob::{Found, Stat};
 use super::position::{Position, seen_key};
-use super::sibling::{self, Match, Sibling};
+use super::sibling::{self, Sibling};
 use super::source::Source;
 use super::{Follower, IDLE_MAX, LEFT_MAX};
 use crate::{Count, Start};
@@ -73,8 +73,7 @@ impl Follower {
         // Under another name it must also hold the content: device numbers move over reboots.
         let is_it = |position: &Position| {
             (position.dev, position.ino) == found.stat.id
-                && (Path::new(&position.path) == found.path
-                    || sibling::compare(position, &found.path) == Match::Full)
+                && (Path::new(&position.path) == found.path || found.holds(position))
         };
         let Some(at) = self.dormant.iter().rposition(|(_, position)| is_it(position)) else {
             return false;
@@ -89,9 +88,7 @@ impl Follower {
     /// editor wrote the file anew with what it held.
     fn rehome(&mut self, found: &Found) -> bool {
         let path = found.path.to_string_lossy();
-        let is_it = |position: &Position| {
-            position.path == path && sibling::compare(position, &found.path) == Match::Full
-        };
+        let is_it = |position: &Position| position.path == path && found.holds(position);
         if let Some(at) = self.dormant.iter().rposition(|(_, position)| is_it(position)) {
             let (key, position) = self.dormant.remove(at);
             self.resume(&key, &position, &found.path, found.group, found.stat, false);
@@ -197,18 +194,16 @@ impl Follower {
     /// Looks for a closed file that is not where it was; gives it up if it is nowhere.
     fn track(&mut self, number: u64) {
         let Some(source) = self.sources.get(&number) else { return };
-        if source.meta.is_none() {
-            // Never read: nothing to resume, and nothing to know it by.
-            self.remove(number);
-            return;
-        }
         let (mut position, real) = (source.position(), source.real.clone());
         position.size = source.seen.0;
-        let Ok(siblings) = sibling::siblings(&source.path, &real) else { return };
-        let free = self.free(siblings, number);
-        match sibling::find(&position, &free, false) {
+        let path = source.path.clone();
+        let is_free = |sibling: &Sibling| self.is_free(sibling, number);
+        let located = sibling::locate(&position, &path, &real, false, is_free);
+        // A folder that cannot be listed is told as a problem by the scan; tried again at the next.
+        let Ok((found, free)) = located else { return };
+        match found {
             Some(found) => {
-                let (path, stat) = (found.path.clone(), found.stat);
+                let (path, stat) = (found.path, found.stat);
                 self.drop_unread_owner(stat.id, number);
                 self.move_to(number, &path, stat);
             }
@@ -229,18 +224,16 @@ impl Follower {
                 self.gone.push(key);
                 continue;
             };
-            let siblings = match sibling::siblings(&path, Path::new(&position.real)) {
-                Ok(siblings) => siblings,
-                Err(_) => {
-                    // Told as a problem of the folder by the scan; tried again at the next one.
-                    self.dormant.push((key, position));
-                    continue;
-                }
+            let real = Path::new(&position.real);
+            let is_free = |sibling: &Sibling| self.is_free(sibling, u64::MAX);
+            let Ok((found, free)) = sibling::locate(&position, &path, real, false, is_free) else {
+                // Told as a problem of the folder by the scan; tried again at the next one.
+                self.dormant.push((key, position));
+                continue;
             };
-            let free = self.free(siblings, u64::MAX);
-            match sibling::find(&position, &free, false) {
+            match found {
                 Some(found) => {
-                    let (file, stat) = (found.path.clone(), found.stat);
+                    let (file, stat) = (found.path, found.stat);
                     self.drop_unread_owner(stat.id, u64::MAX);
                     let number = self.resume(&key, &position, &file, group, stat, true);
                     self.put_before(number, &path);
@@ -300,15 +293,12 @@ impl Follower {
         }
     }
 
-    /// Siblings that no source other than `number` has read from.
-    pub(super) fn free(&self, siblings: Vec<Sibling>, number: u64) -> Vec<Sibling> {
-        let is_free = |sibling: &Sibling| {
-            let owner = self.index.get(&sibling.stat.id);
-            owner.is_none_or(|owner| {
-                *owner == number || self.sources.get(owner).is_none_or(|s| s.meta.is_none())
-            })
-        };
-        siblings.into_iter().filter(is_free).collect()
+    /// Whether no source other than `number` has read from a file.
+    pub(super) fn is_free(&self, sibling: &Sibling, number: u64) -> bool {
+        let owner = self.index.get(&sibling.stat.id);
+        owner.is_none_or(|owner| {
+            *owner == number || self.sources.get(owner).is_none_or(|s| s.meta.is_none())
+        })
     }
 
     /// Removes a source that has read nothing yet from a file which turns out to be another's.

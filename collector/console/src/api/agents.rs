@@ -160,11 +160,7 @@ impl From<Known> for AgentBody {
                 status: one.status.to_string(),
                 wanted: one.wanted.to_string(),
                 host: if host.is_empty() { one.host } else { host },
-                organization: if organization.is_empty() {
-                    one.organization
-                } else {
-                    organization
-                },
+                organization: if organization.is_empty() { one.organization } else { organization },
                 decided_by: one.decided_by,
                 decided_at: one.decided_at.map(|at| at.to_string()),
                 first_seen: one.first_seen.map(|at| at.to_string()),

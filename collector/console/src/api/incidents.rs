@@ -190,9 +190,7 @@ pub(crate) async fn show(
     let shown = &detail.event_ids[..detail.event_ids.len().min(EVENTS_SHOWN_MAX)];
     let (events, events_problem) = match state.events.by_ids(shown).await {
         Ok(events) => (events.iter().map(EventBody::of).collect(), None),
-        Err(error) => {
-            (Vec::new(), Some(Problem::from(error).detail))
-        }
+        Err(error) => (Vec::new(), Some(Problem::from(error).detail)),
     };
     let revision = one.revision;
     let body = DetailBody {

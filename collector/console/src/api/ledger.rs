@@ -106,10 +106,7 @@ impl LedgerParams {
 }
 
 /// Returns the ledger; one that stays open over several reads is open.
-pub(crate) async fn settled(
-    state: &ConsoleState,
-    params: LedgerParams,
-) -> Result<Ledger, Problem> {
+pub(crate) async fn settled(state: &ConsoleState, params: LedgerParams) -> Result<Ledger, Problem> {
     let query = params.read()?;
     let mut ledger = state.events.ledger(&query).await?;
     for _ in 1..READS_MAX {

@@ -235,8 +235,7 @@ pub(crate) async fn draft(
 ) -> Result<Report, Problem> {
     let (actor, now, submit) = (who.actor(), moment::now(), !body.draft_only);
     let draft = body.read()?;
-    let report =
-        forward::request(&state.db, &state.profile, incident, &draft, &actor, now).await?;
+    let report = forward::request(&state.db, &state.profile, incident, &draft, &actor, now).await?;
     if !submit {
         return Ok(report);
     }
@@ -295,11 +294,8 @@ pub(crate) async fn show(
     let ReportStatus { report, objects, receipts } = forward::status(&state.db, &id).await?;
     let document = forward::preview(&state.db, &id).await?;
     let objects = objects.into_iter();
-    let objects = objects.map(|one| ObjectBody {
-        id: one.id,
-        outcome: one.outcome,
-        message: one.message,
-    });
+    let objects =
+        objects.map(|one| ObjectBody { id: one.id, outcome: one.outcome, message: one.message });
     let receipts = receipts.into_iter().map(|receipt| ReceiptBody {
         at: receipt.at.to_string(),
         request: receipt.request,
@@ -331,8 +327,7 @@ pub(crate) async fn approve(
     headers: HeaderMap,
 ) -> Result<Json<ReportBody>, Problem> {
     let revision = revision(&state, &id, if_match(&headers)?).await?;
-    let report =
-        forward::approve(&state.db, &id, revision, &who.actor(), moment::now()).await?;
+    let report = forward::approve(&state.db, &id, revision, &who.actor(), moment::now()).await?;
     Ok(Json(report.into()))
 }
 

@@ -7,13 +7,13 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::{Chrome, done, render};
+use crate::ConsoleState;
 use crate::api::agents::{AgentBody, known};
 use crate::language::Messages;
 use crate::moment::{Shown, now, shown, shown_exactly};
 use crate::problem::Problem;
 use crate::register;
 use crate::visit::{Visit, Who};
-use crate::ConsoleState;
 
 /// Heartbeats come every 15 seconds; after this long without one an agent is called silent.
 const SILENT_AFTER: Duration = Duration::from_secs(120);

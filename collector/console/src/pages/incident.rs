@@ -10,9 +10,7 @@ use serde::Deserialize;
 use super::parts::{Due, EventPart, Head, facts};
 use super::reports::ReportRow;
 use super::{Chrome, done, render};
-use crate::api::incidents::{
-    EVENTS_SHOWN_MAX, JOURNAL_SHOWN_MAX, TransitionBody, known_worker,
-};
+use crate::api::incidents::{EVENTS_SHOWN_MAX, JOURNAL_SHOWN_MAX, TransitionBody, known_worker};
 use crate::api::reports::{DraftBody, draft};
 use crate::body::FormBody;
 use crate::language::Language;
@@ -246,8 +244,7 @@ pub(crate) async fn transition(
 ) -> Result<Response, Problem> {
     let change = TransitionBody { to: form.to, reason: Some(form.reason), note: form.note };
     let (change, actor) = (change.read()?, who.actor());
-    let one =
-        incident::transition(&state.db, &id, form.revision, &change, &actor, now()).await?;
+    let one = incident::transition(&state.db, &id, form.revision, &change, &actor, now()).await?;
     Ok(done(&format!("/incidents/{}", one.number)))
 }
 

@@ -144,8 +144,7 @@ pub(crate) async fn refuse(
     FormBody(form): FormBody<DecisionForm>,
 ) -> Result<Response, Problem> {
     let (actor, at) = (who.actor(), now());
-    let report =
-        forward::refuse(&state.db, &id, form.revision, &form.reason, &actor, at).await?;
+    let report = forward::refuse(&state.db, &id, form.revision, &form.reason, &actor, at).await?;
     Ok(done(&format!("/reports/{}", report.id)))
 }
 

@@ -9,13 +9,8 @@ use crate::routes::table;
 use crate::{ConsoleConfig, Role};
 
 /// What answers without authentication. A change here is a decision, so it is written out.
-const OPEN: [&str; 5] = [
-    "GET /healthz",
-    "GET /assets/console.css",
-    "GET /login",
-    "POST /login",
-    "POST /api/v1/login",
-];
+const OPEN: [&str; 5] =
+    ["GET /healthz", "GET /assets/console.css", "GET /login", "POST /login", "POST /api/v1/login"];
 
 /// What each role may not do, written out once more, independently of the table.
 fn allowed(role: Role, method: &str, path: &str) -> bool {
@@ -75,7 +70,8 @@ async fn every_route_admits_the_roles_it_should() {
 #[tokio::test]
 async fn nothing_else_answers_without_authentication() {
     let house = house().await;
-    let strangers = ["/nothing", "/api/v1/nothing", "/api/v2/incidents", "/assets/", "/.git/config"];
+    let strangers =
+        ["/nothing", "/api/v1/nothing", "/api/v2/incidents", "/assets/", "/.git/config"];
     let strangers = strangers.map(|path| ("GET", path));
     let routes = table(false);
     let routes = routes.iter().map(|route| (route.rule.method, route.rule.path));

@@ -198,8 +198,7 @@ impl House {
     /// Records an alert and returns its incident's number.
     pub(super) async fn incident(&self, number: u32) -> String {
         let at = Timestamp::from_seconds(1_795_000_000 + i64::from(number));
-        let entity =
-            Entity { source_ip: Some(format!("203.0.113.{number}")), ..Entity::default() };
+        let entity = Entity { source_ip: Some(format!("203.0.113.{number}")), ..Entity::default() };
         let alert = Alert {
             id: format!("alert-{number}"),
             rule_id: "rule-1".into(),

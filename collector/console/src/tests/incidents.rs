@@ -39,8 +39,7 @@ async fn an_incident_is_listed_shown_and_worked() {
     let note = json!({"note": "đã gọi đơn vị"});
     let noted = house.api("POST", &format!("{path}/note"), &token, Some(note)).await;
     assert!(noted.json()["seq"].as_i64().unwrap() > 1);
-    let close =
-        json!({"to": "closed", "reason": "false_positive", "note": "máy quét của ta"});
+    let close = json!({"to": "closed", "reason": "false_positive", "note": "máy quét của ta"});
     let closed = house.api("POST", &format!("{path}/transition"), &token, Some(close)).await;
     assert_eq!(closed.json()["close_reason"], "false_positive");
     let body = house.api("GET", &path, &token, None).await.json();
@@ -144,9 +143,13 @@ async fn incidents_come_in_pages() {
         let detail = answered.problem(400, "invalid");
         assert!(detail.contains(part), "{query}: {detail}");
     }
-    for query in
-        ["severity=high", "assignee=", "entity=source.ip:203.0.113.1", "q=do+mat+khau", "rule=rule-1"]
-    {
+    for query in [
+        "severity=high",
+        "assignee=",
+        "entity=source.ip:203.0.113.1",
+        "q=do+mat+khau",
+        "rule=rule-1",
+    ] {
         let answered = house.api("GET", &format!("/api/v1/incidents?{query}"), &token, None).await;
         assert!(!answered.json()["incidents"].as_array().unwrap().is_empty(), "{query}");
     }
@@ -161,9 +164,7 @@ async fn events_are_searched_page_by_page() {
     let (mut seen, mut path) = (Vec::new(), first.clone());
     loop {
         let body = house.api("GET", &path, &token, None).await.json();
-        seen.extend(
-            body["events"].as_array().unwrap().iter().map(|event| event["id"].to_string()),
-        );
+        seen.extend(body["events"].as_array().unwrap().iter().map(|event| event["id"].to_string()));
         let Some(next) = body["next"].as_str() else { break };
         path = format!("{first}&cursor={next}");
     }

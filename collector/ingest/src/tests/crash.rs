@@ -113,6 +113,35 @@ async fn killed_at_every_step_of_a_release() {
     assert!(step > 15, "only {step} steps were tried");
 }
 
+/// The database is put back from a backup while ClickHouse goes on: nothing is stored twice, and the
+/// observer, whose tables went back as well, sees everything that came since.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_database_doubles_nothing() {
+    let mut world = World::new().await;
+    let one = identity(1);
+    world.trusted = vec![one.public_key()];
+    let (events, alerts) = (chain(&one, Lane::Events, 1, 30), chain(&one, Lane::Alerts, 1, 8));
+    for record in &events[..5] {
+        world.log.batch(record);
+    }
+    assert!(world.run(Fail::default()).await);
+    let backup = world.backup().await;
+    for record in events[5..21].iter().chain(&alerts[..3]) {
+        world.log.batch(record);
+    }
+    assert!(world.run(Fail::default()).await);
+    world.restore(&backup).await;
+    for record in events[21..].iter().chain(&alerts[3..]) {
+        world.log.batch(record);
+    }
+    for steps in [2, 5, 9, 14] {
+        world.run(Fail::after(steps)).await;
+    }
+    assert!(world.run(Fail::default()).await);
+    world.assert_exactly_once(&events.iter().chain(&alerts).collect::<Vec<_>>()).await;
+    assert_eq!(world.findings(FindingKind::Fork).await, 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 

@@ -55,7 +55,9 @@ async fn gaps_open_and_close() {
         world.log.batch(&records[index]);
     }
     assert!(world.run(Fail::default()).await);
-    assert!(gaps(&world.db).await.unwrap().iter().all(|gap| gap.closed.is_some() && gap.missing == 0));
+    assert!(
+        gaps(&world.db).await.unwrap().iter().all(|gap| gap.closed.is_some() && gap.missing == 0)
+    );
     assert_eq!(world.findings(FindingKind::ChainGap).await, 2);
     assert_eq!(world.findings(FindingKind::GapClosed).await, 2);
     world.assert_exactly_once(&records[..8].iter().collect::<Vec<_>>()).await;

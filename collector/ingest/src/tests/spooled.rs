@@ -71,7 +71,8 @@ async fn a_spool_is_read_exactly_once() {
     let one = identity(1);
     let mut spool = open(&dir);
     let epoch = spool.epoch();
-    let (alerts, events) = (chain(&one, Lane::Alerts, epoch, 5), chain(&one, Lane::Events, epoch, 30));
+    let (alerts, events) =
+        (chain(&one, Lane::Alerts, epoch, 5), chain(&one, Lane::Events, epoch, 30));
     append(&mut spool, &alerts[..3]);
     append(&mut spool, &events[..10]);
     std::fs::write(dir.join(HEARTBEAT_FILE), beat(&one, 7).encode()).unwrap();
