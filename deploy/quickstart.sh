@@ -94,7 +94,7 @@ EOF
   "$cache/python/bin/medallion" --host 127.0.0.1 --port "$taxii_port" "$run/taxii.json" > "$log_dir/taxii.log" 2>&1 &
   children+=($!)
   taxii="[forward.taxii]
-url = \"http://127.0.0.1:$taxii_port\"
+url = \"http://127.0.0.1:$taxii_port/taxii2/\"
 collection = \"$collection\"
 user = \"soc\"
 password_file = \"$run/taxii-password\""

@@ -116,17 +116,17 @@ fn a_corrupt_segment_costs_only_itself() -> Result<()> {
     let log = dir.path().join("auth.log");
     let setup = AgentSetup {
         paths: vec![log.display().to_string()],
-        spool: "segment_bytes_max = 65536".into(),
+        spool: "segment_bytes_max = 1048576".into(),
         ..AgentSetup::default()
     };
     let mut agent = Agent::new(&dir.path().join("agent"), &setup)?;
     agent.start()?;
     // Rounds of their own, so that the spool has many segments.
     let mut written = 0;
-    for _ in 0..30 {
+    for _ in 0..20 {
         let mut file = std::fs::File::options().create(true).append(true).open(&log)?;
-        std::io::Write::write_all(&mut file, data::sshd_lines(written, 1_000).as_bytes())?;
-        written += 1_000;
+        std::io::Write::write_all(&mut file, data::sshd_lines(written, 5_000).as_bytes())?;
+        written += 5_000;
         wait_for_spooled(&agent, written)?;
     }
     agent.process.take().context("no agent")?.kill()?;
@@ -171,7 +171,7 @@ fn a_full_disk_stops_reading_and_loses_nothing() -> Result<()> {
     let small = dir.path().join("small");
     std::fs::create_dir_all(&small)?;
     let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
         .arg(&small)
         .status()?;
     if !mounted.success() {
@@ -187,12 +187,12 @@ fn full_disk(dir: &Path, small: &Path) -> Result<()> {
     let log = dir.join("auth.log");
     let setup = AgentSetup {
         paths: vec![log.display().to_string()],
-        spool: "segment_bytes_max = 65536\nfree_bytes_min = 0".into(),
+        spool: "segment_bytes_max = 1048576\nfree_bytes_min = 0".into(),
         ..AgentSetup::default()
     };
     let mut agent = Agent::new(&small.join("agent"), &setup)?;
     agent.start()?;
-    let lines = 60_000;
+    let lines = 150_000;
     std::fs::write(&log, data::sshd_lines(0, lines))?;
     wait_for_problem(&agent, &["spool"])?;
     // The other end acknowledges what it has read, as a collector does, until all is there.

@@ -117,7 +117,7 @@ fn report_reaches_the_centre(collector: &mut Collector, centre: &Medallion) -> R
         "no receipt"
     );
     let objects = block_on(async {
-        let url = format!("{}/centre/collections/{COLLECTION}/objects/", centre.url);
+        let url = format!("{}/centre/collections/{COLLECTION}/objects/?match[type]=incident", centre.url);
         let answer = reqwest::Client::new()
             .get(url)
             .basic_auth("soc", Some("secret"))
@@ -164,7 +164,7 @@ fn real_logs_reach_the_national_centre() -> Result<()> {
     let setup = CollectorSetup {
         kafka,
         trusted: vec![agent.public_key()?],
-        taxii: centre.url.clone(),
+        taxii: format!("{}/taxii2/", centre.url),
         taxii_password: "secret".into(),
         ..CollectorSetup::default()
     };
