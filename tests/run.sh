@@ -51,6 +51,9 @@ if [ -z "$quick" ]; then
     bash -c '. deploy/lib/common.sh; python_tools "$@"' _ "$cache/python" medallion==3.0.0 stix2-validator==3.2.0
   export VONGLAU_TEST_MEDALLION=$cache/python/bin/medallion
   export VONGLAU_TEST_STIX_VALIDATOR=$cache/python/bin/stix2_validator
+  packages chromium
+  step "fetching the browser driver" npm install --silent --no-audit --no-fund --prefix "$cache/browser" playwright-core@1.64.1
+  export VONGLAU_TEST_BROWSER=/usr/bin/chromium NODE_PATH=$cache/browser/node_modules
   if command -v java > /dev/null && command -v mvn > /dev/null &&
     tests/lib/kafka.sh fetch "$cache/kafka" > "$log_dir/kafka-fetch.log" 2>&1; then
     export VONGLAU_TEST_KAFKA=$cache/kafka

@@ -117,7 +117,8 @@ fn report_reaches_the_centre(collector: &mut Collector, centre: &Medallion) -> R
         "no receipt"
     );
     let objects = block_on(async {
-        let url = format!("{}/centre/collections/{COLLECTION}/objects/?match[type]=incident", centre.url);
+        let url =
+            format!("{}/centre/collections/{COLLECTION}/objects/?match[type]=incident", centre.url);
         let answer = reqwest::Client::new()
             .get(url)
             .basic_auth("soc", Some("secret"))

@@ -28,7 +28,10 @@ fn main() -> ExitCode {
     match runtime.block_on(commands::run(args)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("vonglau: {}", rules_service::logs::chain(&failure));
+            // A reader that has gone away (`| head`) is no failure and gets no complaint.
+            if failure.exit() != Exit::Done {
+                eprintln!("vonglau: {}", rules_service::logs::chain(&failure));
+            }
             failure.exit().into()
         }
     }

@@ -124,12 +124,21 @@ pub(crate) fn problem(problem: &Problem, visit: &Visit) -> String {
     page.render().unwrap_or_else(|_| problem.kind.name().to_owned())
 }
 
-/// Serves the style sheet. It holds no secret and changes with the build only.
+/// Serves the style sheet.
 pub(crate) async fn style() -> Response {
-    let mut response = include_str!("../assets/console.css").into_response();
+    asset(include_str!("../assets/console.css"), "text/css; charset=utf-8")
+}
+
+/// Serves the watchtower that browsers show on a tab.
+pub(crate) async fn icon() -> Response {
+    asset(include_str!("../assets/icon.svg"), "image/svg+xml")
+}
+
+/// Returns a file of the program itself. It holds no secret and changes with the build only.
+fn asset(text: &'static str, kind: &'static str) -> Response {
+    let mut response = text.into_response();
     let headers = response.headers_mut();
-    let value = HeaderValue::from_static("text/css; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, value);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
     response
 }

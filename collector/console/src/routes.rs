@@ -42,6 +42,7 @@ pub(crate) fn table(open_metrics: bool) -> Vec<Route> {
         route!(GET "/healthz", Need::Nothing, None, healthz),
         route!(GET "/metrics", metrics_need, None, metrics),
         route!(GET "/assets/console.css", Need::Nothing, None, pages::style),
+        route!(GET "/assets/icon.svg", Need::Nothing, None, pages::icon),
         route!(GET "/login", Need::Nothing, None, pages::login::show),
         route!(POST "/login", Need::Nothing, None, pages::login::log_in),
         route!(POST "/api/v1/login", Need::Nothing, None, api::login::log_in),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use collector_console::ConsoleConfig;
 use collector_forward::ForwardConfig;
 use collector_ingest::KafkaConfig;
 use serde::{Deserialize, Serialize};
@@ -42,11 +43,36 @@ pub(crate) struct Config {
 pub(crate) struct Api {
     /// Address of API, pages, `/metrics` and `/healthz`. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The origin people type, such as `https://soc.tinh.gov.vn`; forms are taken from it alone.
+    /// Empty: from the host that the request itself names.
+    pub public_origin: String,
+    /// True when browsers reach us over TLS (a proxy's): cookies are then `Secure`.
+    pub secure: bool,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+}
+
+impl Api {
+    /// Returns how the console behaves when it listens on `address`.
+    pub(crate) fn console(&self, address: std::net::IpAddr) -> ConsoleConfig {
+        ConsoleConfig {
+            public_origin: Some(self.public_origin.clone()).filter(|origin| !origin.is_empty()),
+            secure: self.secure,
+            open_metrics: address.is_loopback(),
+            trusted_proxies: self.trusted_proxies.clone(),
+            ..ConsoleConfig::default()
+        }
+    }
 }
 
 impl Default for Api {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8480)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8480)),
+            public_origin: String::new(),
+            secure: false,
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -161,6 +187,19 @@ impl Config {
             policy: None,
             standalone: Standalone::default(),
         }
+    }
+
+    /// Returns the configuration with the secrets that librdkafka settings may hold covered.
+    pub(crate) fn masked(mut self) -> Self {
+        for (name, value) in self.kafka.iter_mut().flat_map(|kafka| &mut kafka.properties) {
+            if ["password", "secret", "jaas", "pem", "oauthbearer"]
+                .iter()
+                .any(|word| name.contains(word))
+            {
+                "***".clone_into(value);
+            }
+        }
+        self
     }
 
     /// Applies flags and environment on top of the file.

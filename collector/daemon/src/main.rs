@@ -123,27 +123,37 @@ async fn act(verb: Verb) -> Exit {
         }
     };
     match verb {
-        Verb::CheckConfig(_) => match run::check(&config) {
+        Verb::CheckConfig(_) => match run::check(&config, config.kafka.is_none()) {
             Ok(text) => print(&text),
             Err(error) => {
                 tracing::error!("{error:#}");
                 Exit::Config
             }
         },
-        Verb::PrintConfig(_) => match toml::to_string_pretty(&config) {
+        Verb::PrintConfig(_) => match toml::to_string_pretty(&config.masked()) {
             Ok(text) => print(&text),
             Err(error) => {
                 tracing::error!(%error, "cannot print the configuration");
                 Exit::Bug
             }
         },
-        _ => match run::run(config, standalone).await {
-            Ok(()) => Exit::Done,
+        _ => match run::check(&config, standalone) {
             Err(error) => {
                 tracing::error!("{error:#}");
-                Exit::Unavailable
+                Exit::Config
             }
+            Ok(_) => run_to_end(config, standalone).await,
         },
+    }
+}
+
+async fn run_to_end(config: Config, standalone: bool) -> Exit {
+    match run::run(config, standalone).await {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            Exit::Unavailable
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use collector_store::{AlertRow, Store};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use rules_event::{Level, Timestamp};
 use rules_pack::Loaded;
+use rules_service::meter::Health;
 use sha2::{Digest, Sha256};
 use sqlx::{SqliteConnection, SqlitePool};
 
@@ -14,6 +15,9 @@ use crate::detect::{Detector, Tally, alert_about_agent};
 /// Hits that arrived this much earlier than the longest timespan are replayed as well: lines may be
 /// stored that much later than they were written.
 const LATENESS: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// What health calls ingestion as a whole: set when it had to start again, cleared by the next range.
+pub(crate) const INGEST: &str = "ingest";
 
 /// Counters of detection.
 #[derive(Debug, Clone)]
@@ -51,6 +55,7 @@ pub(crate) struct Watch {
     db: SqlitePool,
     rules: Box<dyn Fn() -> anyhow::Result<Loaded> + Send + Sync>,
     metrics: Metrics,
+    health: Health,
     /// The range handed over last. If it comes again, its transaction failed, and the memory of the
     /// correlations counts it already.
     last: Option<Timestamp>,
@@ -63,9 +68,10 @@ impl Watch {
         db: SqlitePool,
         rules: Box<dyn Fn() -> anyhow::Result<Loaded> + Send + Sync>,
         metrics: Metrics,
+        health: Health,
     ) -> anyhow::Result<Self> {
         let detector = rebuilt(&store, &db, rules()?).await?;
-        Ok(Self { detector, store, db, rules, metrics, last: None })
+        Ok(Self { detector, store, db, rules, metrics, health, last: None })
     }
 
     /// Records an alert and returns its row for the store.
@@ -168,6 +174,7 @@ impl Observer for Watch {
             rows.push(self.record(tx, alert, Tally::Total, now).await?);
         }
         self.store.insert_alerts(&token_of(range, &rows), &rows).await?;
+        self.health.resolved(INGEST);
         let (groups, evicted) = self.detector.load();
         self.metrics.groups.set(i64::try_from(groups).unwrap_or(i64::MAX));
         self.metrics.evicted.set(i64::try_from(evicted).unwrap_or(i64::MAX));

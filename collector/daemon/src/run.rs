@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agent_wire::PublicKey;
 use anyhow::Context;
-use collector_console::{ConsoleConfig, ConsoleState};
+use collector_console::ConsoleState;
 use collector_forward::Forwarder;
 use collector_ingest::{Ingest, IngestConfig, KafkaSource, Source, SpoolSource};
 use collector_store::{Store, StoreConfig};
@@ -29,9 +29,30 @@ const ENGINE_USER: &str = "vonglau";
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Says whether a configuration could run, without starting anything.
-pub(crate) fn check(config: &Config) -> anyhow::Result<String> {
+pub(crate) fn check(config: &Config, standalone: bool) -> anyhow::Result<String> {
+    anyhow::ensure!(
+        standalone || config.kafka.is_some(),
+        "[kafka] bootstrap is not set; set it, or use `vonglau-collector standalone`"
+    );
+    anyhow::ensure!(
+        !config.clickhouse.url.is_empty() || config.engine.library.is_some(),
+        "set engine.library for the embedded ClickHouse (deploy/lib/fetch-chdb.sh fetches it), or \
+         clickhouse.url for a server"
+    );
     let policy = forwarding::policy(config)?;
     trusted(config, None)?;
+    if let Some(kafka) = &config.kafka {
+        KafkaSource::new(
+            kafka.clone(),
+            collector_ingest::Metrics::register(&Registry::new())?,
+            Health::default(),
+        )?;
+    }
+    if let Some(path) = config.forward.taxii.as_ref().and_then(|taxii| taxii.password_file.as_ref())
+    {
+        std::fs::read_to_string(path)
+            .with_context(|| format!("forward.taxii.password_file {}", path.display()))?;
+    }
     let profile = forwarding::profile(config, policy)?;
     let loaded = rules_pack::load(config.rules.builtin, &config.rules.dirs)?;
     for diagnostic in &loaded.diagnostics {
@@ -51,10 +72,6 @@ pub(crate) async fn run(config: Config, standalone: bool) -> anyhow::Result<()> 
     let (registry, health) = (Registry::new(), Health::default());
     std::fs::create_dir_all(&config.state_dir)
         .with_context(|| format!("cannot create {}", config.state_dir.display()))?;
-    anyhow::ensure!(
-        standalone || config.kafka.is_some(),
-        "[kafka] bootstrap is not set; set it, or use `vonglau-collector standalone`"
-    );
     let policy = forwarding::policy(&config)?;
     let profile = Arc::new(forwarding::profile(&config, policy.clone())?);
     let db = open_database(&config).await?;
@@ -209,7 +226,7 @@ impl Stages {
             Arc::new(self.store.clone()),
             self.policy.clone(),
             self.profile.clone(),
-            ConsoleConfig { open_metrics: address.ip().is_loopback(), ..ConsoleConfig::default() },
+            self.config.api.console(address.ip()),
             self.health.clone(),
             self.registry.clone(),
         )?;
@@ -279,6 +296,7 @@ impl Stages {
                 self.db.clone(),
                 Box::new(move || Ok(rules_pack::load(rules.builtin, &rules.dirs)?)),
                 watch_metrics.clone(),
+                self.health.clone(),
             );
             let attempt = async {
                 let ingest = Ingest::new(
@@ -299,7 +317,7 @@ impl Stages {
             let Err(error) = ended else { return Ok(()) };
             let text = format!("{error:#}");
             tracing::error!(reason = text, "ingestion stopped; starting it again");
-            self.health.problem("ingest", text);
+            self.health.problem(observe::INGEST, text);
             tokio::select! {
                 () = self.stop.cancelled() => {}
                 () = tokio::time::sleep(backoff.next_delay()) => {}

@@ -47,6 +47,29 @@ pub(crate) enum Verb {
         #[arg(long)]
         password_file: Option<PathBuf>,
     },
+    /// Give a user another role: analyst, lead, auditor or admin.
+    Role {
+        #[command(flatten)]
+        common: Common,
+        /// The user.
+        name: String,
+        /// The role.
+        role: String,
+    },
+    /// Shut a user out and end their sessions.
+    Disable {
+        #[command(flatten)]
+        common: Common,
+        /// The user.
+        name: String,
+    },
+    /// Let a user in again.
+    Enable {
+        #[command(flatten)]
+        common: Common,
+        /// The user.
+        name: String,
+    },
     /// List users.
     List {
         #[command(flatten)]
@@ -66,7 +89,12 @@ pub(crate) async fn act(verb: &Verb) -> Exit {
 }
 
 async fn try_act(verb: &Verb) -> anyhow::Result<String> {
-    let (Verb::Add { common, .. } | Verb::Password { common, .. } | Verb::List { common }) = verb;
+    let (Verb::Add { common, .. }
+    | Verb::Password { common, .. }
+    | Verb::Role { common, .. }
+    | Verb::Disable { common, .. }
+    | Verb::Enable { common, .. }
+    | Verb::List { common }) = verb;
     let config = common.load()?;
     let db = open(&config.state_dir).await?;
     match verb {
@@ -80,6 +108,18 @@ async fn try_act(verb: &Verb) -> anyhow::Result<String> {
             let (password, made) = password(password_file.as_deref())?;
             users::set_password(&db, name, &password, now()).await?;
             Ok(told(name, &password, made))
+        }
+        Verb::Role { name, role, .. } => {
+            users::set_role(&db, name, role.parse()?, now()).await?;
+            Ok(format!("{name}\t{role}\n"))
+        }
+        Verb::Disable { name, .. } => {
+            users::set_disabled(&db, name, true, now()).await?;
+            Ok(format!("{name}\tdisabled\n"))
+        }
+        Verb::Enable { name, .. } => {
+            users::set_disabled(&db, name, false, now()).await?;
+            Ok(format!("{name}\tactive\n"))
         }
         Verb::List { .. } => {
             let mut text = String::new();

@@ -35,18 +35,18 @@ impl Metrics {
         let build = || {
             Ok::<_, prometheus::Error>(Self {
                 oldest_pending_seconds: IntGauge::new(
-                    "forward_oldest_pending_seconds",
+                    "vonglau_forward_oldest_pending_seconds",
                     "age of the oldest approved report that is not delivered",
                 )?,
-                attempts: by("forward_attempts_total", "requests to the centre", "code")?,
+                attempts: by("vonglau_forward_attempts_total", "requests to the centre", "code")?,
                 delivered: IntCounter::new(
-                    "forward_delivered_total",
+                    "vonglau_forward_delivered_total",
                     "reports with a receipt for every object",
                 )?,
-                objects: gauge_by("forward_objects", "objects by outcome", "outcome")?,
-                reports: gauge_by("forward_reports", "reports by state", "state")?,
+                objects: gauge_by("vonglau_forward_objects", "objects by outcome", "outcome")?,
+                reports: gauge_by("vonglau_forward_reports", "reports by state", "state")?,
                 overdue: gauge_by(
-                    "forward_deadlines_overdue",
+                    "vonglau_forward_deadlines_overdue",
                     "incidents past a legal deadline",
                     "deadline",
                 )?,

@@ -66,8 +66,9 @@ impl Store {
         Ok(events)
     }
 
-    /// Calls `each` for every event that some rule hit and that happened at or after `since`, in
-    /// the order of arrival, for rebuilding correlation after a restart. Events of `open` spans are
+    /// Calls `each` for every event that some rule hit and that arrived at or after `since`, in the
+    /// order of arrival, for rebuilding correlation after a restart. By arrival, not by what the
+    /// line says: an agent that was cut off for days sends old lines now. Events of `open` spans are
     /// left out: ingestion will hand them over again. Returns how many there were.
     ///
     /// # Errors
@@ -79,7 +80,7 @@ impl Store {
         mut each: impl FnMut(&StoredEvent),
     ) -> Result<u64> {
         let sql = "SELECT ?fields FROM events \
-                   WHERE ts >= fromUnixTimestamp64Nano({since:Int64}) AND notEmpty(rule_ids) \
+                   WHERE received_at >= fromUnixTimestamp64Nano({since:Int64}) AND notEmpty(rule_ids) \
                    ORDER BY received_at, topic, kafka_partition, kafka_offset, idx";
         let query = self.read(sql).param("since", since.as_nanos());
         let mut count = 0;

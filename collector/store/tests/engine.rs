@@ -267,8 +267,11 @@ async fn hits_come_back_in_order_of_arrival() {
     let Some(engine) = support::engine("hits").await else { return };
     let hit = |seconds| event(seconds, "m", &[("rule.id", "r".into())]);
     let events = [hit(5), event(6, "m", &[]), hit(3), hit(9)];
-    let places =
-        [(1, 0), (1, 1), (2, 0), (3, 0)].map(|(offset, index)| Place { offset, ..place(index) });
+    let places = [(1, 0), (1, 1), (2, 0), (3, 0)].map(|(offset, index)| Place {
+        offset,
+        received: at(20 + offset),
+        ..place(index)
+    });
     let rows: Vec<_> = events.iter().zip(&places).map(|(e, p)| EventRow::new(e, p)).collect();
     engine.store.insert_events("t", &rows).await.unwrap();
     let open = OpenSpan { topic: "vonglau.events.v1".into(), partition: 0, from: 3, next: 4 };
@@ -277,7 +280,7 @@ async fn hits_come_back_in_order_of_arrival() {
     assert_eq!(engine.store.hits_since(at(0), &[open], each).await.unwrap(), 2);
     assert_eq!(seen, [5, 3]);
     let mut count = 0;
-    engine.store.hits_since(at(4), &[], |_| count += 1).await.unwrap();
+    engine.store.hits_since(at(22), &[], |_| count += 1).await.unwrap();
     assert_eq!(count, 2);
 }
 

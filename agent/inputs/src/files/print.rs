@@ -37,6 +37,13 @@ impl Print {
     }
 }
 
+impl Print {
+    /// Returns whether a file begins with what this is the print of; false also if it cannot be read.
+    pub(crate) fn is_begun_by(&self, file: &File) -> bool {
+        read_at(file, 0, HEAD_BYTES_MAX).is_ok_and(|first| self.begins(&first))
+    }
+}
+
 /// Reads up to `len` bytes at `offset`; fewer only at the end of the file.
 pub(crate) fn read_at(file: &File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; len];

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::Follower;
 use super::glob::{Stat, explain};
+use super::replace::Copy;
 use super::source::{Source, Step};
 use crate::{Chunk, Count};
 
@@ -55,7 +56,7 @@ impl Follower {
     /// Whether another source's lines come first. One that cannot be read holds nobody up.
     fn waits(&self, source: &Source) -> bool {
         let before = source.after.and_then(|number| self.sources.get(&number));
-        before.is_some_and(|before| before.pending && !before.failed)
+        before.is_some_and(|before| (before.pending || before.unread) && !before.failed)
     }
 
     /// Reads once from a source. Returns whether it is worth another turn.
@@ -68,11 +69,16 @@ impl Follower {
                 return false;
             }
         }
-        if self.is_copy(number) {
-            if let Some(source) = self.sources.get_mut(&number) {
-                source.pending = false;
+        match self.is_copy(number) {
+            Copy::No => {}
+            Copy::Unsure => return true,
+            Copy::Yes => {
+                if let Some(source) = self.sources.get_mut(&number) {
+                    source.pending = false;
+                    source.unread = false;
+                }
+                return false;
             }
-            return false;
         }
         if self.is_preceded(number) {
             return true;
@@ -86,6 +92,7 @@ impl Follower {
         match step {
             Ok(Step::Nothing) => {
                 source.pending = false;
+                source.unread = false;
                 self.read_well(number);
                 false
             }

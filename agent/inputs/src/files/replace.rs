@@ -12,11 +12,24 @@ use super::sibling::{self, LOOKS_MAX, Relation, Sibling};
 use super::source::{Place, Source};
 use crate::Count;
 
+/// Whether a file is a copy of one that is followed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Copy {
+    /// It is not.
+    No,
+    /// It is, so far.
+    Yes,
+    /// What was followed has changed meanwhile: look again.
+    Unsure,
+}
+
 impl Follower {
     /// A source's file no longer holds its content: copied away and truncated, or replaced in place.
     /// Goes on in the rotated copy if there is one, and begins a new generation in the file.
     pub(super) fn replaced(&mut self, number: u64) {
         self.wiring.report.count(Count::Truncations, 1);
+        let waiting = self.sources.iter().filter(|(_, source)| source.after == Some(number));
+        let waiting: Vec<u64> = waiting.map(|(waiting, _)| *waiting).collect();
         let Some(source) = self.sources.get_mut(&number) else { return };
         let (position, id) = (source.position(), source.id);
         let metadata = source.file.as_ref().and_then(|file| file.metadata().ok());
@@ -49,8 +62,16 @@ impl Follower {
                 Some(position.changed)
             }
         };
-        next.after = self.take_missed(&next.place(), since, next.after);
-        self.add(next);
+        // It follows on what we know, so nothing beside it is older than the agent.
+        next.since = next.seen.1;
+        next.after = self.take_missed(&next.place(), since, i64::MAX, next.after);
+        let next = self.add(next);
+        // Who waited for the old content waits for the new one, which waits for the old one.
+        for waiting in waiting {
+            if let Some(source) = self.sources.get_mut(&waiting) {
+                source.after = Some(next);
+            }
+        }
     }
 
     /// Continues a content in its rotated copy.
@@ -72,17 +93,27 @@ impl Follower {
 
     /// A file that changed between first sight and first line may have been rotated meanwhile. Returns
     /// whether something was found that comes first.
+    ///
+    /// The print is taken before the look around: what the file held before is beside it by then, and
+    /// what it holds next fails the check behind the read.
     pub(super) fn is_preceded(&mut self, number: u64) -> bool {
-        let Some(source) = self.sources.get(&number) else { return false };
-        // One that was renamed away itself is older than what is beside it by now.
-        if source.meta.is_some() || source.left || source.seen.1 <= source.born {
+        let Some(source) = self.sources.get_mut(&number) else { return false };
+        if source.meta.is_some() {
             return false;
         }
-        // Later than that: what was there at first sight is older than the agent.
-        let (place, since, before) = (source.place(), source.born + 1, source.after);
-        let last = self.take_missed(&place, Some(since), before);
+        let Some(file) = &source.file else { return false };
+        let (Ok(head), Ok(metadata)) = (print::head(file), file.metadata()) else { return false };
+        let changed = Stat::of(&metadata).changed;
+        if changed < source.since || !source.head.is_begun_by(file) {
+            return false;
+        }
+        source.head = head;
+        let (place, since, before) = (source.place(), source.since, source.after);
+        // What changed after one that was renamed away itself is its successor.
+        let until = if source.left { changed } else { i64::MAX };
+        let last = self.take_missed(&place, Some(since), until, before);
         let Some(source) = self.sources.get_mut(&number) else { return false };
-        source.born = source.seen.1;
+        source.since = changed;
         source.after = last;
         last != before
     }
@@ -90,12 +121,13 @@ impl Follower {
     /// Takes in files that were the log between the one we know and the one there is now: rotated
     /// twice or more while we were not looking. Returns the number of the last one, or `before`.
     ///
-    /// They were changed at `since` or later. A kernel's clock for files ticks every few
+    /// They were last changed from `since` to `until`. A kernel's clock for files ticks every few
     /// milliseconds, so that two rotations may well share a tick.
     pub(super) fn take_missed(
         &mut self,
         current: &Place,
         since: Option<i64>,
+        until: i64,
         before: Option<u64>,
     ) -> Option<u64> {
         let Some(since) = since else { return before };
@@ -107,7 +139,9 @@ impl Follower {
             for sibling in siblings.unwrap_or_default() {
                 let is_candidate = sibling.relation == Relation::Rotated
                     && sibling.stat.id != current.id
-                    && sibling.stat.changed >= since
+                    && sibling.stat.size > 0
+                    && !self.is_taken(&sibling, current)
+                    && (since..=until).contains(&sibling.stat.changed)
                     && self.is_free(&sibling, u64::MAX);
                 match sibling.open().filter(|_| is_candidate) {
                     Some(file) => missed.push((sibling, file)),
@@ -139,6 +173,12 @@ impl Follower {
         last
     }
 
+    /// Whether a file is already followed as an earlier one of a log.
+    fn is_taken(&self, sibling: &Sibling, current: &Place) -> bool {
+        let owner = self.index.get(&sibling.stat.id).and_then(|number| self.sources.get(number));
+        owner.is_some_and(|owner| owner.path == current.path)
+    }
+
     /// Whether a file begins like a source we follow.
     fn is_copied_from_known(&self, path: &Path, file: &File) -> bool {
         let first = print::read_at(file, 0, print::HEAD_BYTES_MAX).unwrap_or_default();
@@ -155,14 +195,14 @@ impl Follower {
 
     /// Whether a source not read yet is a copy of one that is followed, as `copytruncate` makes just
     /// before it truncates. As long as both agree there is nothing in it that is not read already.
-    pub(super) fn is_copy(&mut self, number: u64) -> bool {
-        let Some(source) = self.sources.get(&number) else { return false };
+    pub(super) fn is_copy(&mut self, number: u64) -> Copy {
+        let Some(source) = self.sources.get(&number) else { return Copy::No };
         let Some(file) = source.file.as_ref().filter(|_| source.meta.is_none()) else {
-            return false;
+            return Copy::No;
         };
         let name = source.real.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         if !name.contains(|c: char| c.is_ascii_digit() || ".-_".contains(c)) {
-            return false;
+            return Copy::No;
         }
         let originals = self.sources.iter().filter(|(_, original)| {
             let base = original.real.file_name().map(|name| name.to_string_lossy());
@@ -183,19 +223,19 @@ impl Follower {
             if !known.holds(&opened).unwrap_or(true) {
                 // Truncated meanwhile: this very file is where its tail is.
                 self.replaced(original);
-                return true;
+                return Copy::Unsure;
             }
             let (Some(source), Ok(metadata)) = (self.sources.get(&number), opened.metadata())
             else {
-                return false;
+                return Copy::No;
             };
-            let Some(file) = &source.file else { return false };
+            let Some(file) = &source.file else { return Copy::No };
             let len = file.metadata().map_or(0, |copy| copy.len()).min(metadata.len());
             if print::same_up_to(file, &opened, len).unwrap_or(false) {
-                return true;
+                return Copy::Yes;
             }
         }
-        false
+        Copy::No
     }
 
     /// Tells that a content could not be read to its end.

@@ -143,6 +143,8 @@ impl Follower {
         source.real = fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
         source.file = None;
         source.look(stat);
+        source.unread |= source.pending;
+        source.pending |= source.unread;
         self.index.insert(stat.id, number);
         self.dirty.insert(number);
     }
@@ -270,7 +272,8 @@ impl Follower {
             let newest = before.and_then(|number| self.sources.get(&number)).map(|s| s.seen.1);
             let forgotten = self.forgotten.iter().filter(|(path, _)| *path == found.path);
             let since = newest.into_iter().chain(forgotten.map(|(_, changed)| *changed)).max();
-            let last = self.take_missed(&source.place(), since, before);
+            source.since = found.stat.changed;
+            let last = self.take_missed(&source.place(), since, i64::MAX, before);
             source.after = last;
         }
         self.add(source);
@@ -278,10 +281,7 @@ impl Follower {
 
     /// The source that was at a path last, and is elsewhere by now.
     fn predecessor(&self, path: &Path) -> Option<u64> {
-        let left = self
-            .sources
-            .iter()
-            .filter(|(_, source)| source.left && source.meta.is_some() && source.path == path);
+        let left = self.sources.iter().filter(|(_, source)| source.left && source.path == path);
         left.max_by_key(|(_, source)| source.seen.1).map(|(number, _)| *number)
     }
 

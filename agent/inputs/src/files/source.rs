@@ -51,10 +51,13 @@ pub(crate) struct Source {
     pub(crate) seen: (u64, i64),
     /// The same when its content was last found to be ours.
     pub(crate) known: (u64, i64),
-    /// Last change at first sight: rotated files changed later held what this file held since.
-    pub(crate) born: i64,
+    /// Rotated files changed at this time or later, that nobody knows, held what this file held
+    /// before: set at first sight, and of use until there is a first line.
+    pub(crate) since: i64,
     /// There may be something to read.
     pub(crate) pending: bool,
+    /// Its end has not been reached since it was taken in or moved: others may wait for it.
+    pub(crate) unread: bool,
     /// Reading failed at the last try.
     pub(crate) failed: bool,
     /// No longer found under a path the configuration matches.
@@ -110,8 +113,10 @@ impl Source {
             file: None,
             seen: (stat.size, stat.changed),
             known: (stat.size, stat.changed),
-            born: stat.changed,
+            // What was there at first sight is older than the agent.
+            since: stat.changed.saturating_add(1),
             pending: true,
+            unread: true,
             failed: false,
             left: false,
             scan: 0,
@@ -230,6 +235,7 @@ impl Source {
         self.known = self.seen;
         self.failed = false;
         self.pending = stat.size > reached || framed.lines.len() >= CHUNK_LINES_MAX;
+        self.unread &= self.pending;
         if framed.used == 0 {
             // Also an unfinished first line is something to know the content by.
             if self.meta.is_none() {

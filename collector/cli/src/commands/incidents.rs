@@ -196,22 +196,32 @@ fn alert_line(desk: &Desk, alert: &Value) -> String {
     )
 }
 
-/// Returns the runbooks in the chosen language, each once, line by line.
+/// Returns the runbooks in the chosen language, the most serious alert's first, each once.
 fn runbooks(desk: &Desk, alerts: &Value) -> Vec<String> {
     let names = match desk.lang {
         crate::args::Lang::Vi => ["runbook_vi", "runbook_en"],
         crate::args::Lang::En => ["runbook_en", "runbook_vi"],
     };
+    let rank = |alert: &Value| {
+        let level = alert["level"].as_str().unwrap_or_default().parse::<rules_event::Level>();
+        level.map_or(0, rules_event::Level::rank)
+    };
+    let mut by_level: Vec<&Value> = items(alerts).iter().collect();
+    by_level.sort_by_key(|alert| std::cmp::Reverse(rank(alert)));
     let mut books: Vec<&str> = Vec::new();
-    for alert in items(alerts) {
+    let mut lines = Vec::new();
+    for alert in by_level {
         let book =
             names.iter().find_map(|name| alert[name].as_str().filter(|text| !text.is_empty()));
         if let Some(book) = book.filter(|book| !books.contains(book)) {
             books.push(book);
+            lines.push(format!("  {}", desk.title(alert)));
+            lines.extend(
+                book.trim().lines().map(|line| format!("    {}", crate::style::safe(line))),
+            );
         }
     }
-    let lines = books.iter().flat_map(|book| book.trim().lines());
-    lines.map(|line| format!("  {}", crate::style::safe(line))).collect()
+    lines
 }
 
 /// Returns an event as a line: when, where, what.

@@ -62,7 +62,7 @@ struct IncidentPage {
     close_reason: Option<&'static str>,
     close_note: String,
     alerts: Vec<AlertPart>,
-    runbooks: Vec<String>,
+    runbooks: Vec<(String, String)>,
     events: Vec<EventPart>,
     evidence_missing: bool,
     evidence_cut: bool,
@@ -170,17 +170,19 @@ fn alert(record: &AlertRecord, lang: Language) -> AlertPart {
     }
 }
 
-/// Returns the runbooks of the alerts, each text once.
-fn runbooks(alerts: &[AlertRecord], lang: Language) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    for AlertRecord { alert, .. } in alerts {
+/// Returns title and text of the alerts' runbooks, the most serious alert's first, each text once.
+fn runbooks(alerts: &[AlertRecord], lang: Language) -> Vec<(String, String)> {
+    let mut by_level: Vec<&AlertRecord> = alerts.iter().collect();
+    by_level.sort_by_key(|record| std::cmp::Reverse(record.alert.level));
+    let mut books: Vec<(String, String)> = Vec::new();
+    for AlertRecord { alert, .. } in by_level {
         let vi = alert.runbook_vi.as_deref().unwrap_or_default();
         let text = lang.pick(vi, alert.runbook_en.as_deref().unwrap_or_default()).trim();
-        if !text.is_empty() && !texts.iter().any(|known| known == text) {
-            texts.push(text.to_owned());
+        if !text.is_empty() && !books.iter().any(|(_, known)| known == text) {
+            books.push((lang.pick(&alert.title_vi, &alert.title).to_owned(), text.to_owned()));
         }
     }
-    texts
+    books
 }
 
 /// The form that gives an incident to somebody.

@@ -260,8 +260,8 @@ async fn the_worker_sends_side_by_side_says_what_is_wrong_and_stops() {
     stop.cancel();
     worker.await.unwrap();
     let text = meter::render(&sender.registry);
-    assert!(text.contains("forward_delivered_total 6"), "{text}");
-    assert!(text.contains("forward_attempts_total{code=\"401\"} 1"), "{text}");
+    assert!(text.contains("vonglau_forward_delivered_total 6"), "{text}");
+    assert!(text.contains("vonglau_forward_attempts_total{code=\"401\"} 1"), "{text}");
     assert!(sender.health.problems().is_empty());
     centre.held();
 }
