@@ -4,7 +4,7 @@ const { chromium } = require('playwright-core');
 const [url, password, folder] = process.argv.slice(2);
 
 (async () => {
-  const context = await chromium.launchPersistentContext(`${folder}/profile`, {
+  const context = await chromium.launchPersistentContext(require('fs').mkdtempSync(require('os').tmpdir() + '/vonglau-browser-'), {
     executablePath: process.env.VONGLAU_TEST_BROWSER,
     headless: true,
     viewport: { width: 1280, height: 900 },
