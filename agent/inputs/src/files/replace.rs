@@ -64,7 +64,8 @@ impl Follower {
         };
         // It follows on what we know, so nothing beside it is older than the agent.
         next.since = next.seen.1;
-        next.after = self.take_missed(&next.place(), since, i64::MAX, next.after);
+        let until = next.missed_until();
+        next.after = self.take_missed(&next.place(), since, until, next.after);
         let next = self.add(next);
         // Who waited for the old content waits for the new one, which waits for the old one.
         for waiting in waiting {
@@ -108,9 +109,9 @@ impl Follower {
             return false;
         }
         source.head = head;
+        source.seen.1 = changed;
         let (place, since, before) = (source.place(), source.since, source.after);
-        // What changed after one that was renamed away itself is its successor.
-        let until = if source.left { changed } else { i64::MAX };
+        let until = source.missed_until();
         let last = self.take_missed(&place, Some(since), until, before);
         let Some(source) = self.sources.get_mut(&number) else { return false };
         source.since = changed;

@@ -176,6 +176,12 @@ impl Source {
         Place { path: self.path.clone(), real: self.real.clone(), group: self.group, id: self.id }
     }
 
+    /// Returns the last change that a file may have which came before this one: what changed after one
+    /// that was renamed away itself is its successor.
+    pub(crate) fn missed_until(&self) -> i64 {
+        if self.left { self.seen.1 } else { i64::MAX }
+    }
+
     /// Takes note of what the kernel says; a change makes it pending.
     pub(crate) fn look(&mut self, stat: Stat) {
         if self.seen != (stat.size, stat.changed) {
