@@ -149,7 +149,10 @@ impl Follower {
             _ => None,
         };
         let Some(source) = self.sources.get_mut(&number) else { return Ok(false) };
-        source.pending &= file.is_some();
+        if file.is_none() {
+            source.unread |= source.pending;
+            source.pending = false;
+        }
         source.file = file;
         Ok(source.file.is_some())
     }

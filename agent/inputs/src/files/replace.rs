@@ -219,7 +219,10 @@ impl Follower {
                 continue;
             }
             let opened = known.file.as_ref().and_then(|file| file.try_clone().ok());
-            let opened = opened.or_else(|| File::open(&known.real).ok());
+            let opened = opened.or_else(|| {
+                let file = File::open(&known.real).ok()?;
+                (Stat::of(&file.metadata().ok()?).id == known.id).then_some(file)
+            });
             let Some(opened) = opened else { continue };
             if !known.holds(&opened).unwrap_or(true) {
                 // Truncated meanwhile: this very file is where its tail is.

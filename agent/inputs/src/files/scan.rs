@@ -60,10 +60,14 @@ impl Follower {
         if source.left == is_home {
             source.left = !is_home;
             source.active = Instant::now();
-            source.real = fs::canonicalize(&found.path).unwrap_or_else(|_| found.path.clone());
             self.dirty.insert(*number);
         }
+        if source.real != found.path {
+            source.real = fs::canonicalize(&found.path).unwrap_or_else(|_| found.path.clone());
+        }
         source.look(found.stat);
+        // It was not where it had been when it was to be read.
+        source.pending |= source.unread && source.file.is_none();
         true
     }
 
