@@ -11,6 +11,8 @@
 #   VONGLAU_QUICKSTART_DIR   the one folder it writes to (default .quickstart in the checkout)
 #   VONGLAU_CACHE, CARGO_TARGET_DIR   used when set, so that downloads and builds can be shared
 set -euo pipefail
+# Logs of this host are copied here, and secrets made: nobody else's business.
+umask 077
 cd "$(dirname "$0")/.."
 root=$PWD
 home=${VONGLAU_QUICKSTART_DIR:-$root/.quickstart}
@@ -44,7 +46,6 @@ mkdir -p "$log_dir" "$cache"
 # shellcheck source=deploy/lib/common.sh
 . deploy/lib/common.sh
 
-children=()
 finish() {
   local pid
   for pid in "${children[@]}"; do kill "$pid" 2> /dev/null || true; done

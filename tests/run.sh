@@ -25,7 +25,6 @@ mkdir -p "$log_dir"
 . deploy/lib/common.sh
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/vonglau-tests.XXXXXX")
-children=()
 finish() {
   local pid
   for pid in "${children[@]}"; do kill "$pid" 2> /dev/null || true; done
@@ -54,11 +53,12 @@ if [ -z "$quick" ]; then
   packages chromium
   step "fetching the browser driver" npm install --silent --no-audit --no-fund --prefix "$cache/browser" playwright-core@1.64.1
   export VONGLAU_TEST_BROWSER=/usr/bin/chromium NODE_PATH=$cache/browser/node_modules
-  if command -v java > /dev/null && command -v mvn > /dev/null &&
-    tests/lib/kafka.sh fetch "$cache/kafka" > "$log_dir/kafka-fetch.log" 2>&1; then
+  command -v java > /dev/null || packages default-jre-headless
+  command -v mvn > /dev/null || packages maven
+  if tests/lib/kafka.sh fetch "$cache/kafka" > "$log_dir/kafka-fetch.log" 2>&1; then
     export VONGLAU_TEST_KAFKA=$cache/kafka
   else
-    missing+=("Apache Kafka: needs java 17, mvn and Maven Central; see $log_dir/kafka-fetch.log")
+    missing+=("Apache Kafka: Maven Central does not give it; see $log_dir/kafka-fetch.log")
   fi
 fi
 
@@ -81,6 +81,7 @@ if [ -z "$quick" ] && [ -z "${KAFKA_BOOTSTRAP:-}" ] && [ -n "${VONGLAU_TEST_KAFK
     kill -0 "${children[-1]}" 2> /dev/null || die "Kafka did not start; see $log_dir/kafka.log"
     sleep 0.25
   done
+  (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null || die "Kafka is not up after 60 s; see $log_dir/kafka.log"
   export KAFKA_BOOTSTRAP=127.0.0.1:$port
   say "Apache Kafka is up on $KAFKA_BOOTSTRAP"
 fi

@@ -7,6 +7,9 @@ else
   bold='' dim='' red='' plain=''
 fi
 
+# Processes to end when the script ends.
+children=()
+
 say() { printf '%s==>%s %s\n' "$bold" "$plain" "$*" >&2; }
 note() { printf '%s    %s%s\n' "$dim" "$*" "$plain" >&2; }
 die() {
@@ -22,6 +25,8 @@ step() {
   log="${log_dir:-/tmp}/step-$(printf '%s' "$text" | tr -cs 'a-zA-Z0-9' '-').log"
   "$@" > "$log" 2>&1 &
   local pid=$!
+  # Known to the caller's clean-up, so that Ctrl-C ends it too: the shell starts it deaf to SIGINT.
+  children+=("$pid")
   while kill -0 "$pid" 2> /dev/null; do
     if [ -t 2 ]; then
       printf '\r%s==>%s %s … %ss ' "$bold" "$plain" "$text" "$((SECONDS - start))" >&2

@@ -57,6 +57,15 @@ pub(crate) fn expect_exactly(collector: &mut Collector, lines: u64) -> Result<()
     Ok(())
 }
 
+/// Holds the ledger to [`FAULT_LINES`], then sends one line more behind all others: whatever was sent
+/// twice has been stored by the time that line is.
+fn expect_nothing_more(collector: &mut Collector, log: &Path) -> Result<()> {
+    expect_exactly(collector, FAULT_LINES)?;
+    let mut file = std::fs::File::options().append(true).open(log)?;
+    file.write_all(data::sshd_lines(FAULT_LINES, 1).as_bytes())?;
+    expect_exactly(collector, FAULT_LINES + 1)
+}
+
 /// Appends lines in small pieces; between pieces, what `faults` does happens.
 pub(crate) fn append_with_faults(
     log: &Path,
@@ -147,7 +156,7 @@ fn killed_again_and_again_nothing_is_lost_or_doubled() -> Result<()> {
         let child = wait_for("the child is back", || process.child(victims[step]))?;
         signal(child, "KILL")
     })?;
-    expect_exactly(&mut collector, FAULT_LINES)
+    expect_nothing_more(&mut collector, &logs.join("auth.log"))
 }
 
 /// Kills agent, collector and engine of the Kafka path at random points while lines are written.
@@ -166,5 +175,5 @@ pub(crate) fn kafka_faults(agent: &mut Agent, collector: &mut Collector, log: &P
             }
         }
     })?;
-    expect_exactly(collector, FAULT_LINES)
+    expect_nothing_more(collector, log)
 }

@@ -161,18 +161,23 @@ impl Follower {
             }
         }
         // Oldest generation first, so that an inode's last one is met last and wins.
-        self.dormant
-            .sort_by(|(_, a), (_, b)| (a.generation, a.changed).cmp(&(b.generation, b.changed)));
+        self.dormant.sort_by_key(|(_, position)| (position.generation, position.changed));
     }
 
     /// Returns whether one of the files there are now holds what the journal would repeat.
     pub(crate) fn has_syslog_files(&self) -> bool {
         const SYSLOG: [&str; 4] = ["auth.log", "secure", "syslog", "messages"];
+        /// A file that nobody wrote to for a day is left over from a syslog that is gone.
+        const ALIVE: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
         let scan = self.globs.scan();
-        scan.files
-            .keys()
-            .filter_map(|path| path.file_name()?.to_str())
-            .any(|name| SYSLOG.contains(&name))
+        scan.files.keys().any(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let of_system = path.parent() == Some(std::path::Path::new("/var/log"))
+                && name.is_some_and(|name| SYSLOG.contains(&name));
+            // Opened, not only looked at: a file that may not be read holds nothing for us.
+            let changed = || std::fs::File::open(path).and_then(|file| file.metadata()?.modified());
+            of_system && changed().is_ok_and(|at| at.elapsed().map_or(true, |age| age < ALIVE))
+        })
     }
 
     /// Follows the files until stopped.

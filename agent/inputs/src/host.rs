@@ -152,7 +152,7 @@ impl Probe {
         self.networks.refresh(true);
         let mut names: Vec<_> =
             self.networks.iter().filter(|(name, _)| name.as_os_str() != "lo").collect();
-        names.sort_by(|(a, _), (b, _)| a.cmp(b));
+        names.sort_by_key(|(name, _)| *name);
         let events = names.into_iter().take(INSTANCES_MAX).map(|(name, data)| {
             let mut event = event(now, "network");
             event.set("system.network.name", name.to_string_lossy().into_owned());

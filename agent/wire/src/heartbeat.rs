@@ -91,10 +91,47 @@ impl Heartbeat {
 
     /// Reads the heartbeat a record carries. The record must have been verified.
     ///
+    /// Anybody with a key can sign one, so everything in it is cut to a bound.
+    ///
     /// # Errors
-    /// If the value is damaged or is not a heartbeat.
+    /// If the value is damaged, larger than a heartbeat can be, or not a heartbeat.
     pub fn open(record: &Record) -> Result<Self> {
-        serde_json::from_slice(&record.raw()?)
-            .map_err(|error| Error::BadEvent { line: 1, reason: error.to_string() })
+        let bytes = u64::from(record.header.raw_bytes);
+        if bytes > HEARTBEAT_BYTES_MAX {
+            return Err(Error::TooLarge { bytes });
+        }
+        let mut beat: Self = serde_json::from_slice(&record.raw()?)
+            .map_err(|error| Error::BadEvent { line: 1, reason: error.to_string() })?;
+        for text in [
+            &mut beat.host,
+            &mut beat.version,
+            &mut beat.organization,
+            &mut beat.started,
+            &mut beat.sent,
+            &mut beat.ruleset,
+        ] {
+            cut(text, TEXT_CHARS_MAX);
+        }
+        beat.problems.truncate(PROBLEMS_MAX);
+        beat.problems.iter_mut().for_each(|text| cut(text, PROBLEM_CHARS_MAX));
+        beat.dropped = beat.dropped.into_iter().take(ENTRIES_MAX).collect();
+        beat.lanes = beat.lanes.into_iter().take(ENTRIES_MAX).collect();
+        Ok(beat)
+    }
+}
+
+/// A heartbeat has a few kilobytes; 64 KiB is no heartbeat.
+const HEARTBEAT_BYTES_MAX: u64 = 64 * 1024;
+/// Characters kept of a short text; a DNS name has at most 253.
+const TEXT_CHARS_MAX: usize = 255;
+/// Problems kept, and characters of each.
+const PROBLEMS_MAX: usize = 16;
+const PROBLEM_CHARS_MAX: usize = 1000;
+/// Entries kept of a map.
+const ENTRIES_MAX: usize = 32;
+
+fn cut(text: &mut String, chars_max: usize) {
+    if let Some((at, _)) = text.char_indices().nth(chars_max) {
+        text.truncate(at);
     }
 }

@@ -61,6 +61,20 @@ fn a_lie_about_the_size_is_refused() {
     assert!(matches!(record.raw(), Err(Error::TooLarge { .. })));
 }
 
+#[test]
+fn a_heartbeat_is_cut_to_its_bounds() {
+    let identity = Identity::generate();
+    let now = Timestamp::from_seconds(1_700_000_000);
+    let mut beat = crate::Heartbeat { host: "đ".repeat(300), ..Default::default() };
+    beat.problems = vec!["p".repeat(2_000); 20];
+    let opened = crate::Heartbeat::open(&beat.seal(&identity, 1, 1, now).unwrap()).unwrap();
+    assert_eq!(opened.host.chars().count(), 255);
+    assert_eq!((opened.problems.len(), opened.problems[0].len()), (16, 1000));
+    beat.host = "x".repeat(100_000);
+    let record = beat.seal(&identity, 1, 2, now).unwrap();
+    assert!(matches!(crate::Heartbeat::open(&record), Err(Error::TooLarge { .. })));
+}
+
 proptest! {
     /// Whatever single byte changes, the batch does not verify, or does not even decode.
     #[test]

@@ -30,9 +30,27 @@ pub(crate) struct ChildProcess {
 
 /// How to reach the embedded engine.
 pub(crate) struct EngineAccess {
-    pub url: String,
     pub password: String,
     pub child: ChildProcess,
+}
+
+/// Returns the URL in the engine's ready line.
+pub(crate) fn engine_url(ready: &serde_json::Value) -> anyhow::Result<String> {
+    let address = ready["listening"].as_str().context("the engine named no address")?;
+    Ok(format!("http://{address}"))
+}
+
+/// Points the store at the engine wherever it listens after a restart. While it is down, at a port
+/// that only root could take: nobody else on this host gets to play the engine.
+pub(crate) fn follow_engine(mut ready: Ready, store: collector_store::Store) {
+    const NOBODY: &str = "http://127.0.0.1:9";
+    tokio::spawn(async move {
+        while ready.changed().await.is_ok() {
+            let line = ready.borrow_and_update().clone();
+            let url = line.and_then(|line| engine_url(&line).ok());
+            store.move_to(url.as_deref().unwrap_or(NOBODY));
+        }
+    });
 }
 
 /// Starts the embedded engine on a free loopback port, with a password that lives as long as this
@@ -47,8 +65,6 @@ pub(crate) fn engine(
          fetches it), or clickhouse.url to use a server",
     )?;
     let path = config.engine.binary.clone().map_or_else(|| sibling("vonglau-engine"), Ok)?;
-    // The port is chosen here and kept, so that a restarted engine is found at the same address.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut secret = [0; 24];
     rand::rngs::OsRng.fill_bytes(&mut secret);
     let password = hex::encode(secret);
@@ -62,17 +78,13 @@ pub(crate) fn engine(
             "--data".into(),
             config.state("clickhouse").display().to_string(),
             "--listen".into(),
-            format!("127.0.0.1:{port}"),
+            "127.0.0.1:0".into(),
             "--exit-with-parent".into(),
         ],
         env: vec![("VONGLAU_ENGINE_PASSWORD".into(), password.clone())],
     };
     let (ready, task) = supervise(program, health.clone(), stop.clone());
-    Ok(EngineAccess {
-        url: format!("http://127.0.0.1:{port}"),
-        password,
-        child: ChildProcess { ready, task },
-    })
+    Ok(EngineAccess { password, child: ChildProcess { ready, task } })
 }
 
 #[derive(Serialize)]
@@ -148,8 +160,7 @@ pub(crate) async fn agent(
 ) -> anyhow::Result<StandaloneAgent> {
     let path = sibling("vonglau-agent")?;
     let state = std::path::absolute(config.state("agent"))?;
-    std::fs::create_dir_all(&state)
-        .with_context(|| format!("cannot create {}", state.display()))?;
+    crate::config::create_private(&state)?;
     let file = state.join("agent.toml");
     std::fs::write(&file, agent_toml(config, &state)?)
         .with_context(|| format!("cannot write {}", file.display()))?;

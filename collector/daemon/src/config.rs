@@ -228,3 +228,15 @@ pub(crate) fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     anyhow::ensure!(path.is_file(), "{} is missing beside {}", path.display(), own.display());
     Ok(path)
 }
+
+/// Makes a folder that only we may enter: it will hold copies of logs, and secrets. One that is
+/// there keeps its mode.
+pub(crate) fn create_private(path: &Path) -> anyhow::Result<()> {
+    use anyhow::Context;
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot create {}", path.display()))
+}

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use collector_incident::{Alert, Entity};
+use collector_ingest::{Finding, FindingKind};
 use rules_correlate::{Correlator, Fired, Limits};
-use rules_event::{Event, Level, Timestamp, field};
+use rules_event::{Event, Level, field};
 use rules_pack::Loaded;
 use rules_sigma::{CorrelationKind, Custom};
 use uuid::Uuid;
@@ -197,36 +198,44 @@ impl RuleFacts {
 }
 
 /// Returns an alert about the pipeline itself, such as a broken chain.
-pub(crate) fn alert_about_agent(
-    kind: &str,
-    titles: (&str, &str),
-    level: Level,
-    agent: &str,
-    summary: String,
-    now: Timestamp,
-) -> Alert {
+///
+/// One alert covers an hour of one chain and kind, with a count: the same trouble months later is a
+/// new alert. What nobody vouches for (a bad signature, bytes that are no record) is not put down to
+/// the agent it names, or a stranger could open incidents about any agent at will.
+pub(crate) fn alert_about_pipeline(finding: &Finding, titles: (&str, &str)) -> Alert {
+    let proven = !matches!(finding.kind, FindingKind::BadSignature | FindingKind::Undecodable);
+    let agent = finding.agent.filter(|_| proven).map(|agent| agent.to_string()).unwrap_or_default();
+    let kind = finding.kind.as_str();
+    let hour = finding.at.as_seconds().div_euclid(RULE_WINDOW_SECONDS);
+    let place = match proven {
+        true => format!("{:?}|{:?}|{:?}", finding.lane, finding.epoch, finding.batches),
+        false => String::new(),
+    };
     let mut entity = Entity::default();
-    entity.set(field::AGENT_ID, agent);
+    entity.set(field::AGENT_ID, &agent);
+    if !proven {
+        entity.set("vonglau.finding", kind);
+    }
     Alert {
-        id: alert_id(&format!("pipeline|{kind}|{agent}|{summary}")),
-        rule_id: format!("vonglau-{kind}"),
+        id: alert_id(&format!("pipeline|{kind}|{agent}|{place}|{hour}")),
+        rule_id: format!("vonglau-{}", kind.replace('_', "-")),
         title: titles.0.to_owned(),
         title_vi: titles.1.to_owned(),
-        level,
+        level: finding.kind.level(),
         // ATT&CK v19: Impair Defenses became T1685.
         techniques: vec!["T1685".to_owned()],
         attack_version: "19".to_owned(),
         entity,
-        first: now,
-        last: now,
+        first: finding.at,
+        last: finding.at,
         count: 1,
         event_ids: Vec::new(),
-        agents: vec![agent.to_owned()],
+        agents: Some(agent).filter(|agent| !agent.is_empty()).into_iter().collect(),
         organization: None,
         incident_type: None,
         runbook_vi: None,
         runbook_en: None,
-        summary,
+        summary: finding.detail.clone(),
     }
 }
 

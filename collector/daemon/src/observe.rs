@@ -10,11 +10,14 @@ use rules_service::meter::Health;
 use sha2::{Digest, Sha256};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use crate::detect::{Detector, Tally, alert_about_agent};
+use crate::detect::{Detector, Tally, alert_about_pipeline};
 
 /// Hits that arrived this much earlier than the longest timespan are replayed as well: lines may be
 /// stored that much later than they were written.
 const LATENESS: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// How long the insert of a range's alerts may hold SQLite's write lock; others wait 10 s for it.
+const ALERTS_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What health calls ingestion as a whole: set when it had to start again, cleared by the next range.
 pub(crate) const INGEST: &str = "ingest";
@@ -140,10 +143,15 @@ fn token_of(range: &Range, rows: &[AlertRow]) -> String {
 }
 
 impl Observer for Watch {
-    async fn observe(&mut self, tx: &mut SqliteConnection, range: &Range) -> Result<(), BoxError> {
+    async fn prepare(&mut self, range: &Range) -> Result<(), BoxError> {
         if self.last == Some(range.at) {
             self.detector = rebuilt(&self.store, &self.db, (self.rules)()?).await?;
+            self.last = None;
         }
+        Ok(())
+    }
+
+    async fn observe(&mut self, tx: &mut SqliteConnection, range: &Range) -> Result<(), BoxError> {
         self.last = Some(range.at);
         // The range's own time: the same if it is done again, and so the rows are the same.
         let now = range.at;
@@ -161,19 +169,16 @@ impl Observer for Watch {
             if level < Level::Medium {
                 continue;
             }
-            let agent = finding.agent.map(|agent| agent.to_string()).unwrap_or_default();
-            let kind = finding.kind.as_str();
-            let alert = alert_about_agent(
-                kind,
-                titles(finding.kind),
-                level,
-                &agent,
-                finding.detail.clone(),
-                finding.at,
-            );
-            rows.push(self.record(tx, alert, Tally::Total, now).await?);
+            let alert = alert_about_pipeline(finding, titles(finding.kind));
+            rows.push(self.record(tx, alert, Tally::Added, now).await?);
         }
-        self.store.insert_alerts(&token_of(range, &rows), &rows).await?;
+        // SQLite is locked meanwhile: better to let go, roll back and try again than to hold up
+        // approvals and receipts for as long as ClickHouse does not answer.
+        let token = token_of(range, &rows);
+        let inserted = self.store.insert_alerts(&token, &rows);
+        tokio::time::timeout(ALERTS_TIMEOUT, inserted)
+            .await
+            .map_err(|_| "ClickHouse is slow")??;
         self.health.resolved(INGEST);
         let (groups, evicted) = self.detector.load();
         self.metrics.groups.set(i64::try_from(groups).unwrap_or(i64::MAX));
@@ -192,7 +197,10 @@ async fn rebuilt(store: &Store, db: &SqlitePool, loaded: Loaded) -> anyhow::Resu
         tracing::warn!(%problem, "a correlation cannot be used");
     }
     let open = collector_ingest::open_spans(db).await?;
-    let since = crate::users::now().saturating_sub(detector.memory() + LATENESS);
+    // Counted back from what has arrived, not from the clock: after an outage the backlog is old.
+    // By topic, since the alerts lane runs ahead of the events lane, whose hits count as well.
+    let Some(reached) = store.arrivals_reach().await? else { return Ok(detector) };
+    let since = reached.saturating_sub(detector.memory() + LATENESS);
     let count = store.hits_since(since, &open, |stored| detector.remember(&stored.event)).await?;
     tracing::info!(hits = count, "memory of correlations is rebuilt");
     Ok(detector)

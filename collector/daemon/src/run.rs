@@ -70,8 +70,7 @@ pub(crate) fn check(config: &Config, standalone: bool) -> anyhow::Result<String>
 pub(crate) async fn run(config: Config, standalone: bool) -> anyhow::Result<()> {
     let stop = rules_service::shutdown::on_signals()?;
     let (registry, health) = (Registry::new(), Health::default());
-    std::fs::create_dir_all(&config.state_dir)
-        .with_context(|| format!("cannot create {}", config.state_dir.display()))?;
+    crate::config::create_private(&config.state_dir)?;
     let policy = forwarding::policy(&config)?;
     let profile = Arc::new(forwarding::profile(&config, policy.clone())?);
     let db = open_database(&config).await?;
@@ -121,20 +120,14 @@ async fn open_store(
         if text.is_empty() { default.to_owned() } else { text.to_owned() }
     };
     let database = or(&wanted.database, "vonglau");
-    let access = if wanted.url.is_empty() {
+    let mut engine_ready = None;
+    let mut access = if wanted.url.is_empty() {
         let engine = children::engine(config, health, children_stop)?;
-        let mut ready = engine.child.ready.clone();
+        let ready = engine.child.ready.clone();
         children.push(engine.child);
-        tokio::select! {
-            () = stop.cancelled() => anyhow::bail!("stopped before the engine was ready"),
-            ready = crate::supervise::when_ready(&mut ready) => ready?,
-        };
-        StoreConfig {
-            url: engine.url,
-            user: ENGINE_USER.into(),
-            password: engine.password,
-            database,
-        }
+        engine_ready = Some(ready);
+        let url = String::new();
+        StoreConfig { url, user: ENGINE_USER.into(), password: engine.password, database }
     } else {
         let password = match &wanted.password_file {
             Some(path) => std::fs::read_to_string(path)
@@ -152,6 +145,14 @@ async fn open_store(
     };
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     loop {
+        // Asked for in every try: an engine that was started again listens elsewhere.
+        if let Some(ready) = &mut engine_ready {
+            let line = tokio::select! {
+                () = stop.cancelled() => anyhow::bail!("stopped before the engine was ready"),
+                line = crate::supervise::when_ready(ready) => line?,
+            };
+            access.url = children::engine_url(&line)?;
+        }
         let opened = async {
             let store = Store::connect(&access).await?;
             for migration in store.migrate().await? {
@@ -162,6 +163,9 @@ async fn open_store(
         match opened.await {
             Ok(store) => {
                 health.resolved("clickhouse");
+                if let Some(ready) = engine_ready {
+                    children::follow_engine(ready, store.clone());
+                }
                 return Ok(store);
             }
             Err(error) if error.is_transient() => {

@@ -137,8 +137,7 @@ async fn try_act(verb: &Verb) -> anyhow::Result<String> {
 
 /// Opens the collector's SQLite file and brings the console's tables up to date.
 async fn open(state_dir: &Path) -> anyhow::Result<SqlitePool> {
-    std::fs::create_dir_all(state_dir)
-        .with_context(|| format!("cannot create {}", state_dir.display()))?;
+    crate::config::create_private(state_dir)?;
     let db = collector_store::database::open(&state_dir.join(crate::run::DATABASE_FILE)).await?;
     collector_console::migrate(&db).await?;
     Ok(db)

@@ -200,6 +200,7 @@ impl<S: Source, E: EventStore, O: Observer> Ingest<S, E, O> {
     async fn try_commit(&mut self, intent: &Intent, judged: &Judged) -> Result<Vec<Position>> {
         let refused = failed("commit a range");
         let now = agents::now();
+        self.observer.prepare(&judged.range).await.map_err(Error::Observer)?;
         let mut tx = database::begin(&self.desk.db).await.map_err(&refused)?;
         self.observer.observe(&mut tx, &judged.range).await.map_err(Error::Observer)?;
         step!(self, Observed);

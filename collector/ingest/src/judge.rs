@@ -177,10 +177,23 @@ impl Judged {
     }
 
     fn say(&mut self, finding: Finding) {
-        if self.range.findings.len() < FINDINGS_MAX {
-            self.range.findings.push(finding);
-        } else {
-            self.unsaid += 1;
+        let findings = &mut self.range.findings;
+        if findings.len() < FINDINGS_MAX {
+            findings.push(finding);
+            return;
+        }
+        self.unsaid += 1;
+        // A flood of records that anybody can make must not hide what is proven.
+        let proven = |one: &Finding| {
+            !matches!(
+                one.kind,
+                FindingKind::BadSignature | FindingKind::UnknownKey | FindingKind::Undecodable
+            )
+        };
+        if proven(&finding)
+            && let Some(place) = findings.iter().position(|one| !proven(one))
+        {
+            findings[place] = finding;
         }
     }
 

@@ -23,6 +23,16 @@ pub struct Range {
 
 /// Looks at every range once it is stored: correlation, alerts, incidents, liveness.
 pub trait Observer: Send {
+    /// Gets ready for a range, outside any transaction: what may take long belongs here. Called
+    /// before every try to commit, so also when the range comes again.
+    fn prepare(
+        &mut self,
+        range: &Range,
+    ) -> impl Future<Output = std::result::Result<(), BoxError>> + Send {
+        let _ = range;
+        std::future::ready(Ok(()))
+    }
+
     /// Looks at a range. What it writes through `tx` is committed together with the positions, or
     /// not at all: on an error, or a crash before the commit, the same range comes again.
     fn observe(

@@ -66,6 +66,19 @@ impl Store {
         Ok(events)
     }
 
+    /// Returns the arrival time that every topic has reached: the least of their latest ones. `None`
+    /// if nothing is stored.
+    ///
+    /// # Errors
+    /// If ClickHouse does not answer.
+    pub async fn arrivals_reach(&self) -> Result<Option<Timestamp>> {
+        let sql = "SELECT toInt64(ifNull(min(toUnixTimestamp64Nano(toDateTime64(latest, 9))), 0)) \
+                   FROM (SELECT max(received_at) AS latest FROM events GROUP BY topic)";
+        let rows: Vec<i64> = self.rows("find the latest arrival", self.read(sql)).await?;
+        let nanos = rows.first().copied().unwrap_or(0);
+        Ok((nanos > 0).then(|| Timestamp::from_nanos(nanos)))
+    }
+
     /// Calls `each` for every event that some rule hit and that arrived at or after `since`, in the
     /// order of arrival, for rebuilding correlation after a restart. By arrival, not by what the
     /// line says: an agent that was cut off for days sends old lines now. Events of `open` spans are

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use clickhouse::query::Query;
@@ -48,7 +49,8 @@ impl fmt::Debug for StoreConfig {
 /// A connection to ClickHouse; clones share it.
 #[derive(Clone)]
 pub struct Store {
-    client: Client,
+    /// Behind a lock because the server may move: see [`Store::move_to`].
+    client: Arc<RwLock<Client>>,
     pub(crate) url: String,
     pub(crate) database: String,
 }
@@ -76,15 +78,27 @@ impl Store {
             .with_user(&config.user)
             .with_password(&config.password)
             .with_product_info("vonglau", env!("CARGO_PKG_VERSION"));
+        let query = client.query("SELECT 1");
+        let client = Arc::new(RwLock::new(client.clone().with_database(name)));
         let store = Self { client, url: config.url.clone(), database: name.clone() };
-        let query = store.client.query("SELECT 1");
         store.timed("connect", query.fetch_one::<u8>()).await?;
-        Ok(Self { client: store.client.clone().with_database(name), ..store })
+        Ok(store)
+    }
+
+    /// Points this store and its clones at another address of the same server: an embedded engine
+    /// that was started again listens elsewhere.
+    pub fn move_to(&self, url: &str) {
+        let mut client = self.client.write().unwrap_or_else(PoisonError::into_inner);
+        *client = client.clone().with_url(url);
+    }
+
+    fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns a read; `?fields` stands for the columns of the row type, values come as `.param()`.
     pub(crate) fn read(&self, sql: &str) -> Query {
-        self.client
+        self.client()
             .query(sql)
             .with_setting("max_execution_time", READ_TIMEOUT.as_secs().to_string())
     }
@@ -92,9 +106,9 @@ impl Store {
     /// Runs a statement that returns nothing; `database` is false before the database is there.
     pub(crate) async fn statement(&self, doing: &str, sql: &str, database: bool) -> Result<()> {
         let query = match database {
-            true => self.client.query_raw(sql),
+            true => self.client().query_raw(sql),
             // The client has no way to unset a database; `default` always exists.
-            false => self.client.clone().with_database("default").query_raw(sql),
+            false => self.client().with_database("default").query_raw(sql),
         };
         self.execute(doing, query).await
     }
@@ -150,7 +164,7 @@ impl Store {
         let failed = |source| self.failed(&doing, source);
         // Without validation rows travel as plain RowBinary: no extra request for the schema. The
         // tests against the engine hold columns and types together instead.
-        let client = self.client.clone().with_validation(false);
+        let client = self.client().with_validation(false);
         let mut insert = client
             .insert::<T>(table)
             .await

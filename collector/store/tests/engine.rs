@@ -279,6 +279,7 @@ async fn hits_come_back_in_order_of_arrival() {
     let each = |stored: &StoredEvent| seen.push(stored.event.time.as_seconds() - START);
     assert_eq!(engine.store.hits_since(at(0), &[open], each).await.unwrap(), 2);
     assert_eq!(seen, [5, 3]);
+    assert_eq!(engine.store.arrivals_reach().await.unwrap(), Some(at(23)));
     let mut count = 0;
     engine.store.hits_since(at(22), &[], |_| count += 1).await.unwrap();
     assert_eq!(count, 2);

@@ -169,6 +169,7 @@ impl Follower {
             match stat.filter(|stat| stat.id == source.id) {
                 Some(stat) => {
                     source.look(stat);
+                    source.pending |= source.unread && source.file.is_none();
                     let deleted = stat.links == 0;
                     if deleted && source.frozen && source.is_read() {
                         self.remove(number);

@@ -34,10 +34,9 @@ pub(super) fn decode_sudo(message: &str, event: &mut Event) {
     set_action(event, category, "sudo", if reason.is_some() { FAILURE } else { SUCCESS });
     set_user(event, user.trim());
     if let Some(reason) = reason {
-        if let Some((count, _)) = reason.split_once(" incorrect password attempt") {
-            if let Ok(count) = count.parse::<i64>() {
-                event.set("vonglau.auth.failures", count);
-            }
+        let count = reason.split_once(" incorrect password attempt").map(|(count, _)| count);
+        if let Some(count) = count.and_then(|count| count.parse::<i64>().ok()) {
+            event.set("vonglau.auth.failures", count);
         }
         event.set("event.reason", reason);
     }

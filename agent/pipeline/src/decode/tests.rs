@@ -59,7 +59,11 @@ fn render(block: &str) -> String {
     let event = decode(text, path, format);
     kept.push_str(&format!("@timestamp: {}\n", event.time));
     let mut fields: Vec<String> =
-        event.fields().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        event.fields().map(|(name, value)| format!("{name}: {value}")).collect();
+    for field in &mut fields {
+        // A line end within a value would end the row, and two of them the case.
+        *field = field.replace('\n', "\\n") + "\n";
+    }
     fields.sort();
     kept + &fields.concat()
 }

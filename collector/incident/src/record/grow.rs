@@ -12,6 +12,9 @@ use crate::group::Pair;
 use crate::incident::{AlertRecord, incident_of};
 use crate::{Actor, Alert, Incident, Result, Status, fold, journal};
 
+/// Name space of incident ids (UUIDv5).
+const INCIDENTS: uuid::Uuid = uuid::Uuid::from_bytes(*b"vonglau/incident");
+
 /// Vietnam is seven hours ahead of UTC all year; the year of a number is Vietnam's.
 const VIETNAM_OFFSET: Duration = Duration::from_secs(7 * 60 * 60);
 
@@ -33,7 +36,9 @@ pub(super) async fn create(
     .fetch_one(&mut *tx)
     .await
     .map_err(&doing)?;
-    let id = uuid::Uuid::new_v4().to_string();
+    // An alert opens at most one incident, so the id can be derived from it: a transaction that is
+    // done again after a crash makes the same incident, and rows elsewhere that name it stay right.
+    let id = uuid::Uuid::new_v5(&INCIDENTS, alert.id.as_bytes()).to_string();
     let number = format!("INC-{year}-{counter:06}");
     sqlx::query(
         "INSERT INTO incident (id, number, revision, title_en, title_vi, severity, status, \
