@@ -65,7 +65,12 @@ fi
 step "checking formatting" cargo fmt --check
 step "lints (clippy)" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "building the programs" cargo build --workspace --bins --locked
-export VONGLAU_BIN_DIR=$CARGO_TARGET_DIR/debug
+# Names of their own for what was just built: one test runs cargo, which replaces its files.
+export VONGLAU_BIN_DIR=$CARGO_TARGET_DIR/debug/under-test
+mkdir -p "$VONGLAU_BIN_DIR"
+for program in vonglau vonglau-agent vonglau-collector vonglau-engine vonglau-rules; do
+  ln -f "$CARGO_TARGET_DIR/debug/$program" "$VONGLAU_BIN_DIR/$program"
+done
 export VONGLAU_TEST_ENGINE=$VONGLAU_BIN_DIR/vonglau-engine
 if [ -z "$quick" ]; then
   step "checking shell scripts" shellcheck -x -P SCRIPTDIR -S warning deploy/*.sh deploy/lib/*.sh deploy/sample/*.sh tests/*.sh tests/lib/*.sh benches/*.sh .ci/run

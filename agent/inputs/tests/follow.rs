@@ -1,4 +1,5 @@
 //! The whole input with its thread, its hints and its channel.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};

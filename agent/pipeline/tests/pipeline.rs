@@ -1,4 +1,5 @@
 //! Items in, events out: identity, the facts of the host, and hits.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::collections::HashSet;
 use std::sync::Arc;
