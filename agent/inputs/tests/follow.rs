@@ -18,6 +18,9 @@ impl Report for Ear {
         panic!("{subject}: {text}");
     }
     fn resolved(&self, _: &str) {}
+    fn notice(&self, subject: &str, text: String) {
+        panic!("{subject}: {text}");
+    }
     fn count(&self, _: Count, _: u64) {}
 }
 

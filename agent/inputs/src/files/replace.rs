@@ -8,7 +8,7 @@ use super::glob::Stat;
 use super::name::{Rotated, rotated};
 use super::position::Position;
 use super::print;
-use super::sibling::{self, LOOKS_MAX, Relation, Sibling};
+use super::sibling::{self, LOOKS_MAX, Match, Relation, Sibling};
 use super::source::{Place, Source};
 use crate::Count;
 
@@ -57,7 +57,9 @@ impl Follower {
                 Some(copy.stat.changed)
             }
             None => {
-                self.lost(&position, &free, "it was truncated or replaced");
+                if !self.is_read_elsewhere(number, &position) {
+                    self.lost(&position, &free, "it was truncated or replaced");
+                }
                 self.remove(number);
                 Some(position.changed)
             }
@@ -73,6 +75,17 @@ impl Follower {
                 source.after = Some(next);
             }
         }
+    }
+
+    /// Whether a content of which nothing was read here is read in its copy, found before this file was
+    /// seen to have changed.
+    fn is_read_elsewhere(&self, number: u64, position: &Position) -> bool {
+        let is_unread = self.sources.get(&number).is_some_and(|source| source.meta.is_none());
+        let mut others = self.sources.values().filter(|source| source.meta.is_some());
+        is_unread
+            && others.any(|source| {
+                source.file.as_ref().is_some_and(|file| position.head.is_begun_by(file))
+            })
     }
 
     /// Continues a content in its rotated copy.
@@ -154,7 +167,8 @@ impl Follower {
             }
         }
         missed.retain(|(sibling, file)| {
-            !self.is_copied_from_known(&sibling.path, file) && !is_copy_of(&current.real, file)
+            let is_copy = File::open(&current.real).is_ok_and(|current| is_copy_of(&current, file));
+            !is_copy && !self.is_copied_from_known(&sibling.path, file)
         });
         missed.sort_by_key(|(sibling, _)| sibling.stat.changed);
         let mut last = before;
@@ -180,7 +194,7 @@ impl Follower {
         owner.is_some_and(|owner| owner.path == current.path)
     }
 
-    /// Whether a file begins like a source we follow.
+    /// Whether a file is a copy of one we follow.
     fn is_copied_from_known(&self, path: &Path, file: &File) -> bool {
         let first = print::read_at(file, 0, print::HEAD_BYTES_MAX).unwrap_or_default();
         let name =
@@ -191,6 +205,10 @@ impl Follower {
                 && source.path.parent() == path.parent()
                 && name(source).is_some_and(|base| rotated(&base, &file_name).is_some())
                 && source.head.begins(&first)
+                && match source.opened() {
+                    Some(original) => is_copy_of(&original, file),
+                    None => sibling::compare(&source.position(), file) == Match::Full,
+                }
         })
     }
 
@@ -218,24 +236,14 @@ impl Follower {
             if first.len() >= known.head.len && !known.head.begins(&first) {
                 continue;
             }
-            let opened = known.file.as_ref().and_then(|file| file.try_clone().ok());
-            let opened = opened.or_else(|| {
-                let file = File::open(&known.real).ok()?;
-                (Stat::of(&file.metadata().ok()?).id == known.id).then_some(file)
-            });
-            let Some(opened) = opened else { continue };
+            let Some(opened) = known.opened() else { continue };
             if !known.holds(&opened).unwrap_or(true) {
                 // Truncated meanwhile: this very file is where its tail is.
                 self.replaced(original);
                 return Copy::Unsure;
             }
-            let (Some(source), Ok(metadata)) = (self.sources.get(&number), opened.metadata())
-            else {
-                return Copy::No;
-            };
-            let Some(file) = &source.file else { return Copy::No };
-            let len = file.metadata().map_or(0, |copy| copy.len()).min(metadata.len());
-            if print::same_up_to(file, &opened, len).unwrap_or(false) {
+            let Some(source) = self.sources.get(&number) else { return Copy::No };
+            if source.file.as_ref().is_some_and(|file| is_copy_of(&opened, file)) {
                 return Copy::Yes;
             }
         }
@@ -277,13 +285,13 @@ impl Follower {
     }
 }
 
-/// Whether a file agrees with another as far as it goes: the copy that `copytruncate` is making of the
-/// log as it is now. An empty file agrees with everything, and there is nothing in it to miss.
-fn is_copy_of(current: &Path, sibling: &File) -> bool {
+/// Whether a file agrees with another as far as it goes: the copy that `copytruncate` is making. It is
+/// never longer than what it is made from; and an empty one has nothing in it to miss.
+fn is_copy_of(original: &File, copy: &File) -> bool {
     let compare = || -> std::io::Result<bool> {
-        let current = File::open(current)?;
-        let len = current.metadata()?.len().min(sibling.metadata()?.len());
-        Ok(len > 0 && print::same_up_to(&current, sibling, len)?)
+        let len = copy.metadata()?.len();
+        let fits = len > 0 && len <= original.metadata()?.len();
+        Ok(fits && print::same_up_to(original, copy, len)?)
     };
     compare().unwrap_or(false)
 }

@@ -196,6 +196,15 @@ impl Source {
         !self.pending && self.offset >= self.seen.0
     }
 
+    /// Returns its file for a look, if it is open or still where it was.
+    pub(crate) fn opened(&self) -> Option<File> {
+        if let Some(file) = &self.file {
+            return file.try_clone().ok();
+        }
+        let file = File::open(&self.real).ok()?;
+        (Stat::of(&file.metadata().ok()?).id == self.id).then_some(file)
+    }
+
     /// Returns whether the open file still is the content we know.
     pub(crate) fn holds(&self, file: &File) -> io::Result<bool> {
         Ok(file.metadata()?.len() >= self.offset

@@ -310,3 +310,33 @@ fn rotated_files_are_forgotten_when_deleted() {
     assert_eq!(scene.durable.len(), 1);
     assert!(scene.told().notices.is_empty());
 }
+
+#[test]
+fn generations_that_begin_alike() {
+    for copies in [false, true] {
+        let mut scene = scene();
+        scene.append("x.log", "# log opened\none\n");
+        scene.cycle();
+        for text in ["two\n", "three\n", "four\n"] {
+            for older in (1..=3).rev() {
+                if scene.path(&format!("x.log.{older}")).exists() {
+                    scene.rename(&format!("x.log.{older}"), &format!("x.log.{}", older + 1));
+                }
+            }
+            if copies {
+                scene.copy("x.log", "x.log.1");
+                scene.truncate("x.log");
+            } else {
+                scene.rename("x.log", "x.log.1");
+            }
+            scene.append("x.log", "# log opened\n");
+            scene.append("x.log", text);
+        }
+        scene.cycle();
+        let texts: Vec<_> =
+            scene.texts().into_iter().filter(|text| !text.starts_with('#')).collect();
+        assert_eq!(texts, ["one", "two", "three", "four"], "copies: {copies}");
+        assert_eq!(scene.lines.len(), 8);
+        scene.check_unique();
+    }
+}
