@@ -134,6 +134,42 @@ fn real_logs_become_rows_and_incidents() -> Result<()> {
 }
 
 #[test]
+fn a_brute_force_that_straddles_a_kill_is_seen_once() -> Result<()> {
+    let Some(_) = needs("VONGLAU_CHDB_LIB", "the embedded ClickHouse") else { return Ok(()) };
+    let dir = tempfile::tempdir()?;
+    let log = dir.path().join("logs/auth.log");
+    std::fs::create_dir_all(dir.path().join("logs"))?;
+    let setup =
+        CollectorSetup { watch: vec![log.display().to_string()], ..CollectorSetup::default() };
+    let mut collector = Collector::new(dir.path(), &setup)?;
+    collector.start()?;
+    // Ten failures within two minutes make an alert; six are not enough, on either side of the kill.
+    let append = |from: u64| -> Result<()> {
+        let mut file = std::fs::File::options().create(true).append(true).open(&log)?;
+        for second in from..from + 6 {
+            writeln!(
+                file,
+                "Nov 20 08:30:{second:02} portal01 sshd[{second}]: Failed password for root from 198.51.100.9 port 4{second} ssh2"
+            )?;
+        }
+        Ok(())
+    };
+    append(10)?;
+    expect_exactly(&mut collector, 6)?;
+    anyhow::ensure!(crate::kafka_path::incidents(&mut collector)?.is_empty(), "too early");
+    collector.kill_and_restart()?;
+    append(20)?;
+    expect_exactly(&mut collector, 12)?;
+    let list = wait_for("the brute force is an incident", || {
+        let list = crate::kafka_path::incidents(&mut collector)?;
+        Ok((!list.is_empty()).then_some(list))
+    })?;
+    anyhow::ensure!(list.len() == 1, "{} incidents instead of 1", list.len());
+    anyhow::ensure!(list[0]["event_count"] == 12, "the incident counts {}", list[0]["event_count"]);
+    Ok(())
+}
+
+#[test]
 fn killed_again_and_again_nothing_is_lost_or_doubled() -> Result<()> {
     let Some(_) = needs("VONGLAU_CHDB_LIB", "the embedded ClickHouse") else { return Ok(()) };
     let dir = tempfile::tempdir()?;

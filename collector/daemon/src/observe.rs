@@ -2,7 +2,7 @@
 
 use collector_incident::{Alert, record_alert};
 use collector_ingest::{BoxError, FindingKind, Observer, Range};
-use collector_store::{AlertRow, Store};
+use collector_store::{AlertRow, Store, StoredEvent};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use rules_event::{Level, Timestamp};
 use rules_pack::Loaded;
@@ -201,8 +201,16 @@ async fn rebuilt(store: &Store, db: &SqlitePool, loaded: Loaded) -> anyhow::Resu
     // By topic, since the alerts lane runs ahead of the events lane, whose hits count as well.
     let Some(reached) = store.arrivals_reach().await? else { return Ok(detector) };
     let since = reached.saturating_sub(detector.memory() + LATENESS);
-    let count = store.hits_since(since, &open, |stored| detector.remember(&stored.event)).await?;
-    tracing::info!(hits = count, "memory of correlations is rebuilt");
+    let heads = collector_ingest::committed_heads(db).await?;
+    let mut hits = 0u64;
+    let remember = |stored: &StoredEvent| {
+        if heads.hold(&stored.place) {
+            detector.remember(&stored.event);
+            hits += 1;
+        }
+    };
+    store.hits_since(since, &open, remember).await?;
+    tracing::info!(hits, "memory of correlations is rebuilt");
     Ok(detector)
 }
 

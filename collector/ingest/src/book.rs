@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use agent_wire::{AgentId, Hash, Lane, PublicKey};
-use collector_store::{OpenSpan, QuarantineCursor};
+use collector_store::{OpenSpan, Place, QuarantineCursor};
 use rules_event::Timestamp;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqlitePool;
@@ -101,6 +101,36 @@ pub async fn gaps(db: &SqlitePool) -> Result<Vec<GapLine>> {
 /// If the database refuses.
 pub async fn open_spans(db: &SqlitePool) -> Result<Vec<OpenSpan>> {
     Ok(intent(db).await?.map(|intent| intent.open_spans()).unwrap_or_default())
+}
+
+/// The last committed batch of every chain, by agent, lane and epoch.
+#[derive(Debug, Clone, Default)]
+pub struct CommittedHeads(std::collections::HashMap<(String, String, u64), u64>);
+
+impl CommittedHeads {
+    /// Returns whether the batch that holds this place has been committed. One that is stored beyond
+    /// the head (SQLite was put back from a backup) will be handed over again.
+    #[must_use]
+    pub fn hold(&self, place: &Place) -> bool {
+        let chain = (place.agent.to_string(), place.lane.as_str().to_owned(), place.epoch);
+        self.0.get(&chain).is_some_and(|head| place.seq <= *head)
+    }
+}
+
+/// Returns the last committed batch of every chain.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn committed_heads(db: &SqlitePool) -> Result<CommittedHeads> {
+    let rows: Vec<(String, String, i64, i64)> =
+        sqlx::query_as("SELECT agent, lane, epoch, seq FROM chain")
+            .fetch_all(db)
+            .await
+            .map_err(database("read the heads of chains"))?;
+    let heads = rows
+        .into_iter()
+        .map(|(agent, lane, epoch, seq)| ((agent, lane, epoch.unsigned_abs()), seq.unsigned_abs()));
+    Ok(CommittedHeads(heads.collect()))
 }
 
 pub(crate) async fn positions(db: &SqlitePool) -> Result<Vec<Position>> {

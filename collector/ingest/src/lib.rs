@@ -45,7 +45,7 @@ mod spool;
 #[cfg(test)]
 mod tests;
 
-pub use book::{GapLine, gaps, migrate, open_spans};
+pub use book::{CommittedHeads, GapLine, committed_heads, gaps, migrate, open_spans};
 pub use config::IngestConfig;
 pub use error::{BoxError, Error, Result};
 pub use event_store::EventStore;
