@@ -59,11 +59,17 @@ fn an_unreadable_log_is_named_and_the_others_are_read() -> Result<()> {
         ..AgentSetup::default()
     };
     let mut agent = Agent::new(&dir.path().join("agent"), &setup)?;
-    // Root reads everything; without these capabilities it obeys file modes like anyone else.
-    let mut command = Command::new("setpriv");
-    command.args(["--bounding-set=-dac_override,-dac_read_search", "--"]);
     let run = agent.command("run")?;
-    command.arg(run.get_program()).args(run.get_args());
+    let is_root = Command::new("id").arg("-u").output()?.stdout.starts_with(b"0");
+    let mut command = if is_root {
+        // Root reads everything; without these capabilities it obeys file modes like anyone else.
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set=-dac_override,-dac_read_search", "--"]);
+        command.arg(run.get_program()).args(run.get_args());
+        command
+    } else {
+        run
+    };
     let log = dir.path().join("agent/agent.log");
     agent.process = Some(tests::process::Process::start(&mut command, &log)?);
     let problem = wait_for_problem(&agent, &["secret.log"])?;
