@@ -29,7 +29,7 @@ esac
 case " $* " in
   *kafka*)
     if [ -z "${KAFKA_BOOTSTRAP:-}" ]; then
-      tests/lib/kafka.sh fetch "$cache/kafka"
+      step "fetching Apache Kafka" tests/lib/kafka.sh fetch "$cache/kafka"
       port=$(tests/lib/kafka.sh free-port)
       KAFKA_AUTO_CREATE=true tests/lib/kafka.sh run "$cache/kafka" "$scratch/kafka" "$port" > "$log_dir/bench-kafka.log" 2>&1 &
       broker=$!

@@ -17,7 +17,7 @@ fetch() {
   local work
   work=$(mktemp -d)
   cp "$here/kafka-pom.xml" "$work/pom.xml"
-  (cd "$work" && mvn -q -B -ntp dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$work/libs")
+  (cd "$work" && mvn -q -B -ntp -Dstyle.color=never dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$work/libs")
   cp "$work"/libs/*.jar "$libs/"
   rm -rf "$work"
   touch "$libs/.complete"
