@@ -1,9 +1,6 @@
 //! Migrate: the console's tables, versions 4001 and up in the shared SQLite file.
 
-use std::borrow::Cow;
-
 use sqlx::SqlitePool;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::{Error, error::Result};
 
@@ -17,11 +14,5 @@ const MIGRATIONS: [(i64, &str, &str); 1] =
 /// # Errors
 /// [`Error::Migrate`].
 pub async fn migrate(db: &SqlitePool) -> Result<()> {
-    let migrations = MIGRATIONS.iter().map(|&(version, name, sql)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into(), false)
-    });
-    let mut migrator =
-        Migrator { migrations: Cow::Owned(migrations.collect()), ..Migrator::DEFAULT };
-    migrator.set_ignore_missing(true);
-    migrator.run(db).await.map_err(Error::Migrate)
+    collector_store::database::migrate(db, &MIGRATIONS).await.map_err(Error::Migrate)
 }

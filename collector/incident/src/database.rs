@@ -1,9 +1,6 @@
 //! Database: tables, versions 2001 and up in the shared SQLite file.
 
-use std::borrow::Cow;
-
 use sqlx::SqlitePool;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::{Error, Result};
 
@@ -17,13 +14,7 @@ const MIGRATIONS: [(i64, &str, &str); 1] =
 /// # Errors
 /// [`Error::Migrate`].
 pub async fn migrate(db: &SqlitePool) -> Result<()> {
-    let migrations = MIGRATIONS.iter().map(|&(version, name, sql)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into(), false)
-    });
-    let mut migrator =
-        Migrator { migrations: Cow::Owned(migrations.collect()), ..Migrator::DEFAULT };
-    migrator.set_ignore_missing(true);
-    migrator.run(db).await.map_err(Error::Migrate)
+    collector_store::database::migrate(db, &MIGRATIONS).await.map_err(Error::Migrate)
 }
 
 /// Starts a transaction that may write (see the crate's note on `BEGIN IMMEDIATE`).

@@ -1,11 +1,8 @@
 //! The book: positions, intent, chains and gaps in SQLite.
 
-use std::borrow::Cow;
-
 use agent_wire::{AgentId, Hash, Lane, PublicKey};
 use collector_store::{OpenSpan, Place, QuarantineCursor};
 use rules_event::Timestamp;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Row, SqliteConnection};
 
@@ -30,13 +27,7 @@ const MIGRATIONS: [(i64, &str, &str); 1] =
 /// # Errors
 /// [`Error::Migrate`] if they cannot be made or were changed.
 pub async fn migrate(db: &SqlitePool) -> Result<()> {
-    let migrations = MIGRATIONS.iter().map(|&(version, name, sql)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into(), false)
-    });
-    let mut migrator =
-        Migrator { migrations: Cow::Owned(migrations.collect()), ..Migrator::DEFAULT };
-    migrator.set_ignore_missing(true);
-    migrator.run(db).await.map_err(Error::Migrate)
+    collector_store::database::migrate(db, &MIGRATIONS).await.map_err(Error::Migrate)
 }
 
 /// A gap in a chain, for people.

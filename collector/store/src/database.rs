@@ -1,10 +1,12 @@
 //! The SQLite file that ingest, incidents, forwarding and console share.
 
+use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -48,6 +50,25 @@ fn prepare(path: &Path) -> std::io::Result<()> {
     let file =
         OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     file.set_permissions(std::fs::Permissions::from_mode(0o600))
+}
+
+/// Brings one crate's tables up to date from its numbered migrations (version, name, SQL), oldest
+/// first; a shipped one is never edited. Each crate has a range of versions of its own in the one
+/// file, and those of other crates are left alone.
+///
+/// # Errors
+/// If a migration fails, or one that was applied has changed since.
+pub async fn migrate(
+    db: &SqlitePool,
+    migrations: &[(i64, &'static str, &'static str)],
+) -> std::result::Result<(), MigrateError> {
+    let migrations = migrations.iter().map(|&(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into(), false)
+    });
+    let mut migrator =
+        Migrator { migrations: Cow::Owned(migrations.collect()), ..Migrator::DEFAULT };
+    migrator.set_ignore_missing(true);
+    migrator.run(db).await
 }
 
 /// Begins a transaction that will write.
