@@ -291,7 +291,7 @@ fn read_logsource(root: &Node, start: Span, report: &mut Reporter<'_>) -> Option
 
 /// Reads `custom.vonglau`; mistakes in it are warnings, as they do not change what is detected.
 fn read_custom(root: &Node, report: &mut Reporter<'_>) -> Custom {
-    const PARTS: [&str; 7] = [
+    const PARTS: [&str; 9] = [
         "title_vi",
         "description_vi",
         "runbook_vi",
@@ -299,6 +299,8 @@ fn read_custom(root: &Node, report: &mut Reporter<'_>) -> Custom {
         "incident_type",
         "attack_version",
         "forward",
+        "quarantine",
+        "detection",
     ];
     let mut custom = Custom::default();
     let Some(node) = root.get("custom").and_then(|custom| custom.get("vonglau")) else {
@@ -317,6 +319,19 @@ fn read_custom(root: &Node, report: &mut Reporter<'_>) -> Custom {
             "incident_type" => &mut custom.incident_type,
             "attack_version" => &mut custom.attack_version,
             "forward" => &mut custom.forward,
+            "quarantine" => {
+                let word = scalar_text(value, "quarantine", report).unwrap_or_default();
+                custom.quarantine = word == "true";
+                if !matches!(word.as_str(), "true" | "false") {
+                    let message = format!("'quarantine' must be true or false, not '{word}'");
+                    report.warning(codes::BAD_CUSTOM, value.span, message, "write true or false");
+                }
+                continue;
+            }
+            "detection" => {
+                custom.detection = read_numbers(node, report);
+                continue;
+            }
             other => {
                 let help =
                     did_you_mean(other, PARTS, || format!("known keys: {}", PARTS.join(", ")));
@@ -335,7 +350,31 @@ fn read_custom(root: &Node, report: &mut Reporter<'_>) -> Custom {
         report.warning(codes::BAD_CUSTOM, span, message, "write N1 to N9");
         custom.incident_type = None;
     }
+    if let Some(word) = &custom.forward
+        && !matches!(word.as_str(), "approve" | "never")
+    {
+        let span = node.get("forward").map_or(node.span, |node| node.span);
+        let message = format!("'{word}' is not a way of forwarding");
+        report.warning(codes::BAD_CUSTOM, span, message, "write approve or never");
+        custom.forward = None;
+    }
     custom
+}
+
+/// Reads `detection`: one number or a list, each from 1.
+fn read_numbers(node: &Node, report: &mut Reporter<'_>) -> Vec<u16> {
+    let mut numbers = Vec::new();
+    for word in texts(node, "detection", report) {
+        match word.parse() {
+            Ok(number) if number > 0 => numbers.push(number),
+            _ => {
+                let span = node.get("detection").map_or(node.span, |node| node.span);
+                let message = format!("'{word}' is not the number of a detection");
+                report.warning(codes::BAD_CUSTOM, span, message, "write a number such as 13");
+            }
+        }
+    }
+    numbers
 }
 
 /// Returns the text of a key; `None` when it is absent or null, or reported as something else.

@@ -115,8 +115,13 @@ pub struct Custom {
     pub incident_type: Option<String>,
     /// Version of ATT&CK the tags speak of.
     pub attack_version: Option<String>,
-    /// What forwarding does with its alerts, as the forwarder defines it.
+    /// What forwarding does with its alerts: `approve`, or `never` when not even a word of them may
+    /// leave.
     pub forward: Option<String>,
+    /// True when the agent must keep the event back, such as one with marks of state secrets.
+    pub quarantine: bool,
+    /// Which of the numbered detections of the shipped pack it belongs to, from 1.
+    pub detection: Vec<u16>,
 }
 
 /// Returns the technique ids among tags, upper-cased, each once.
