@@ -61,6 +61,12 @@ impl Event {
         self.fields.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
+    /// Returns the name and value of the field at a place in that order.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<(&str, &Value)> {
+        self.fields.get(index).map(|(name, value)| (name.as_ref(), value))
+    }
+
     /// Returns the ids of the rules that hit this event, as attached at the edge.
     pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
         self.get(field::RULE_ID).map_or(&[][..], Value::as_slice).iter().filter_map(Value::as_str)

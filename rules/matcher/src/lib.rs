@@ -8,6 +8,7 @@
 
 mod check;
 mod compile;
+mod copies;
 mod explain;
 mod glob;
 mod naive;
@@ -16,5 +17,6 @@ mod view;
 
 pub mod taxonomy;
 
+pub use copies::{Copies, DECODINGS_MAX, MARKS, VIETNAMESE, strip_vietnamese};
 pub use explain::{Explanation, Step};
 pub use ruleset::RuleSet;

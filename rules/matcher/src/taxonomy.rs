@@ -8,6 +8,8 @@ use std::fmt;
 use rules_event::{Event, field};
 use rules_sigma::Logsource;
 
+use crate::Copies;
+
 /// The fields that keywords are searched in.
 pub const KEYWORD_FIELDS: [&str; 2] = [field::MESSAGE, field::EVENT_ORIGINAL];
 
@@ -134,6 +136,20 @@ pub fn field_name<'n>(logsource: &Logsource, name: &'n str) -> Cow<'n, str> {
     };
     let found = tables.iter().copied().flatten().find(|(sigma, _)| *sigma == name);
     Cow::Borrowed(found.map_or(name, |(_, ecs)| ecs))
+}
+
+/// Returns which decoded copies the values of an ECS field have.
+#[must_use]
+pub fn copies(field: &str) -> Copies {
+    match field {
+        field::URL_ORIGINAL
+        | field::URL_PATH
+        | field::URL_QUERY
+        | field::HTTP_REFERRER
+        | field::USER_AGENT => Copies::Url,
+        field::PROCESS_COMMAND_LINE | field::FILE_PATH => Copies::Text,
+        _ => Copies::None,
+    }
 }
 
 /// Web servers and proxies: the names of the W3C extended log format.
