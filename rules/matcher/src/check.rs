@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use aho_corasick::AhoCorasick;
 use regex::Regex;
 use rules_event::Value;
-use rules_sigma::{Cidr, Comparison, Number, Place};
+use rules_sigma::{Cidr, Comparison, Number, Place, TimePart};
 
 use crate::glob::Glob;
 use crate::naive;
@@ -48,6 +48,11 @@ pub(crate) enum Check {
         op: Comparison,
         bound: Number,
     },
+    TimePart {
+        part: TimePart,
+        op: Comparison,
+        bound: i64,
+    },
     Field {
         slot: Slot,
         place: Place,
@@ -62,7 +67,7 @@ impl Check {
             Self::Absent | Self::Present | Self::Bool(_) => 0,
             Self::Number(_) | Self::Compare { .. } => 2,
             Self::Glob { glob, .. } => glob.cost(),
-            Self::Cidr(_) => 3,
+            Self::Cidr(_) | Self::TimePart { .. } => 3,
             Self::AnyInside { .. } => 6,
             Self::Field { .. } => 10,
             Self::Regex(_) => 20,
@@ -121,6 +126,7 @@ impl Check {
             Self::Number(number) => naive::equals_number(value, *number),
             Self::Bool(flag) => naive::equals_bool(value, *flag),
             Self::Compare { op, bound } => naive::compares(value, *op, *bound),
+            Self::TimePart { part, op, bound } => naive::time_compares(value, *part, *op, *bound),
             Self::Absent | Self::Present | Self::Field { .. } => false,
         }
     }

@@ -153,6 +153,9 @@ impl Compiler<'_> {
             ),
             Test::Cidr(cidr) => Check::Cidr(*cidr),
             Test::Compare { op, bound } => Check::Compare { op: *op, bound: *bound },
+            Test::TimePart { part, op, bound } => {
+                Check::TimePart { part: *part, op: *op, bound: *bound }
+            }
             Test::Field { field, place, cased } => {
                 let name = taxonomy::field_name(&self.rule.logsource, field).into_owned();
                 let slot = self.slot(&name, item)?;

@@ -6,9 +6,9 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use rules_event::{Event, Value};
+use rules_event::{Event, Timestamp, Value};
 use rules_sigma::{
-    Comparison, Item, Logsource, Number, Part, Pattern, Place, Test, compile_regex, fold,
+    Comparison, Item, Logsource, Number, Part, Pattern, Place, Test, TimePart, compile_regex, fold,
 };
 
 use crate::taxonomy;
@@ -55,6 +55,7 @@ fn holds_one(test: &Test, value: &Value) -> bool {
             .as_str()
             .is_some_and(|text| text.parse::<IpAddr>().is_ok_and(|address| cidr.contains(address))),
         Test::Compare { op, bound } => compares(value, *op, *bound),
+        Test::TimePart { part, op, bound } => time_compares(value, *part, *op, *bound),
         Test::Null | Test::Exists(_) | Test::AnyOf(_) | Test::Field { .. } => false,
     }
 }
@@ -113,7 +114,11 @@ pub(crate) fn equals_bool(value: &Value, wanted: bool) -> bool {
 }
 
 pub(crate) fn compares(value: &Value, op: Comparison, bound: Number) -> bool {
-    let Some(order) = number(value).and_then(|number| number.compare(bound)) else { return false };
+    let order = number(value).and_then(|number| number.compare(bound));
+    order.is_some_and(|order| agrees(order, op))
+}
+
+fn agrees(order: Ordering, op: Comparison) -> bool {
     match op {
         Comparison::Gte => order.is_ge(),
         Comparison::Gt => order.is_gt(),
@@ -121,6 +126,18 @@ pub(crate) fn compares(value: &Value, op: Comparison, bound: Number) -> bool {
         Comparison::Lt => order.is_lt(),
         Comparison::Eq => order.is_eq(),
     }
+}
+
+/// Compares a part of a time: an RFC 3339 text, or seconds since 1970 as a number or its text.
+pub(crate) fn time_compares(value: &Value, part: TimePart, op: Comparison, bound: i64) -> bool {
+    let text = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    let seconds = match (text, number(value)) {
+        (Some(time), _) => time.as_seconds(),
+        (None, Some(Number::Int(seconds))) => seconds,
+        (None, Some(Number::Float(seconds))) => seconds.floor() as i64,
+        (None, None) => return false,
+    };
+    agrees(part.of(seconds).cmp(&bound), op)
 }
 
 /// Says whether a value of one field stands in a value of the other as `fieldref` demands.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Fix;
+
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -53,6 +55,8 @@ pub struct Diagnostic {
     pub source_line: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// A repair that is safe to make by machine; [`crate::apply_fixes`] makes it.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
@@ -68,7 +72,7 @@ impl Diagnostic {
         let line = span.line.checked_sub(1).and_then(|index| text.lines().nth(index));
         let source_line = line.unwrap_or_default().to_owned();
         let (file, message) = (file.to_owned(), String::new());
-        Self { code, severity, message, file, span, source_line, help: None }
+        Self { code, severity, message, file, span, source_line, help: None, fix: None }
     }
 
     /// Returns the diagnostic with what is wrong and what to do about it.

@@ -14,11 +14,13 @@ mod correlation;
 mod detection;
 mod diagnostic;
 mod document;
+mod fix;
 mod modifiers;
 mod pattern;
 mod report;
 mod rule;
 mod test;
+mod time_part;
 mod yaml;
 
 pub use cases::{Case, Cases, parse_cases};
@@ -26,9 +28,11 @@ pub use condition::{Condition, Quantifier};
 pub use correlation::{Alias, Comparison, Correlation, CorrelationKind, Threshold};
 pub use detection::{Body, Detection, Item, Search};
 pub use diagnostic::{Diagnostic, Severity, Span};
+pub use fix::{Fix, apply_fixes};
 pub use pattern::{Part, Pattern, fold};
 pub use rule::{Custom, Document, Logsource, Parsed, Rule};
 pub use test::{Cidr, Number, Place, REGEX_BYTES_MAX, RegexFlags, Test, compile_regex};
+pub use time_part::TimePart;
 
 /// Reads the text of one rule file; `name` is what diagnostics call it.
 #[must_use]

@@ -5,7 +5,7 @@
 use crate::report::{Reporter, did_you_mean};
 use crate::test::{Number, Place, RegexFlags, Test, compile_regex};
 use crate::yaml::{Key, Kind, Node, Scalar};
-use crate::{Cidr, Comparison, Span, codes};
+use crate::{Cidr, Comparison, Span, TimePart, codes};
 
 mod expand;
 
@@ -19,15 +19,19 @@ const SUPPORTED: &[&str] = &[
     "cased",
     "cidr",
     "contains",
+    "day",
     "endswith",
     "exists",
     "fieldref",
     "gt",
     "gte",
+    "hour",
     "i",
     "lt",
     "lte",
     "m",
+    "minute",
+    "month",
     "neq",
     "re",
     "s",
@@ -35,14 +39,15 @@ const SUPPORTED: &[&str] = &[
     "utf16",
     "utf16be",
     "utf16le",
+    "week",
     "wide",
     "windash",
+    "year",
 ];
 
 /// Modifiers of the specification that are not there yet, so that a rule using them is refused and
 /// not misread.
-const UNSUPPORTED: &[&str] =
-    &["expand", "minute", "hour", "day", "week", "month", "year", "utf8", "ipaddr"];
+const UNSUPPORTED: &[&str] = &["expand"];
 
 /// What stands behind a field name.
 #[derive(Debug, Default)]
@@ -50,6 +55,7 @@ pub(crate) struct Modifiers {
     steps: Vec<Step>,
     place: Option<Place>,
     operator: Option<Operator>,
+    time: Option<TimePart>,
     pub(crate) all: bool,
     cased: bool,
     pub(crate) negated: bool,
@@ -95,7 +101,7 @@ impl Modifiers {
     }
 
     fn needs_field(&self) -> bool {
-        !matches!(self.operator, None | Some(Operator::Regex(_)))
+        self.time.is_some() || !matches!(self.operator, None | Some(Operator::Regex(_)))
     }
 
     fn add(&mut self, word: &str, before: Option<&str>, span: Span, report: &mut Reporter<'_>) {
@@ -134,6 +140,17 @@ impl Modifiers {
                         let message = format!("the flag '{word}' must follow 're'");
                         report.error(codes::MODIFIER_COMBINATION, span, message);
                     }
+                }
+                return;
+            }
+            "minute" | "hour" | "day" | "week" | "month" | "year" => {
+                let part = TimePart::ALL.into_iter().find(|part| part.as_str() == word);
+                let again = self.time.is_some();
+                self.time = part;
+                if again || self.operator.is_some() {
+                    let message = format!("'{word}' must come first, and only one part of a time");
+                    let help = format!("write '{word}|gte', '{word}|lt' or '{word}' alone");
+                    report.error_help(codes::MODIFIER_COMBINATION, span, message, help);
                 }
                 return;
             }
@@ -180,6 +197,14 @@ impl Modifiers {
                         the encoding";
             report.error_help(codes::MODIFIER_COMBINATION, span, message, help);
         }
+        let text = self.place.is_some() || self.cased || !self.steps.is_empty();
+        let compares = matches!(self.operator, None | Some(Operator::Compare(_)));
+        if self.time.is_some() && (text || !compares) {
+            let message = "a part of a time can only be compared as a number";
+            let help = "use it alone, or with gt, gte, lt, lte or neq: 'hour|gte: 18'";
+            report.error_help(codes::MODIFIER_COMBINATION, span, message, help);
+            return;
+        }
         let Some(operator) = self.operator else { return };
         let place_fits = self.place.is_none() || operator == Operator::FieldRef;
         let cased_fits = !self.cased || matches!(operator, Operator::FieldRef | Operator::Regex(_));
@@ -210,6 +235,9 @@ impl Modifiers {
             report.error(codes::VALUE_TYPE, node.span, message);
             return None;
         };
+        if let Some(part) = self.time {
+            return self.compare_time(part, scalar, node, report);
+        }
         match self.operator {
             Some(operator) => self.operate(operator, scalar, node, report),
             None => self.compare_text(scalar, keyword, node, report),
@@ -270,6 +298,31 @@ impl Modifiers {
                     "write a decimal number such as 1024 or 0.5",
                 ),
             },
+        }
+    }
+
+    fn compare_time(
+        &self,
+        part: TimePart,
+        scalar: &Scalar,
+        node: &Node,
+        report: &mut Reporter<'_>,
+    ) -> Option<Test> {
+        let op = match self.operator {
+            Some(Operator::Compare(op)) => op,
+            _ => Comparison::Eq,
+        };
+        let (least, greatest) = part.range();
+        match Number::parse(&scalar.text) {
+            Some(Number::Int(bound)) if scalar.plain && (least..=greatest).contains(&bound) => {
+                Some(Test::TimePart { part, op, bound })
+            }
+            _ => {
+                let message = format!("'{}' is no value of '{}'", scalar.text, part.as_str());
+                let help = format!("write a whole number from {least} to {greatest}, unquoted");
+                report.error_help(codes::VALUE_TYPE, node.span, message, help);
+                None
+            }
         }
     }
 

@@ -87,6 +87,7 @@ impl<'a> Reporter<'a> {
             span,
             source_line,
             help,
+            fix: None,
         });
     }
 

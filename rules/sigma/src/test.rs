@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::{Comparison, Pattern};
+use crate::{Comparison, Pattern, TimePart};
 
 /// One thing a field's value is tested for. A list of values passes when one of them does.
 ///
@@ -40,6 +40,16 @@ pub enum Test {
         op: Comparison,
         /// With what.
         bound: Number,
+    },
+    /// A part of the value, read as a moment in UTC, compares with the bound. The value is an RFC
+    /// 3339 time, or a number of seconds since 1970.
+    TimePart {
+        /// Which part.
+        part: TimePart,
+        /// How.
+        op: Comparison,
+        /// With what.
+        bound: i64,
     },
     /// The value equals (or contains, starts or ends with) the value of another field.
     Field {
@@ -236,6 +246,9 @@ impl fmt::Display for Test {
             }
             Self::Cidr(cidr) => write!(f, "in {cidr}"),
             Self::Compare { op, bound } => write!(f, "{} {bound}", op.sign()),
+            Self::TimePart { part, op, bound } => {
+                write!(f, "has {} {} {bound}", part.as_str(), op.sign())
+            }
             Self::Field { field, place, cased } => {
                 let verb = match place {
                     Place::Whole => "=",
