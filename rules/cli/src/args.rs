@@ -3,64 +3,92 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use rules_service::exit::EXIT_CODES_HELP;
 
-const EXAMPLES: &str = "\
-Examples:
-  vonglau-rules check                        the shipped rules
-  vonglau-rules check rules/ --format json   a folder, for an editor or CI
-  vonglau-rules test rules/ssh_root.yml      its cases, in rules/ssh_root.case.yml
-  vonglau-rules why ssh_failed_login event.json
-  vonglau-rules explain R012";
-
-/// Checks, tests and explains Sigma rules.
+/// Checks, tests, measures and explains Sigma rules.
 #[derive(Debug, Parser)]
-#[command(name = "vonglau-rules", version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES_HELP}"))]
+#[command(name = "vonglau-rules", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
+// In the order of `outline::GROUPS`, which is the order of `--help` and of the man page.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Reads rules and reports every mistake with its place.
+    /// Read rules and report every mistake with its place.
+    #[command(after_help = "Examples:
+  vonglau-rules check                           the shipped rules
+  vonglau-rules check rules/ --format sarif > rules.sarif
+  vonglau-rules check rules/ --diff             what --fix would write
+  git show :rules/a.yml | vonglau-rules check - a rule from standard input")]
     Check(CheckArgs),
-    /// Runs the cases beside each rule (NAME.case.yml next to NAME.yml).
+    /// Run the cases beside each rule (NAME.case.yml next to NAME.yml).
+    #[command(after_help = "Examples:
+  vonglau-rules test rules/ssh_root.yml         its cases, in rules/ssh_root.case.yml
+  vonglau-rules test rules/ --name brute --format junit > cases.xml")]
     Test(TestArgs),
-    /// Shows why a rule does or does not match an event.
+    /// Show why a rule does or does not match an event.
+    #[command(after_help = "\
+Exits with 0 when the rule matches (every event), with 1 when it does not.
+
+Examples:
+  vonglau-rules why ssh_failed_login event.json
+  vonglau-agent decode --path /var/log/auth.log < auth.log | vonglau-rules why rules/a.yml -")]
     Why(WhyArgs),
-    /// Explains a diagnostic code, or lists all codes.
+    /// Explain a diagnostic code, or list all codes.
+    #[command(after_help = "Examples:
+  vonglau-rules explain R012
+  vonglau-rules explain modifier                codes that speak of modifiers")]
     Explain(ExplainArgs),
+    /// Print a JSON Schema (draft 2020-12) for editors.
+    #[command(after_help = "Example: vonglau-rules schema > ~/.config/vonglau/rule.schema.json")]
+    Schema(SchemaArgs),
+    /// Print the man page.
+    #[command(after_help = "Example: vonglau-rules man > /usr/share/man/man1/vonglau-rules.1")]
+    Man,
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example: vonglau-rules completions bash > \
+/usr/share/bash-completion/completions/vonglau-rules")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
-    /// Rule files and folders; without any, the shipped rules.
+    /// Rule files and folders; - is standard input; without any, the shipped rules.
     pub(crate) paths: Vec<PathBuf>,
     /// How findings are printed.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
-    /// Ends with exit code 1 for warnings too.
+    pub(crate) format: CheckFormat,
+    /// End with exit code 1 for warnings too.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Write the repairs that cannot change what a rule means, then check again.
+    #[arg(long, requires = "paths")]
+    pub(crate) fix: bool,
+    /// Show what --fix would write, and write nothing.
+    #[arg(long, requires = "paths", conflicts_with_all = ["fix", "format"])]
+    pub(crate) diff: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct TestArgs {
     /// Rule files and folders; without any, the shipped rules.
     pub(crate) paths: Vec<PathBuf>,
     /// How results are printed.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
-    /// Takes rules without cases as sound.
+    pub(crate) format: TestFormat,
+    /// Only rules whose name, title or id contains this, case ignored; may be given again.
+    #[arg(long = "name", value_name = "TEXT")]
+    pub(crate) names: Vec<String>,
+    /// Take rules without cases as sound.
     #[arg(long)]
     pub(crate) allow_missing: bool,
 }
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exits with 0 when the rule matches (every event), with 1 when it does not."
-)]
 pub(crate) struct WhyArgs {
     /// Id or name of a rule, or the path of a file with one rule.
     pub(crate) rule: String,
@@ -69,12 +97,22 @@ pub(crate) struct WhyArgs {
     /// Where the rule is looked for; without any, in the shipped rules.
     #[arg(long = "rules", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// How the answer is printed; JSON is one object for each event.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArgs {
-    /// The code, such as R012.
+    /// The code, such as R012, or a word to look for.
     pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SchemaArgs {
+    /// For which files.
+    #[arg(value_enum, default_value_t)]
+    pub(crate) kind: SchemaKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -82,6 +120,37 @@ pub(crate) enum Format {
     /// For people.
     #[default]
     Text,
+    /// JSON, for machines.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people.
+    #[default]
+    Text,
     /// One JSON object, for machines.
     Json,
+    /// SARIF 2.1.0, for code review and editors.
+    Sarif,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum TestFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object, for machines.
+    Json,
+    /// JUnit XML, for CI.
+    Junit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// Rule files: rules, correlations, filters.
+    #[default]
+    Rule,
+    /// Case files beside rules.
+    Case,
 }

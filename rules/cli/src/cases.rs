@@ -1,15 +1,15 @@
 //! `test`: the cases beside each rule.
 
-use std::collections::BTreeMap;
+mod report;
+
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rules_service::exit::Exit;
 use rules_sigma::{Case, Diagnostic, Severity, codes, parse_cases};
-use serde_json::json;
 
-use crate::args::{Format, TestArgs};
-use crate::check::to_json;
+use crate::args::TestArgs;
 use crate::paint::Paint;
 use crate::target::{self, Target};
 
@@ -17,6 +17,7 @@ use crate::target::{self, Target};
 struct Subject {
     id: String,
     name: String,
+    title: String,
     file: String,
     kind: Kind,
     line: usize,
@@ -35,77 +36,88 @@ enum Kind {
 struct Outcome {
     matches: usize,
     does_not_match: usize,
-    failures: Vec<Diagnostic>,
+    /// Names of the cases, and whether they came out as they say.
+    cases: Vec<(String, Option<Diagnostic>)>,
+    /// What is wrong with the case file itself.
+    unreadable: Vec<Diagnostic>,
+}
+
+impl Outcome {
+    fn failures(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.unreadable.iter().chain(self.cases.iter().filter_map(|(_, wrong)| wrong.as_ref()))
+    }
+
+    fn failed(&self) -> bool {
+        self.failures().next().is_some()
+    }
+
+    fn missing(&self) -> bool {
+        self.cases.is_empty() && self.unreadable.is_empty()
+    }
+}
+
+/// What came of all cases.
+struct Results {
+    rules: Vec<(Subject, Outcome)>,
+    /// Errors in the rules themselves.
+    broken: Vec<Diagnostic>,
+    allow_missing: bool,
+}
+
+impl Results {
+    fn failed(&self) -> usize {
+        self.rules.iter().filter(|(_, outcome)| outcome.failed()).count()
+    }
+
+    fn missing(&self) -> usize {
+        self.rules.iter().filter(|(_, outcome)| outcome.missing()).count()
+    }
+
+    fn sound(&self) -> bool {
+        self.failed() == 0 && self.broken.is_empty() && (self.allow_missing || self.missing() == 0)
+    }
 }
 
 pub(crate) fn run(args: &TestArgs, paint: Paint, out: &mut dyn Write) -> anyhow::Result<Exit> {
     // A rule file named alone is loaded with its neighbours, to which a correlation may refer.
     let context: Vec<PathBuf> = args.paths.iter().map(|path| folder_of(path)).collect();
-    let target = Target::load(&context)?;
+    let results = test_all(&Target::load(&context)?, args)?;
+    report::print(&results, args.format, paint, out)?;
+    Ok(if results.sound() { Exit::Done } else { Exit::Problems })
+}
+
+fn test_all(target: &Target, args: &TestArgs) -> anyhow::Result<Results> {
     let named = rules_pack::rule_files(&args.paths)?.files;
-    let under_test =
-        |file: &str| named.is_empty() || named.iter().any(|path| same_file(path, Path::new(file)));
-    let mut failed = 0;
-    let mut missing = 0;
-    let mut results = Vec::new();
+    let named: HashSet<PathBuf> = named.iter().map(|path| real(path)).collect();
+    let under_test = |file: &str| named.is_empty() || named.contains(&real(Path::new(file)));
+    let wanted = |subject: &Subject| {
+        let texts = [&subject.name, &subject.title, &subject.id].map(|it| it.to_lowercase());
+        let inside = |name: &String| {
+            let name = name.to_lowercase();
+            texts.iter().any(|text| text.contains(&name))
+        };
+        args.names.is_empty() || args.names.iter().any(inside)
+    };
     let broken = |it: &&Diagnostic| it.severity == Severity::Error && under_test(&it.file);
-    let broken: Vec<Diagnostic> = target.diagnostics.iter().filter(broken).cloned().collect();
-    for subject in subjects(&target).into_iter().filter(|subject| under_test(&subject.file)) {
-        let outcome = test(&subject, &target, args.paths.is_empty())?;
-        let without = outcome.matches + outcome.does_not_match == 0 && outcome.failures.is_empty();
-        missing += usize::from(without);
-        failed += usize::from(!outcome.failures.is_empty());
-        results.push((subject, outcome, without));
-    }
-    let sound = failed == 0 && broken.is_empty() && (missing == 0 || args.allow_missing);
-    match args.format {
-        Format::Json => {
-            let rules: Vec<_> = results
-                .iter()
-                .map(|(subject, outcome, without)| {
-                    let mut found: Vec<_> = outcome.failures.iter().map(to_json).collect();
-                    found.extend(without.then(|| to_json(&no_cases(subject))));
-                    json!({
-                        "id": subject.id, "name": subject.name, "file": subject.file,
-                        "matches": outcome.matches, "does_not_match": outcome.does_not_match,
-                        "diagnostics": found,
-                    })
-                })
-                .collect();
-            let broken: Vec<_> = broken.iter().map(to_json).collect();
-            let report = json!({
-                "rules": rules, "diagnostics": broken, "failed": failed, "missing": missing,
-            });
-            writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
-        }
-        Format::Text => {
-            for diagnostic in &broken {
-                writeln!(out, "{}", paint.rendered(&diagnostic.render()))?;
-            }
-            for (subject, outcome, without) in &results {
-                let Outcome { matches, does_not_match, failures } = outcome;
-                let (sign, name) = match (failures.is_empty(), without) {
-                    (false, _) => (paint.bad("✘"), &subject.name),
-                    (true, true) => (paint.bad("?"), &subject.name),
-                    (true, false) => (paint.good("✔"), &subject.name),
-                };
-                writeln!(out, "{sign} {name}: {matches} match, {does_not_match} do not")?;
-                for failure in failures {
-                    writeln!(out, "{}", paint.rendered(&failure.render()))?;
-                }
-                if *without {
-                    writeln!(out, "{}", paint.rendered(&no_cases(subject).render()))?;
-                }
-            }
-            let total = results.len();
-            let summary = format!(
-                "{total} rules tested: {failed} failed, {missing} without cases, {} broken",
-                broken.len()
-            );
-            writeln!(out, "{}", if sound { paint.good(&summary) } else { paint.bad(&summary) })?;
+    let broken = target.diagnostics.iter().filter(broken).cloned().collect();
+    let mut rules = Vec::new();
+    for subject in subjects(target) {
+        if under_test(&subject.file) && wanted(&subject) {
+            let outcome = test(&subject, target, args.paths.is_empty())?;
+            rules.push((subject, outcome));
         }
     }
-    Ok(if sound { Exit::Done } else { Exit::Problems })
+    anyhow::ensure!(
+        !rules.is_empty() || args.names.is_empty(),
+        "no rule here has '{}' in its name, title or id",
+        args.names.join("' or '")
+    );
+    Ok(Results { rules, broken, allow_missing: args.allow_missing })
+}
+
+/// Returns the path under which a file is known whatever it is called.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn folder_of(path: &Path) -> PathBuf {
@@ -116,14 +128,11 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn same_file(a: &Path, b: &Path) -> bool {
-    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
-}
-
 fn subjects(target: &Target) -> Vec<Subject> {
     let rules = target.set.rules().iter().enumerate().map(|(index, rule)| Subject {
         id: rule.id.clone(),
         name: rule.name.clone().unwrap_or_else(|| rule.title.clone()),
+        title: rule.title.clone(),
         file: rule.file.clone(),
         kind: Kind::Rule(index),
         line: rule.line,
@@ -132,6 +141,7 @@ fn subjects(target: &Target) -> Vec<Subject> {
     let correlations = target.correlations.iter().map(|it| Subject {
         id: it.id.clone(),
         name: it.name.clone().unwrap_or_else(|| it.title.clone()),
+        title: it.title.clone(),
         file: it.file.clone(),
         kind: Kind::Correlation,
         line: it.line,
@@ -161,7 +171,7 @@ fn test(subject: &Subject, target: &Target, shipped: bool) -> anyhow::Result<Out
     let mut outcome = Outcome::default();
     let Some((file, text)) = case_file(&subject.file, shipped)? else { return Ok(outcome) };
     let (cases, diagnostics) = parse_cases(&file, &text);
-    outcome.failures = diagnostics;
+    outcome.unreadable = diagnostics;
     let of_subject = |case: &&Case| {
         case.rule.as_ref().is_none_or(|rule| *rule == subject.id || *rule == subject.name)
     };
@@ -173,14 +183,15 @@ fn test(subject: &Subject, target: &Target, shipped: bool) -> anyhow::Result<Out
                 Kind::Rule(index) => test_rule(index, case, expected, target),
                 Kind::Correlation => test_correlation(&subject.id, case, expected, target),
             };
-            if let Some(reason) = wrong {
+            let wrong = wrong.map(|reason| {
                 let severity = Severity::Error;
                 let found =
                     Diagnostic::in_text(&file, &text, codes::FAILED_CASE, severity, case.span);
                 let verb =
                     if expected { "must match and does not" } else { "must not match and does" };
-                outcome.failures.push(found.saying(format!("'{}' {verb}", case.name), reason));
-            }
+                found.saying(format!("'{}' {verb}", case.name), reason)
+            });
+            outcome.cases.push((case.name.clone(), wrong));
         }
     }
     Ok(outcome)

@@ -3,15 +3,22 @@
 mod args;
 mod cases;
 mod check;
+mod events;
+mod fix;
+mod nearest;
+mod outline;
 mod pages;
 mod paint;
+mod progress;
+mod sarif;
+mod schema;
 mod target;
 mod why;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches as _;
 use rules_service::exit::Exit;
 use rules_service::logs::chain;
 
@@ -19,12 +26,29 @@ use crate::args::{Args, Command};
 use crate::paint::Paint;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    // The short form is clap's; the long one reads all shipped rules, so it is made only then.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == "--version") {
+        return end(outline::version(&mut io::stdout().lock()));
+    }
+    let matches = outline::command().get_matches();
+    let args = match Args::from_arg_matches(&matches) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
     let mut out = io::BufWriter::new(io::stdout().lock());
     let done = run(args.command, &mut out).and_then(|exit| {
         out.flush()?;
         Ok(exit)
     });
+    if done.is_err() {
+        // What was found so far comes before what stopped us; if that fails, nobody reads it.
+        drop(out.flush());
+    }
+    drop(out);
+    end(done)
+}
+
+fn end(done: anyhow::Result<Exit>) -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -33,7 +57,6 @@ fn main() -> ExitCode {
                 // Whoever read our output has seen enough.
                 return Exit::Done.into();
             }
-            drop(out);
             drop(writeln!(io::stderr(), "vonglau-rules: {}", chain(error.as_ref())));
             exit_of(&error).into()
         }
@@ -47,6 +70,9 @@ fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<Exit> {
         Command::Test(args) => cases::run(&args, paint, out),
         Command::Why(args) => why::run(&args, paint, out),
         Command::Explain(args) => pages::run(&args, out),
+        Command::Schema(args) => schema::run(&args, out),
+        Command::Man => outline::man(out),
+        Command::Completions { shell } => outline::completions(shell, out),
     }
 }
 

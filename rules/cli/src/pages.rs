@@ -6,6 +6,7 @@ use rules_service::exit::Exit;
 use rules_sigma::codes;
 
 use crate::args::ExplainArgs;
+use crate::nearest;
 
 macro_rules! pages {
     ($($code:literal)*) => {
@@ -24,19 +25,46 @@ pages! {
     "R070" "R071" "R072" "R073"
 }
 
+/// Returns the page of a code.
+pub(crate) fn page(code: &str) -> Option<&'static str> {
+    PAGES.iter().find(|(known, _)| *known == code).map(|(_, page)| *page)
+}
+
 pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let Some(code) = &args.code else {
+    let Some(asked) = &args.code else {
         for (code, meaning) in codes::CODES {
             writeln!(out, "{code}  {meaning}")?;
         }
         return Ok(Exit::Done);
     };
-    match PAGES.iter().find(|(known, _)| known.eq_ignore_ascii_case(code)) {
-        Some((_, page)) => {
-            write!(out, "{page}")?;
-            Ok(Exit::Done)
+    if let Some(page) = page(&normal(asked)) {
+        write!(out, "{page}")?;
+        return Ok(Exit::Done);
+    }
+    // A word: the codes that speak of it.
+    let word = asked.to_lowercase();
+    let speaking = || codes::CODES.iter().filter(|(_, text)| text.to_lowercase().contains(&word));
+    if word.chars().any(char::is_alphabetic) && speaking().next().is_some() {
+        for (code, meaning) in speaking() {
+            writeln!(out, "{code}  {meaning}")?;
         }
-        None => anyhow::bail!("there is no code '{code}'; 'vonglau-rules explain' lists them all"),
+        return Ok(Exit::Done);
+    }
+    let known = codes::CODES.iter().map(|(code, _)| *code);
+    let help = match nearest::word(&normal(asked), known) {
+        Some(near) => format!("did you mean {near}? 'vonglau-rules explain' lists all"),
+        None => "'vonglau-rules explain' lists them all".to_owned(),
+    };
+    anyhow::bail!("there is no code '{asked}'; {help}")
+}
+
+/// Returns a code as it is written: `R012` from `r012`, `R12` and `12`.
+fn normal(asked: &str) -> String {
+    let upper = asked.trim().to_ascii_uppercase();
+    let digits = upper.strip_prefix('R').unwrap_or(&upper);
+    match digits.parse::<u16>() {
+        Ok(number) => format!("R{number:03}"),
+        Err(_) => upper,
     }
 }
 

@@ -14,6 +14,12 @@ impl Paint {
         Self { on: wanted && std::io::stdout().is_terminal() }
     }
 
+    /// Returns one that never colours.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self { on: false }
+    }
+
     pub(crate) fn good(self, text: &str) -> String {
         self.with("32", text)
     }

@@ -1,16 +1,24 @@
 //! Target: the rules a command is about, loaded and compiled.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, bail};
 use rules_correlate::{Correlator, Limits};
 use rules_matcher::RuleSet;
 use rules_pack::Loaded;
 use rules_sigma::{Correlation, Diagnostic, Severity, Span, codes};
 
+use crate::nearest;
+use crate::progress;
+
 /// The largest event or case file read: 16 MiB.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The largest rule file, the bound of the rule language: 1 MiB.
+const RULE_BYTES_MAX: u64 = 1024 * 1024;
+/// What standard input is called in messages.
+const STDIN_NAME: &str = "<stdin>";
 
 /// Rules ready to be asked.
 pub(crate) struct Target {
@@ -22,9 +30,10 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Loads the shipped rules when no path is given, and otherwise only what is named.
+    /// Loads the shipped rules when no path is given, and otherwise only what is named; `-` is
+    /// standard input.
     pub(crate) fn load(paths: &[PathBuf]) -> anyhow::Result<Self> {
-        Ok(Self::compile(rules_pack::load(paths.is_empty(), paths)?))
+        Ok(Self::compile(load(paths)?))
     }
 
     fn compile(loaded: Loaded) -> Self {
@@ -53,20 +62,101 @@ impl Target {
         Correlator::new(self.correlations.clone(), &self.names, Limits::default())
     }
 
+    /// Returns how many findings are this bad.
+    pub(crate) fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|it| it.severity == severity).count()
+    }
+
     /// Finds a correlation by id or name.
     pub(crate) fn correlation(&self, name: &str) -> Option<&Correlation> {
         self.correlations.iter().find(|it| it.id == name || it.name.as_deref() == Some(name))
     }
+
+    /// Finds a rule over single events by id or name.
+    pub(crate) fn rule(&self, name: &str) -> anyhow::Result<usize> {
+        if let Some(index) = self.set.position(name) {
+            return Ok(index);
+        }
+        if let Some(correlation) = self.correlation(name) {
+            let rules = correlation.rules.join(", ");
+            bail!(
+                "'{name}' is a correlation and looks at no event itself; ask about its rules: \
+                 {rules}"
+            );
+        }
+        let names = self.set.rules().iter().filter_map(|rule| rule.name.as_deref());
+        let help = match nearest::word(name, names) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None => "'vonglau-rules check' shows what is loaded".to_owned(),
+        };
+        Err(anyhow!("no rule has the id or name '{name}'; {help}"))
+    }
+
+    /// Loads the rule that a command is about: the only one of a file, or one by id or name.
+    ///
+    /// # Errors
+    /// When there is no such rule; what is wrong with a broken one is in the message.
+    pub(crate) fn of_rule(rule: &str, paths: &[PathBuf]) -> anyhow::Result<(Self, usize)> {
+        let is_file = rule.ends_with(".yml") || rule.ends_with(".yaml");
+        if !is_file {
+            let target = Self::load(paths)?;
+            let index = target.rule(rule)?;
+            return Ok((target, index));
+        }
+        let target = Self::load(&[PathBuf::from(rule)])?;
+        match target.set.rules().len() {
+            1 => Ok((target, 0)),
+            count => {
+                // A file whose only rule is broken deserves to have its mistakes shown.
+                let found: String = target.diagnostics.iter().map(Diagnostic::render).collect();
+                bail!("{found}{rule} holds {count} rules; name one by id with --rules")
+            }
+        }
+    }
 }
 
-/// Reads a text file within the bound.
-pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
-    let named = || format!("cannot read {}", path.display());
-    let bytes = std::fs::metadata(path).with_context(named)?.len();
+fn load(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
+    let (stdin, paths): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.iter().cloned().partition(|path| path == Path::new("-"));
+    let builtin = stdin.is_empty() && paths.is_empty();
+    let mut texts = rules_pack::read_texts(builtin, &paths)?;
+    if !stdin.is_empty() {
+        texts.files.push((STDIN_NAME.to_owned(), read_stdin(RULE_BYTES_MAX)?));
+    }
+    let bar = progress::bar(texts.files.len());
+    let files = texts.files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    let mut loaded = rules_pack::load_texts(bar.wrap_iter(files));
+    bar.finish_and_clear();
+    loaded.diagnostics.splice(0..0, texts.diagnostics);
+    Ok(loaded)
+}
+
+/// Reads standard input as text within a bound.
+pub(crate) fn read_stdin(bytes_max: u64) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let input = std::io::stdin().lock();
+    // One byte more than the bound, so that more is seen to be more.
+    input.take(bytes_max + 1).read_to_string(&mut text).context("cannot read standard input")?;
     anyhow::ensure!(
-        bytes <= FILE_BYTES_MAX,
-        "{} has {bytes} bytes; the bound is {FILE_BYTES_MAX}",
-        path.display()
+        text.len() as u64 <= bytes_max,
+        "standard input has more than {bytes_max} bytes, the bound"
     );
-    std::fs::read_to_string(path).with_context(named)
+    Ok(text)
+}
+
+/// Reads a case file or other small text within the bound.
+pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
+    read_up_to(path, FILE_BYTES_MAX)
+}
+
+/// Reads a text file of at most so many bytes.
+pub(crate) fn read_up_to(path: &Path, bytes_max: u64) -> anyhow::Result<String> {
+    let named = || format!("cannot read {}", path.display());
+    let mut text = String::new();
+    // A pipe has no length beforehand: one byte more than the bound shows that there is more.
+    let file = std::fs::File::open(path).with_context(named)?;
+    file.take(bytes_max + 1).read_to_string(&mut text).with_context(named)?;
+    let small = text.len() as u64 <= bytes_max;
+    anyhow::ensure!(small, "{} has more than {bytes_max} bytes, the bound", path.display());
+    Ok(text)
 }

@@ -3,7 +3,7 @@
 mod load;
 mod walk;
 
-pub use load::{Error, Loaded, load, load_texts};
+pub use load::{Error, Loaded, Texts, load, load_texts, read_texts};
 pub use walk::{Found, rule_files};
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));

@@ -46,6 +46,15 @@ pub struct Loaded {
     pub identity: String,
 }
 
+/// The texts of rule files, read and not yet understood.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    /// File names and texts, the shipped ones first.
+    pub files: Vec<(String, String)>,
+    /// Files and folders that cannot be read.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
 /// Loads the shipped rules (if `builtin`) and those of folders and files.
 ///
 /// A document whose id or name is taken already is left out and diagnosed; earlier ones stand, the
@@ -54,22 +63,34 @@ pub struct Loaded {
 /// # Errors
 /// When a path of `dirs` cannot be read. A file inside that cannot be read is only diagnosed.
 pub fn load(builtin: bool, dirs: &[PathBuf]) -> Result<Loaded, Error> {
-    let mut texts = Vec::new();
-    let mut unread = Vec::new();
+    let texts = read_texts(builtin, dirs)?;
+    let files = texts.files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    let mut loaded = load_texts(files);
+    loaded.diagnostics.splice(0..0, texts.diagnostics);
+    Ok(loaded)
+}
+
+/// Reads what [`load`] loads, for whoever wants to do something in between.
+///
+/// # Errors
+/// When a path of `dirs` cannot be read. A file inside that cannot be read is only diagnosed.
+pub fn read_texts(builtin: bool, dirs: &[PathBuf]) -> Result<Texts, Error> {
+    let mut texts = Texts::default();
     if builtin {
-        texts.extend(crate::shipped().iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())));
+        texts
+            .files
+            .extend(crate::shipped().iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())));
     }
     let found = rule_files(dirs)?;
-    unread.extend(found.skipped.into_iter().map(|(path, reason)| unreadable(&path, reason)));
+    let skipped = found.skipped.into_iter().map(|(path, reason)| unreadable(&path, reason));
+    texts.diagnostics.extend(skipped);
     for path in found.files {
         match read(&path) {
-            Ok(text) => texts.push((path.display().to_string(), text)),
-            Err(reason) => unread.push(unreadable(&path, reason)),
+            Ok(text) => texts.files.push((path.display().to_string(), text)),
+            Err(reason) => texts.diagnostics.push(unreadable(&path, reason)),
         }
     }
-    let mut loaded = load_texts(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-    loaded.diagnostics.splice(0..0, unread);
-    Ok(loaded)
+    Ok(texts)
 }
 
 /// Loads rules from file names and texts.

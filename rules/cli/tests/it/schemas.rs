@@ -1,0 +1,152 @@
+//! The schemas that editors use: they take what the program takes, and refuse what it refuses.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail loudly")]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::{check, program, text, yaml};
+
+/// A compiled JSON Schema; boon is an implementation that is not ours.
+pub(crate) struct Schema {
+    schemas: boon::Schemas,
+    index: boon::SchemaIndex,
+}
+
+impl Schema {
+    pub(crate) fn new(schema: Value) -> Self {
+        let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+        compiler.set_default_draft(boon::Draft::V2020_12);
+        compiler.add_resource("urn:test", schema).unwrap();
+        let index = compiler.compile("urn:test", &mut schemas).unwrap();
+        Self { schemas, index }
+    }
+
+    pub(crate) fn error(&self, value: &Value) -> Option<String> {
+        self.schemas.validate(value, self.index).err().map(|error| format!("{error:#}"))
+    }
+}
+
+fn printed(kind: &str) -> Schema {
+    let output = program(Path::new("."), &["schema", kind], "");
+    check(&output, 0, &["https://json-schema.org/draft/2020-12/schema"]);
+    Schema::new(serde_json::from_str(&text(&output.stdout)).unwrap())
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|it| it == "yml" || it == "yaml") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_shipped_rule_and_case_file_is_valid() {
+    let (rule, case) = (printed("rule"), printed("case"));
+    let mut found = Vec::new();
+    files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../pack")), &mut found);
+    let (mut rules, mut cases) = (0, 0);
+    for path in found {
+        let is_case = path.to_string_lossy().ends_with(".case.yml");
+        for document in yaml::documents(&std::fs::read_to_string(&path).unwrap()) {
+            let schema = if is_case { &case } else { &rule };
+            let error = schema.error(&document);
+            assert!(error.is_none(), "{}: {}", path.display(), error.unwrap_or_default());
+            *(if is_case { &mut cases } else { &mut rules }) += 1;
+        }
+    }
+    assert!(rules >= 28 && cases >= 28, "{rules} rules, {cases} case files");
+}
+
+#[test]
+fn foreign_rules_that_load_are_valid() {
+    let root = std::env::var_os("VONGLAU_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    let folder = root.join("sigma_rules/rules");
+    if !folder.is_dir() {
+        eprintln!("skipped: no Sigma rules at {}", folder.display());
+        return;
+    }
+    let rule = printed("rule");
+    let mut found = Vec::new();
+    files(&folder, &mut found);
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for path in found {
+        let source = std::fs::read_to_string(&path).unwrap();
+        let parsed = rules_sigma::parse_file("rule.yml", &source);
+        if parsed.documents.is_empty() || source.contains("*id0") {
+            continue;
+        }
+        seen += 1;
+        let invalid = yaml::documents(&source).iter().find_map(|it| rule.error(it));
+        wrong.extend(invalid.map(|error| format!("{}: {error}", path.display())));
+    }
+    assert!(seen > 2_000, "{seen} rules seen");
+    assert!(wrong.is_empty(), "{} of {seen}, first: {}", wrong.len(), wrong[0]);
+}
+
+#[test]
+fn what_the_program_refuses_the_schema_refuses() {
+    let schema = printed("rule");
+    let rule = |key: &str, value: Value| {
+        let mut rule = json!({
+            "title": "a", "level": "low", "logsource": { "product": "linux" },
+            "detection": { "selection": { "user.name": "root" }, "condition": "selection" },
+        });
+        rule[key] = value;
+        rule
+    };
+    assert_eq!(schema.error(&rule("status", json!("test"))), None);
+    let condition = json!("selection");
+    let detection =
+        |key: &str, value: Value| json!({ "condition": condition, "selection": { key: value } });
+    for (key, value) in [
+        ("level", json!("serious")),
+        ("logsource", json!({})),
+        ("title", json!("")),
+        ("custom", json!({ "vonglau": { "titel_vi": "x" } })),
+        ("custom", json!({ "vonglau": { "incident_type": "N10" } })),
+        ("tags", json!(["attack"])),
+        ("detection", json!({ "selection": { "a": 1 } })),
+        ("detection", detection("a|contians", json!("x"))),
+        ("detection", detection("a", json!([]))),
+        ("detection", detection("a", json!({ "b": 1 }))),
+        ("correlation", json!({ "type": "event_count", "rules": ["a"], "timespan": "1m" })),
+    ] {
+        assert!(schema.error(&rule(key, value.clone())).is_some(), "{key}: {value}");
+    }
+    let schema = printed("case");
+    for wrong in [
+        json!({ "match": [] }),
+        json!({ "matches": [{ "event": { "user.name": "x" } }] }),
+        json!({ "matches": [{ "events": [{ "event.dataset": "a" }] }] }),
+        json!({ "matches": [{}] }),
+    ] {
+        assert!(schema.error(&wrong).is_some(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_modifiers_are_those_of_the_parser() {
+    let output = program(Path::new("."), &["schema"], "");
+    let schema: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+    let pattern = schema["$defs"]["key"]["pattern"].as_str().unwrap();
+    let inner = pattern.strip_prefix("^[^|]*(\\|(").unwrap().strip_suffix("))*$").unwrap();
+    for modifier in inner.split('|').chain(["contians"]) {
+        let rule = format!(
+            "title: a\nlogsource: {{product: linux}}\ndetection:\n  s:\n    f|{modifier}: '1'\n  \
+             condition: s\n"
+        );
+        let parsed = rules_sigma::parse_file("a.yml", &rule);
+        let codes: Vec<&str> = parsed.diagnostics.iter().map(|it| it.code).collect();
+        let unknown = codes.contains(&"R012");
+        assert_eq!(unknown, modifier == "contians", "{modifier}: {codes:?}");
+    }
+}
