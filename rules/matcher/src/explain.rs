@@ -87,6 +87,9 @@ fn explain_source(source: &Source, event: &Event) -> Step {
             found(field::PROCESS_NAME)
         ));
     }
+    for bound in &source.bounds {
+        text.push_str(&format!("; {bound} — found {}", found(bound.field)));
+    }
     Step::leaf(source.admits(event), text)
 }
 

@@ -9,7 +9,7 @@ use rules_sigma::{Diagnostic, Rule, Severity, codes};
 use sha2::{Digest, Sha256};
 
 use crate::compile::{self, Expr};
-use crate::taxonomy::{self, Program, Source};
+use crate::taxonomy::{self, Bound, Program, Source};
 use crate::view::{Folded, Slots};
 use crate::{Explanation, explain};
 
@@ -32,9 +32,10 @@ pub struct RuleSet {
     identity: String,
 }
 
-/// The rules of one dataset that speak of the same programs.
+/// The rules of one dataset that speak of the same events.
 struct Candidates {
     program: Option<Program>,
+    bounds: Vec<Bound>,
     rules: Vec<usize>,
 }
 
@@ -72,12 +73,16 @@ impl RuleSet {
         let index = self.rules.len();
         for dataset in &source.datasets {
             let candidates = self.by_dataset.entry(dataset.clone().into_owned()).or_default();
-            match candidates.iter_mut().find(|one| one.program == source.program) {
+            let same = candidates
+                .iter_mut()
+                .find(|one| one.program == source.program && one.bounds == source.bounds);
+            match same {
                 Some(same) => same.rules.push(index),
-                None => {
-                    let program = source.program.clone();
-                    candidates.push(Candidates { program, rules: vec![index] });
-                }
+                None => candidates.push(Candidates {
+                    program: source.program.clone(),
+                    bounds: source.bounds.clone(),
+                    rules: vec![index],
+                }),
             }
         }
         self.by_id.entry(rule.id.clone()).or_insert(index);
@@ -107,7 +112,9 @@ impl RuleSet {
         FOLDED.with_borrow_mut(|folded| {
             folded.begin(self.slots.len());
             for candidates in candidates {
-                if candidates.program.as_ref().is_none_or(|one| one.admits(program)) {
+                if candidates.program.as_ref().is_none_or(|one| one.admits(program))
+                    && candidates.bounds.iter().all(|bound| bound.admits(event))
+                {
                     let matches = |index: &usize| self.exprs[*index].holds(values, folded);
                     out.extend(candidates.rules.iter().copied().filter(matches));
                 }
@@ -168,8 +175,8 @@ fn unmapped(rule: &Rule) -> Diagnostic {
         part(&logsource.product),
         part(&logsource.service)
     );
-    let help = "known: product linux with service sshd, auth, sudo, su, syslog, cron …; category \
-                webserver; product nginx or apache; product vonglau with a dataset as service";
+    let help = "known are the logsources of Sigma's taxonomy and those of docs/spec/taxonomy.md; \
+                product vonglau takes any dataset as its service";
     rule.diagnose(codes::UNMAPPED_LOGSOURCE, Severity::Warning, logsource.span, message, help)
 }
 

@@ -1,221 +1,136 @@
 //! The one table from Sigma's names to ours: fields to ECS, logsources to datasets.
 //!
-//! Source: Sigma taxonomy appendix 2.1 (field names and logsources), Elastic Common Schema 8.x.
+//! The rows stand in one file per domain; [`mapping`] and [`source`] are the only readers. What the
+//! rows promise about events, and where we differ from the published mappings, is in
+//! `docs/spec/taxonomy.md`.
+//!
+//! Source: Sigma taxonomy appendix 2.0.1 (logsources, field names), Elastic Common Schema 8.x, the
+//! field names of Elastic's integrations, pySigma's pipelines `ecs_windows`, `ecs_zeek_beats`,
+//! `ecs_kubernetes` and `ecs_macos_esf`.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use rules_event::{Event, field};
+use rules_event::field;
 use rules_sigma::Logsource;
 
-use crate::Copies;
+mod cloud;
+mod copies;
+mod host;
+mod network;
+mod roots;
+mod source;
+mod sources;
+mod unmapped;
+mod web;
+mod when;
+mod windows;
+
+pub use copies::copies;
+pub use source::{Bound, Program, Source};
+pub use unmapped::{UNMAPPED, Unmapped};
+pub use windows::{CHANNELS, Channel};
+
+use when::{Names, When};
 
 /// The fields that keywords are searched in.
 pub const KEYWORD_FIELDS: [&str; 2] = [field::MESSAGE, field::EVENT_ORIGINAL];
 
-const AUTH: &str = "system.auth";
-const SYSLOG: &str = "system.syslog";
-const NGINX: &str = "nginx.access";
-const APACHE: &str = "apache.access";
+/// Rows of one kind of logsource: Sigma name, our name. A pair that ends in `.` renames the start of
+/// dotted names. Ordered by Sigma name.
+type Fields = &'static [(&'static str, &'static str)];
 
-/// The events a rule speaks of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Source {
-    /// Values of `event.dataset`; empty when nothing of ours yields such events yet.
-    pub datasets: Vec<Cow<'static, str>>,
-    /// The program that wrote the line, when only one kind of program is meant.
-    pub program: Option<Program>,
+/// The field names of some logsources.
+#[derive(Debug)]
+struct Scope {
+    when: When,
+    fields: Fields,
+    rest: Rest,
 }
 
-/// A bound on `process.name`, case ignored.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Program {
-    /// Exactly one of these.
-    Named(Vec<Cow<'static, str>>),
-    /// Starts with this: newer OpenSSH writes as `sshd-session`.
-    Starting(&'static str),
+/// What becomes of a name that no row holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// The next scope decides.
+    Next,
+    /// It is looked for as it is.
+    AsIs,
+    /// It stands under this.
+    Under(&'static str),
+    /// It stands under this, followed by the service.
+    UnderService(&'static str),
 }
 
-impl Program {
-    /// Says whether a program is meant.
-    #[must_use]
-    pub fn admits(&self, name: &str) -> bool {
-        match self {
-            Self::Named(names) => names.iter().any(|one| one.eq_ignore_ascii_case(name)),
-            Self::Starting(start) => {
-                name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
-            }
+/// All scopes, the special ones first. Those that fit are asked in turn, up to the first one that
+/// says what becomes of the names it does not hold.
+const SCOPES: [&[Scope]; 5] =
+    [web::SCOPES, network::SCOPES, cloud::SCOPES, windows::SCOPES, host::SCOPES];
+
+/// How a Sigma field name came to its place in an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mapping {
+    /// A row of the table names it.
+    Row,
+    /// It is dotted and begins as ECS or one of the vendors' own field sets do: taken as it is.
+    Dotted,
+    /// It is a raw name of a log whose raw names stand under a prefix of their own.
+    Rest,
+    /// Nothing knows it: looked for as it is, so that JSON logs work with their own names.
+    AsIs,
+}
+
+/// Returns the name under which an event holds a Sigma field.
+#[must_use]
+pub fn field_name<'n>(logsource: &Logsource, name: &'n str) -> Cow<'n, str> {
+    mapping(logsource, name).0
+}
+
+/// Returns the name under which an event holds a Sigma field, and how it was found.
+#[must_use]
+pub fn mapping<'n>(logsource: &Logsource, name: &'n str) -> (Cow<'n, str>, Mapping) {
+    let names = Names::of(logsource);
+    let mut rest = Rest::AsIs;
+    for scope in SCOPES.iter().copied().flatten().filter(|scope| scope.when.fits(&names)) {
+        if let Some(ecs) = scope.row(name) {
+            return (ecs, Mapping::Row);
         }
+        rest = scope.rest;
+        if rest != Rest::Next {
+            break;
+        }
+    }
+    if let Some((root, _)) = name.split_once('.')
+        && roots::ROOTS.binary_search(&root).is_ok()
+    {
+        return (Cow::Borrowed(name), Mapping::Dotted);
+    }
+    match rest {
+        Rest::Under(prefix) => (Cow::Owned(format!("{prefix}.{name}")), Mapping::Rest),
+        Rest::UnderService(prefix) => {
+            (Cow::Owned(format!("{prefix}.{}.{name}", names.service)), Mapping::Rest)
+        }
+        Rest::AsIs | Rest::Next => (Cow::Borrowed(name), Mapping::AsIs),
     }
 }
 
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Named(names) => f.write_str(&names.join(" or ")),
-            Self::Starting(start) => write!(f, "{start}…"),
+impl Scope {
+    fn row<'n>(&self, name: &'n str) -> Option<Cow<'n, str>> {
+        let find = |name: &str| {
+            let index = self.fields.binary_search_by(|(sigma, _)| (*sigma).cmp(name)).ok()?;
+            self.fields.get(index).map(|(_, ecs)| *ecs)
+        };
+        if let Some(ecs) = find(name) {
+            return Some(Cow::Borrowed(ecs));
         }
-    }
-}
-
-impl Source {
-    /// Says whether the event is one the rule speaks of.
-    #[must_use]
-    pub fn admits(&self, event: &Event) -> bool {
-        let dataset = event.get_str(field::EVENT_DATASET);
-        dataset.is_some_and(|dataset| self.datasets.iter().any(|one| one == dataset))
-            && self.program.as_ref().is_none_or(|program| {
-                event.get_str(field::PROCESS_NAME).is_some_and(|name| program.admits(name))
-            })
+        let (start, rest) = name.split_at(name.find('.')? + 1);
+        find(start).map(|start| Cow::Owned(format!("{start}{rest}")))
     }
 }
 
 /// Returns the events a logsource speaks of.
 #[must_use]
 pub fn source(logsource: &Logsource) -> Source {
-    let part = |part: &Option<String>| part.as_deref().unwrap_or_default().to_owned();
-    let (category, product) = (part(&logsource.category), part(&logsource.product));
-    let service = part(&logsource.service);
-    let of = |datasets: &[&'static str], program| Source {
-        datasets: datasets.iter().map(|dataset| Cow::Borrowed(*dataset)).collect(),
-        program,
-    };
-    let named = |names: &[&'static str]| {
-        Some(Program::Named(names.iter().map(|name| Cow::Borrowed(*name)).collect()))
-    };
-    match (category.as_str(), product.as_str(), service.as_str()) {
-        ("" | "webserver", "nginx", _) | ("" | "webserver", "", "nginx") => of(&[NGINX], None),
-        ("" | "webserver", "apache", _) | ("" | "webserver", "", "apache") => of(&[APACHE], None),
-        ("webserver", "", "") => of(&[NGINX, APACHE], None),
-        // Any dataset by its own name, for events that only we have.
-        ("", "vonglau", "") => of(&["vonglau.host"], None),
-        ("", "vonglau", _) => Source { datasets: vec![Cow::Owned(service)], program: None },
-        ("", "linux", "") => of(&[AUTH, SYSLOG, "text", "json"], None),
-        ("", "linux" | "", "sshd" | "ssh") => of(&[AUTH], Some(Program::Starting("sshd"))),
-        ("", "linux" | "", "auth" | "authpriv" | "secure") => of(&[AUTH], None),
-        ("", "linux" | "", "syslog" | "messages") => of(&[SYSLOG, AUTH], None),
-        ("", "linux" | "", "cron") => {
-            of(&[SYSLOG, AUTH], named(&["cron", "crond", "anacron", "crontab"]))
-        }
-        // Decoded by no reader of ours yet.
-        ("", "linux" | "", "auditd" | "audit") => of(&[], None),
-        // A service of Linux is the program that writes to syslog under its own name.
-        ("", "linux", _) => Source {
-            datasets: vec![AUTH.into(), SYSLOG.into()],
-            program: Some(Program::Named(vec![Cow::Owned(service)])),
-        },
-        ("", "", "sudo" | "su" | "clamav" | "vsftpd" | "guacamole" | "named") => Source {
-            datasets: vec![AUTH.into(), SYSLOG.into()],
-            program: Some(Program::Named(vec![Cow::Owned(service)])),
-        },
-        _ => of(&[], None),
-    }
+    sources::source(&Names::of(logsource))
 }
-
-/// Returns the name under which an event holds a Sigma field. Dotted names are ECS already; a name
-/// that no table knows is looked for as it is, so that JSON logs work with their own names.
-#[must_use]
-pub fn field_name<'n>(logsource: &Logsource, name: &'n str) -> Cow<'n, str> {
-    if name.contains('.') {
-        return Cow::Borrowed(name);
-    }
-    let service = logsource.service.as_deref().unwrap_or_default();
-    if matches!(service, "auditd" | "audit") {
-        return Cow::Owned(format!("auditd.{name}"));
-    }
-    let category = logsource.category.as_deref().unwrap_or_default();
-    let tables: &[&[(&str, &str)]] = match category {
-        "webserver" | "proxy" => &[WEB],
-        "" if matches!(logsource.product.as_deref(), Some("nginx" | "apache"))
-            || matches!(service, "nginx" | "apache") =>
-        {
-            &[WEB]
-        }
-        "dns" | "dns_query" => &[DNS, HOST],
-        _ => &[HOST],
-    };
-    let found = tables.iter().copied().flatten().find(|(sigma, _)| *sigma == name);
-    Cow::Borrowed(found.map_or(name, |(_, ecs)| ecs))
-}
-
-/// Returns which decoded copies the values of an ECS field have.
-#[must_use]
-pub fn copies(field: &str) -> Copies {
-    match field {
-        field::URL_ORIGINAL
-        | field::URL_PATH
-        | field::URL_QUERY
-        | field::HTTP_REFERRER
-        | field::USER_AGENT => Copies::Url,
-        field::PROCESS_COMMAND_LINE | field::FILE_PATH => Copies::Text,
-        _ => Copies::None,
-    }
-}
-
-/// Web servers and proxies: the names of the W3C extended log format.
-const WEB: &[(&str, &str)] = &[
-    ("c-ip", field::SOURCE_IP),
-    ("c-uri", field::URL_ORIGINAL),
-    ("c-uri-extension", "url.extension"),
-    ("c-uri-query", field::URL_QUERY),
-    ("c-uri-stem", field::URL_PATH),
-    ("c-useragent", field::USER_AGENT),
-    ("cs-bytes", "http.request.body.bytes"),
-    ("cs-cookie", "http.request.headers.cookie"),
-    ("cs-host", field::URL_DOMAIN),
-    ("cs-ip", field::SOURCE_IP),
-    ("cs-method", field::HTTP_REQUEST_METHOD),
-    ("cs-referer", field::HTTP_REFERRER),
-    ("cs-referrer", field::HTTP_REFERRER),
-    ("cs-uri", field::URL_ORIGINAL),
-    ("cs-uri-query", field::URL_QUERY),
-    ("cs-uri-stem", field::URL_PATH),
-    ("cs-user-agent", field::USER_AGENT),
-    ("cs-username", field::USER_NAME),
-    ("cs-version", field::HTTP_VERSION),
-    ("dst_ip", field::DESTINATION_IP),
-    ("dst_port", field::DESTINATION_PORT),
-    ("r-dns", field::URL_DOMAIN),
-    ("s-ip", field::DESTINATION_IP),
-    ("s-port", field::DESTINATION_PORT),
-    ("sc-bytes", field::HTTP_RESPONSE_BYTES),
-    ("sc-status", field::HTTP_RESPONSE_STATUS),
-    ("src_ip", field::SOURCE_IP),
-    ("src_port", field::SOURCE_PORT),
-];
-
-/// Names of DNS rules.
-const DNS: &[(&str, &str)] = &[
-    ("QueryName", "dns.question.name"),
-    ("answer", "dns.answers.data"),
-    ("query", "dns.question.name"),
-    ("record_type", "dns.question.type"),
-];
-
-/// Processes, files and connections of hosts.
-const HOST: &[(&str, &str)] = &[
-    ("CommandLine", field::PROCESS_COMMAND_LINE),
-    ("Computer", field::AGENT_HOST),
-    ("CurrentDirectory", field::PROCESS_WORKING_DIRECTORY),
-    ("DestinationHostname", "destination.domain"),
-    ("DestinationIp", field::DESTINATION_IP),
-    ("DestinationPort", field::DESTINATION_PORT),
-    ("Hostname", field::HOST_NAME),
-    ("Image", field::PROCESS_EXECUTABLE),
-    ("ParentCommandLine", "process.parent.command_line"),
-    ("ParentImage", field::PROCESS_PARENT_EXECUTABLE),
-    ("ParentProcessId", "process.parent.pid"),
-    ("ParentUser", "process.parent.user.name"),
-    ("ProcessId", field::PROCESS_PID),
-    ("SourceIp", field::SOURCE_IP),
-    ("SourcePort", field::SOURCE_PORT),
-    ("TargetFilename", field::FILE_PATH),
-    ("User", field::USER_NAME),
-    ("dst_ip", field::DESTINATION_IP),
-    ("dst_port", field::DESTINATION_PORT),
-    ("src_ip", field::SOURCE_IP),
-    ("src_port", field::SOURCE_PORT),
-];
 
 #[cfg(test)]
 mod tests;

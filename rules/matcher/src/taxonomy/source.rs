@@ -1,0 +1,88 @@
+//! Source: the events a rule speaks of.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use rules_event::{Event, field};
+
+/// The events a rule speaks of: those of some datasets, within bounds. All must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// Values of `event.dataset`; empty when nothing is known to yield such events.
+    pub datasets: Vec<Cow<'static, str>>,
+    /// The program that wrote the line, when only one kind of program is meant.
+    pub program: Option<Program>,
+    /// What else the events have in common, such as the event ids of a Windows category.
+    pub bounds: Vec<Bound>,
+}
+
+/// A bound on `process.name`, case ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Program {
+    /// Exactly one of these.
+    Named(Vec<Cow<'static, str>>),
+    /// Starts with this: newer OpenSSH writes as `sshd-session`.
+    Starting(&'static str),
+}
+
+/// A bound on one field: its text, or one of its texts, is one of these; ASCII case is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Bound {
+    /// The field.
+    pub field: &'static str,
+    /// What it may be.
+    pub values: &'static [&'static str],
+}
+
+impl Program {
+    /// Says whether a program is meant.
+    #[must_use]
+    pub fn admits(&self, name: &str) -> bool {
+        match self {
+            Self::Named(names) => names.iter().any(|one| one.eq_ignore_ascii_case(name)),
+            Self::Starting(start) => {
+                name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(names) => f.write_str(&names.join(" or ")),
+            Self::Starting(start) => write!(f, "{start}…"),
+        }
+    }
+}
+
+impl Bound {
+    /// Says whether the event is within the bound.
+    #[must_use]
+    pub fn admits(&self, event: &Event) -> bool {
+        event.get(self.field).is_some_and(|value| {
+            value.as_slice().iter().filter_map(rules_event::Value::to_text).any(|text| {
+                self.values.iter().any(|allowed| allowed.eq_ignore_ascii_case(text.as_ref()))
+            })
+        })
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.field, self.values.join(", "))
+    }
+}
+
+impl Source {
+    /// Says whether the event is one the rule speaks of.
+    #[must_use]
+    pub fn admits(&self, event: &Event) -> bool {
+        let dataset = event.get_str(field::EVENT_DATASET);
+        dataset.is_some_and(|dataset| self.datasets.iter().any(|one| one == dataset))
+            && self.program.as_ref().is_none_or(|program| {
+                event.get_str(field::PROCESS_NAME).is_some_and(|name| program.admits(name))
+            })
+            && self.bounds.iter().all(|bound| bound.admits(event))
+    }
+}
