@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures one set of figures and prints one JSON line for each.
+# Measures sets of figures and prints one JSON line for each figure.
 #
 #   benches/run.sh --list        name the sets
 #   benches/run.sh NAME [NAME…]  measure them (release build; starts the servers they need)
@@ -11,6 +11,33 @@ log_dir=$cache/logs
 mkdir -p "$log_dir"
 # shellcheck source=deploy/lib/common.sh
 . deploy/lib/common.sh
+
+# Sets with a peer beside us live in a workspace of their own and are built only when asked for.
+own=() rivals=() list=
+for name in "$@"; do
+  if [ "$name" = --list ]; then
+    list=1
+  elif grep -q "^$name " benches/rivals/sets.txt; then
+    rivals+=("$name")
+  else
+    own+=("$name")
+  fi
+done
+if [ -n "$list" ] || [ $# -eq 0 ]; then
+  step "building (release)" cargo build --release --locked --bin vonglau-bench
+  "$CARGO_TARGET_DIR/release/vonglau-bench" --list
+  cat benches/rivals/sets.txt
+  exit 0
+fi
+
+if [ ${#rivals[@]} -gt 0 ]; then
+  # The peer declares a newer Rust than it needs.
+  step "building the rivals (release)" \
+    cargo build --release --locked --ignore-rust-version --manifest-path benches/rivals/Cargo.toml
+  "$CARGO_TARGET_DIR/release/vonglau-rivals" "${rivals[@]}"
+fi
+[ ${#own[@]} -gt 0 ] || exit 0
+
 step "building (release)" cargo build --release --locked --bins
 export VONGLAU_BIN_DIR=$CARGO_TARGET_DIR/release
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/vonglau-bench.XXXXXX")
@@ -20,13 +47,13 @@ finish() {
   rm -rf "$scratch"
 }
 trap finish EXIT
-case " $* " in
+case " ${own[*]} " in
   *" standalone "*)
     export VONGLAU_CHDB_LIB=${VONGLAU_CHDB_LIB:-$cache/chdb/libchdb.so}
     step "fetching the embedded ClickHouse" deploy/lib/fetch-chdb.sh "$VONGLAU_CHDB_LIB"
     ;;
 esac
-case " $* " in
+case " ${own[*]} " in
   *kafka*)
     if [ -z "${KAFKA_BOOTSTRAP:-}" ]; then
       step "fetching Apache Kafka" tests/lib/kafka.sh fetch "$cache/kafka"
@@ -41,4 +68,4 @@ case " $* " in
     fi
     ;;
 esac
-"$VONGLAU_BIN_DIR/vonglau-bench" "$@"
+"$VONGLAU_BIN_DIR/vonglau-bench" "${own[@]}"
