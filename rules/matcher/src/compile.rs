@@ -1,22 +1,44 @@
-//! Compilation: from a rule as parsed to an expression over prepared checks.
+//! Compilation, first half: from a rule as parsed to a small tree over leaves with known fields.
 
-use aho_corasick::AhoCorasick;
-use rules_event::Value;
+use std::collections::HashMap;
+
 use rules_sigma::{
-    Body, Condition, Diagnostic, Item, Quantifier, Rule, Severity, Test, codes, compile_regex,
+    Body, Cidr, Comparison, Condition, Diagnostic, Item, Number, Place as Where, Quantifier,
+    RegexFlags, Rule, Severity, Test, codes,
 };
 
-use crate::check::{Check, Leaf};
+use crate::Copies;
 use crate::glob::Glob;
-use crate::naive;
-use crate::taxonomy;
-use crate::view::{Folded, Slots};
+use crate::naming::{Naming, Place};
 
-/// From this many texts on, one search for all of them beats one after the other.
-const TOGETHER_MIN: usize = 4;
+/// Number of a field among all that the rules of a set ask for.
+pub(crate) type Slot = u16;
+
+/// Stands for every field of an event, where keywords are searched in all.
+pub(crate) const EVERYWHERE: Slot = Slot::MAX;
+
+/// The names of the fields that a set of rules asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    pub(crate) names: Vec<(String, Copies)>,
+    by_name: HashMap<String, Slot>,
+}
+
+impl Slots {
+    /// Returns the slot of a field; `None` when there are more fields than slots.
+    fn intern(&mut self, name: &str, naming: Naming) -> Option<Slot> {
+        if let Some(slot) = self.by_name.get(name) {
+            return Some(*slot);
+        }
+        let slot = Slot::try_from(self.names.len()).ok().filter(|slot| *slot < EVERYWHERE)?;
+        self.names.push((name.to_owned(), naming.copies(name)));
+        self.by_name.insert(name.to_owned(), slot);
+        Some(slot)
+    }
+}
 
 /// An expression over leaves; children stand cheapest first.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Expr {
     Leaf(Leaf),
     All(Vec<Self>),
@@ -24,19 +46,61 @@ pub(crate) enum Expr {
     Not(Box<Self>),
 }
 
-impl Expr {
-    pub(crate) fn holds(&self, values: &[Option<&Value>], folded: &mut Folded) -> bool {
-        match self {
-            Self::Leaf(leaf) => leaf.holds(values, folded),
-            Self::All(children) => children.iter().all(|child| child.holds(values, folded)),
-            Self::Any(children) => children.iter().any(|child| child.holds(values, folded)),
-            Self::Not(child) => !child.holds(values, folded),
-        }
-    }
+/// One field, and tests of which one must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Leaf {
+    pub(crate) slot: Slot,
+    pub(crate) checks: Vec<Check>,
+}
 
+/// One prepared test.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Check {
+    /// Nothing there, or null.
+    Absent,
+    /// Something there.
+    Present,
+    /// Text against a pattern; folded first unless cased.
+    Text {
+        glob: Glob,
+        cased: bool,
+    },
+    Number(Number),
+    Bool(bool),
+    Regex {
+        source: String,
+        flags: RegexFlags,
+    },
+    Cidr(Cidr),
+    Compare {
+        op: Comparison,
+        bound: Number,
+    },
+    Field {
+        slot: Slot,
+        place: Where,
+        cased: bool,
+    },
+}
+
+impl Check {
+    /// Returns a rough cost, by which cheap checks go first.
     fn cost(&self) -> u32 {
         match self {
-            Self::Leaf(leaf) => leaf.cost(),
+            Self::Absent | Self::Present | Self::Bool(_) => 0,
+            Self::Number(_) | Self::Compare { .. } => 2,
+            Self::Text { glob, .. } => glob.cost(),
+            Self::Cidr(_) => 3,
+            Self::Field { .. } => 10,
+            Self::Regex { .. } => 20,
+        }
+    }
+}
+
+impl Expr {
+    fn cost(&self) -> u32 {
+        match self {
+            Self::Leaf(leaf) => leaf.checks.iter().map(Check::cost).fold(1, u32::saturating_add),
             Self::All(children) | Self::Any(children) => {
                 children.iter().map(Self::cost).fold(1, u32::saturating_add)
             }
@@ -55,31 +119,37 @@ impl Expr {
 }
 
 /// Compiles a rule, or says what keeps it from being compiled.
-pub(crate) fn rule(rule: &Rule, slots: &mut Slots) -> Result<Expr, Box<Diagnostic>> {
-    let mut compiler = Compiler { rule, slots };
-    compiler.condition(&rule.detection.condition)
+pub(crate) fn rule(
+    rule: &Rule,
+    naming: Naming,
+    slots: &mut Slots,
+) -> Result<Expr, Box<Diagnostic>> {
+    Compiler { rule, naming, slots }.condition(&rule.detection.condition)
 }
 
 struct Compiler<'c> {
     rule: &'c Rule,
+    naming: Naming,
     slots: &'c mut Slots,
 }
 
+type Compiled<T> = Result<T, Box<Diagnostic>>;
+
 impl Compiler<'_> {
-    fn condition(&mut self, condition: &Condition) -> Result<Expr, Box<Diagnostic>> {
+    fn condition(&mut self, condition: &Condition) -> Compiled<Expr> {
         match condition {
             Condition::Search(index) => self.search(*index),
             Condition::And(parts) => {
-                let parts: Result<Vec<_>, _> = parts.iter().map(|it| self.condition(it)).collect();
+                let parts: Compiled<Vec<_>> = parts.iter().map(|it| self.condition(it)).collect();
                 Ok(Expr::join(parts?, Expr::All))
             }
             Condition::Or(parts) => {
-                let parts: Result<Vec<_>, _> = parts.iter().map(|it| self.condition(it)).collect();
+                let parts: Compiled<Vec<_>> = parts.iter().map(|it| self.condition(it)).collect();
                 Ok(Expr::join(parts?, Expr::Any))
             }
             Condition::Not(part) => Ok(Expr::Not(Box::new(self.condition(part)?))),
             Condition::Of { quantifier, searches, .. } => {
-                let parts: Result<Vec<_>, _> =
+                let parts: Compiled<Vec<_>> =
                     searches.iter().map(|index| self.search(*index)).collect();
                 let wrap = match quantifier {
                     Quantifier::Any => Expr::Any,
@@ -90,107 +160,86 @@ impl Compiler<'_> {
         }
     }
 
-    fn search(&mut self, index: usize) -> Result<Expr, Box<Diagnostic>> {
-        let search = self.rule.detection.searches.get(index);
-        self.body(&search.expect("the parser resolved every search").body)
+    fn search(&mut self, index: usize) -> Compiled<Expr> {
+        match self.rule.detection.searches.get(index) {
+            Some(search) => self.body(&search.body),
+            // The parser resolves every search; a rule built otherwise must not match by accident.
+            None => Ok(Expr::Any(Vec::new())),
+        }
     }
 
-    fn body(&mut self, body: &Body) -> Result<Expr, Box<Diagnostic>> {
+    fn body(&mut self, body: &Body) -> Compiled<Expr> {
         match body {
             Body::All(parts) => {
-                let parts: Result<Vec<_>, _> = parts.iter().map(|it| self.body(it)).collect();
+                let parts: Compiled<Vec<_>> = parts.iter().map(|it| self.body(it)).collect();
                 Ok(Expr::join(parts?, Expr::All))
             }
             Body::Any(parts) => {
-                let parts: Result<Vec<_>, _> = parts.iter().map(|it| self.body(it)).collect();
+                let parts: Compiled<Vec<_>> = parts.iter().map(|it| self.body(it)).collect();
                 Ok(Expr::join(parts?, Expr::Any))
             }
-            Body::Item(item) => Ok(Expr::Leaf(self.leaf(item)?)),
+            Body::Item(item) => self.item(item),
         }
     }
 
-    fn leaf(&mut self, item: &Item) -> Result<Leaf, Box<Diagnostic>> {
-        let fields = naive::fields(item, &self.rule.logsource);
-        let slots =
-            fields.iter().map(|field| self.slot(field, item)).collect::<Result<Vec<_>, _>>()?;
-        let groups = if item.all {
-            item.tests
-                .iter()
-                .map(|test| self.group(std::slice::from_ref(test), item))
-                .collect::<Result<Vec<_>, _>>()?
-        } else {
-            vec![self.group(&item.tests, item)?]
+    fn item(&mut self, item: &Item) -> Compiled<Expr> {
+        let slots = match self.naming.place(item, &self.rule.logsource) {
+            Place::Fields(fields) => {
+                fields.iter().map(|field| self.slot(field, item)).collect::<Compiled<Vec<_>>>()?
+            }
+            Place::Everywhere => vec![EVERYWHERE],
         };
-        Ok(Leaf { slots, groups, negated: item.negated })
-    }
-
-    /// Prepares tests of which one must hold.
-    fn group(&mut self, tests: &[Test], item: &Item) -> Result<Vec<Check>, Box<Diagnostic>> {
-        let mut checks = Vec::new();
-        for test in tests {
-            match test {
-                Test::AnyOf(tests) => checks.extend(self.group(tests, item)?),
-                test => checks.push(self.check(test, item)?),
-            }
+        let groups: Vec<&[Test]> = match item.all {
+            true => item.tests.iter().map(std::slice::from_ref).collect(),
+            false => vec![&item.tests],
+        };
+        let mut all = Vec::with_capacity(groups.len());
+        for group in groups {
+            let mut checks = Vec::with_capacity(group.len());
+            self.checks(group, item, &mut checks)?;
+            checks.sort_by_key(Check::cost);
+            let leaf = |slot: &Slot| Expr::Leaf(Leaf { slot: *slot, checks: checks.clone() });
+            all.push(Expr::join(slots.iter().map(leaf).collect(), Expr::Any));
         }
-        let mut checks = together(together(checks, false), true);
-        checks.sort_by_key(Check::cost);
-        Ok(checks)
+        let held = Expr::join(all, Expr::All);
+        Ok(if item.negated { Expr::Not(Box::new(held)) } else { held })
     }
 
-    fn check(&mut self, test: &Test, item: &Item) -> Result<Check, Box<Diagnostic>> {
-        Ok(match test {
-            Test::Text { pattern, cased } => {
-                Check::Glob { glob: Glob::new(pattern, *cased), cased: *cased }
-            }
-            Test::Number(number) => Check::Number(*number),
-            Test::Bool(flag) => Check::Bool(*flag),
-            Test::Null | Test::Exists(false) => Check::Absent,
-            Test::Exists(true) => Check::Present,
-            Test::Regex { source, flags } => Check::Regex(
-                compile_regex(source, *flags)
-                    .map_err(|error| self.refuse(codes::BAD_REGEX, item, &error.to_string()))?,
-            ),
-            Test::Cidr(cidr) => Check::Cidr(*cidr),
-            Test::Compare { op, bound } => Check::Compare { op: *op, bound: *bound },
-            Test::TimePart { part, op, bound } => {
-                Check::TimePart { part: *part, op: *op, bound: *bound }
-            }
-            Test::Field { field, place, cased } => {
-                let name = taxonomy::field_name(&self.rule.logsource, field).into_owned();
-                let slot = self.slot(&name, item)?;
-                Check::Field { slot, place: *place, cased: *cased }
-            }
-            Test::AnyOf(_) => unreachable!("groups take these apart"),
+    fn checks(&mut self, tests: &[Test], item: &Item, out: &mut Vec<Check>) -> Compiled<()> {
+        for test in tests {
+            out.push(match test {
+                Test::AnyOf(tests) => {
+                    self.checks(tests, item, out)?;
+                    continue;
+                }
+                Test::Text { pattern, cased } => {
+                    Check::Text { glob: Glob::new(pattern, *cased), cased: *cased }
+                }
+                Test::Number(number) => Check::Number(*number),
+                Test::Bool(flag) => Check::Bool(*flag),
+                Test::Null | Test::Exists(false) => Check::Absent,
+                Test::Exists(true) => Check::Present,
+                Test::Regex { source, flags } => {
+                    Check::Regex { source: source.clone(), flags: *flags }
+                }
+                Test::Cidr(cidr) => Check::Cidr(*cidr),
+                Test::Compare { op, bound } => Check::Compare { op: *op, bound: *bound },
+                Test::Field { field, place, cased } => {
+                    let name = self.naming.field(&self.rule.logsource, field).into_owned();
+                    let slot = self.slot(&name, item)?;
+                    Check::Field { slot, place: *place, cased: *cased }
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn slot(&mut self, field: &str, item: &Item) -> Compiled<Slot> {
+        self.slots.intern(field, self.naming).ok_or_else(|| {
+            let message = "the rules name more than 65,534 fields";
+            let help = "the rule is left out; the others are in force";
+            let (code, severity) = (codes::DETECTION_BOUNDS, Severity::Error);
+            Box::new(self.rule.diagnose(code, severity, item.span, message, help))
         })
     }
-
-    fn slot(&mut self, field: &str, item: &Item) -> Result<u16, Box<Diagnostic>> {
-        let slot = self.slots.intern(field);
-        slot.ok_or_else(|| {
-            self.refuse(codes::DETECTION_BOUNDS, item, "the rules name more than 65,536 fields")
-        })
-    }
-
-    fn refuse(&self, code: &'static str, item: &Item, message: &str) -> Box<Diagnostic> {
-        let help = "the rule is left out; the others are in force";
-        Box::new(self.rule.diagnose(code, Severity::Error, item.span, message, help))
-    }
-}
-
-/// Joins the searches for texts inside into one, if there are many of them.
-fn together(checks: Vec<Check>, cased: bool) -> Vec<Check> {
-    let needle = |check: &Check| match check {
-        Check::Glob { glob, cased: same } if *same == cased => glob.inside().map(<[u8]>::to_vec),
-        _ => None,
-    };
-    let needles: Vec<Vec<u8>> = checks.iter().filter_map(needle).collect();
-    if needles.len() < TOGETHER_MIN {
-        return checks;
-    }
-    // Fails only on sizes far beyond the bound on values; one after the other is right as well.
-    let Ok(finder) = AhoCorasick::new(&needles) else { return checks };
-    let mut rest: Vec<Check> = checks.into_iter().filter(|it| needle(it).is_none()).collect();
-    rest.push(Check::AnyInside { finder: Box::new(finder), cased });
-    rest
 }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use rules_event::{Event, field};
+use rules_event::{Event, Value, field};
 use rules_sigma::{Body, Condition, Item, Logsource, Quantifier, Rule, Test};
 
-use crate::naive;
+use crate::naive::{Naive, with_text};
+use crate::naming::{Naming, Place};
 use crate::taxonomy::Source;
 
 /// Longest value shown, in characters.
@@ -60,9 +61,19 @@ impl fmt::Display for Explanation {
     }
 }
 
-pub(crate) fn explain(rule: &Rule, source: &Source, event: &Event) -> Explanation {
-    let logsource = explain_source(source, event);
-    let mut condition = Explainer { rule, event }.condition(&rule.detection.condition);
+/// Explains a verdict; without a source, the logsource is taken to fit.
+pub(crate) fn explain(
+    rule: &Rule,
+    source: Option<&Source>,
+    naming: Naming,
+    event: &Event,
+) -> Explanation {
+    let logsource = match source {
+        Some(source) => explain_source(source, event),
+        None => Step::leaf(true, "logsource: told beside the event".into()),
+    };
+    let naive = Naive { event, logsource: &rule.logsource, naming };
+    let mut condition = Explainer { rule, event, naive }.condition(&rule.detection.condition);
     condition.text = format!("condition: {}", condition.text);
     Explanation {
         rule_id: rule.id.clone(),
@@ -96,6 +107,7 @@ fn explain_source(source: &Source, event: &Event) -> Step {
 struct Explainer<'e> {
     rule: &'e Rule,
     event: &'e Event,
+    naive: Naive<'e>,
 }
 
 impl Explainer<'_> {
@@ -144,19 +156,22 @@ impl Explainer<'_> {
 
     fn item(&self, item: &Item) -> Step {
         let logsource = &self.rule.logsource;
-        let fields = naive::fields(item, logsource);
-        let holds =
-            |test: &Test| fields.iter().any(|it| naive::holds(test, it, self.event, logsource));
-        let outcomes: Vec<(bool, &Test)> = item.tests.iter().map(|it| (holds(it), it)).collect();
+        let outcomes: Vec<(bool, &Test)> =
+            item.tests.iter().map(|test| (self.naive.test(item, test), test)).collect();
         let held = if item.all {
             outcomes.iter().all(|(held, _)| *held)
         } else {
             outcomes.iter().any(|(held, _)| *held)
         };
-        let found: Vec<String> =
-            fields.iter().map(|name| format!("{name} is {}", shown(self.event, name))).collect();
-        let found = found.join(", ");
-        let found = match item.tests.iter().find_map(|test| other_field(test, logsource)) {
+        let found = match self.naive.naming.place(item, logsource) {
+            Place::Fields(fields) => {
+                let found: Vec<String> = fields.iter().map(|name| self.found(name)).collect();
+                found.join(", ")
+            }
+            Place::Everywhere => "looked for in every field".to_owned(),
+        };
+        let other = |test| other_field(test, logsource, self.naive.naming);
+        let found = match item.tests.iter().find_map(other) {
             Some(other) => format!("{found}, {other} is {}", shown(self.event, &other)),
             None => found,
         };
@@ -185,6 +200,20 @@ impl Explainer<'_> {
     }
 }
 
+impl Explainer<'_> {
+    /// Says what a field holds, and what is under its disguises.
+    fn found(&self, name: &str) -> String {
+        let mut text = format!("{name} is {}", shown(self.event, name));
+        let copies = self.naive.naming.copies(name);
+        for value in self.event.get(name).map(Value::as_slice).unwrap_or_default() {
+            with_text(value.into(), |written| {
+                copies.of(written, |copy| text.push_str(&format!(", decoded '{}'", cut(copy))));
+            });
+        }
+        text
+    }
+}
+
 fn and(text: &str, children: Vec<Step>) -> Step {
     let holds = children.iter().all(|child| child.holds);
     Step { holds, text: text.to_owned(), children }
@@ -195,11 +224,9 @@ fn or(text: &str, children: Vec<Step>) -> Step {
     Step { holds, text: text.to_owned(), children }
 }
 
-fn other_field(test: &Test, logsource: &Logsource) -> Option<String> {
+fn other_field(test: &Test, logsource: &Logsource, naming: Naming) -> Option<String> {
     match test {
-        Test::Field { field, .. } => {
-            Some(crate::taxonomy::field_name(logsource, field).into_owned())
-        }
+        Test::Field { field, .. } => Some(naming.field(logsource, field).into_owned()),
         _ => None,
     }
 }
@@ -208,7 +235,7 @@ fn other_field(test: &Test, logsource: &Logsource) -> Option<String> {
 fn shown(event: &Event, name: &str) -> String {
     match event.get(name) {
         None => "absent".to_owned(),
-        Some(rules_event::Value::Null) => "null".to_owned(),
+        Some(Value::Null) => "null".to_owned(),
         Some(value) => format!("'{}'", cut(&value.to_string())),
     }
 }

@@ -1,22 +1,38 @@
 //! Which rules match an event, and why.
 //!
 //! A [`RuleSet`] is compiled once and asked for every event. Compilation resolves each Sigma field
-//! to its ECS name ([`taxonomy`]), prepares each pattern, and sorts the rules by the logs they speak
-//! of. [`RuleSet::hits`] gives the verdict and nothing else; [`RuleSet::why`] walks the rule as it
-//! was written, by a second and simpler evaluator, and keeps what it saw. Property tests hold the
-//! two together. Pure: no files, no clock, no log.
+//! to its ECS name ([`taxonomy`]), turns each rule into a small tree over leaves, chooses for each rule
+//! a witness (what must have been seen before it can match), and writes all of it as one flat image
+//! with an index per logsource. [`Matcher::hits`] searches each field once for all witnesses and decides
+//! only the rules whose witness was there. [`RuleSet::why`] walks the rule as it was written, by a
+//! second and simpler evaluator, and keeps what it saw. Property tests hold the two together. Pure: no
+//! files, no clock, no log.
 
-mod check;
+mod assemble;
 mod compile;
 mod copies;
+mod encode;
 mod explain;
+mod fields;
 mod glob;
+mod image;
+mod literal;
+mod matcher;
 mod naive;
+mod naming;
+mod rarity;
 mod ruleset;
-mod view;
+mod run;
+mod scratch;
+mod textset;
+mod witness;
 
 pub mod taxonomy;
 
 pub use copies::{Copies, DECODINGS_MAX, MARKS, VIETNAMESE, strip_vietnamese};
 pub use explain::{Explanation, Step};
+pub use fields::{Fields, ValueRef};
+pub use image::{IMAGE_BYTES_MAX, ImageError};
+pub use matcher::{Matcher, Selection, SourceOf};
+pub use naming::Naming;
 pub use ruleset::RuleSet;

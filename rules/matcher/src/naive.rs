@@ -3,60 +3,182 @@
 //! Walks the rule as parsed, with no preparation. [`crate::RuleSet::why`] explains with it, and the
 //! property tests hold the compiled form to it.
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
-use rules_event::{Event, Timestamp, Value};
+use regex::Regex;
 use rules_sigma::{
-    Comparison, Item, Logsource, Number, Part, Pattern, Place, Test, TimePart, compile_regex, fold,
+    Body, Comparison, Condition, Item, Logsource, Number, Part, Pattern, Place as Where,
+    Quantifier, RegexFlags, Rule, Test, compile_regex, fold,
 };
 
-use crate::taxonomy;
+use crate::fields::{Fields, ValueRef};
+use crate::naming::{Naming, Place};
 
-/// Returns the names of the fields an item looks at.
-pub(crate) fn fields(item: &Item, logsource: &Logsource) -> Vec<String> {
-    match &item.field {
-        Some(field) => vec![taxonomy::field_name(logsource, field).into_owned()],
-        None => taxonomy::KEYWORD_FIELDS.map(str::to_owned).to_vec(),
+/// The plain evaluator: an event, and what the names of a rule mean in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Naive<'e> {
+    pub(crate) event: &'e dyn Fields,
+    pub(crate) logsource: &'e Logsource,
+    pub(crate) naming: Naming,
+}
+
+impl Naive<'_> {
+    /// Says whether the condition of a rule holds; the logsource is looked at elsewhere.
+    pub(crate) fn rule(&self, rule: &Rule) -> bool {
+        self.condition(rule, &rule.detection.condition)
+    }
+
+    fn condition(&self, rule: &Rule, condition: &Condition) -> bool {
+        let search = |index: &usize| {
+            rule.detection.searches.get(*index).is_some_and(|search| self.body(&search.body))
+        };
+        match condition {
+            Condition::Search(index) => search(index),
+            Condition::And(parts) => parts.iter().all(|part| self.condition(rule, part)),
+            Condition::Or(parts) => parts.iter().any(|part| self.condition(rule, part)),
+            Condition::Not(part) => !self.condition(rule, part),
+            Condition::Of { quantifier: Quantifier::Any, searches, .. } => {
+                searches.iter().any(search)
+            }
+            Condition::Of { quantifier: Quantifier::All, searches, .. } => {
+                searches.iter().all(search)
+            }
+        }
+    }
+
+    fn body(&self, body: &Body) -> bool {
+        match body {
+            Body::All(parts) => parts.iter().all(|part| self.body(part)),
+            Body::Any(parts) => parts.iter().any(|part| self.body(part)),
+            Body::Item(item) => self.item(item),
+        }
+    }
+
+    fn item(&self, item: &Item) -> bool {
+        let held = match item.all {
+            true => item.tests.iter().all(|test| self.test(item, test)),
+            false => item.tests.iter().any(|test| self.test(item, test)),
+        };
+        held != item.negated
+    }
+
+    /// Says whether one test of an item holds.
+    pub(crate) fn test(&self, item: &Item, test: &Test) -> bool {
+        match self.naming.place(item, self.logsource) {
+            Place::Fields(fields) => fields.iter().any(|field| self.holds(test, field)),
+            Place::Everywhere => {
+                let names = (0..self.event.len()).filter_map(|index| self.event.at(index));
+                let mut seen = Vec::new();
+                for (name, value) in names {
+                    // Of two fields with one name the first counts.
+                    if !seen.contains(&name) && self.value_holds(test, name, value) {
+                        return true;
+                    }
+                    seen.push(name);
+                }
+                false
+            }
+        }
+    }
+
+    /// Says whether one test holds on one field of an event.
+    fn holds(&self, test: &Test, field: &str) -> bool {
+        let value = self.event.value(field);
+        let there = !matches!(value, None | Some(ValueRef::Null));
+        match test {
+            Test::Null => !there,
+            Test::Exists(wanted) => there == *wanted,
+            Test::AnyOf(tests) => tests.iter().any(|test| self.holds(test, field)),
+            Test::Field { field: other, place, cased } => {
+                let other = self.event.value(&self.naming.field(self.logsource, other));
+                let Some((value, other)) = value.zip(other) else { return false };
+                fields_agree(value, other, *place, *cased)
+            }
+            test => value.is_some_and(|value| self.value_holds(test, field, value)),
+        }
+    }
+
+    fn value_holds(&self, test: &Test, field: &str, value: ValueRef<'_>) -> bool {
+        match (test, value) {
+            (Test::AnyOf(tests), value) => {
+                tests.iter().any(|test| self.value_holds(test, field, value))
+            }
+            (test, ValueRef::List(values)) => {
+                values.iter().any(|one| self.scalar_holds(test, field, one.into()))
+            }
+            (test, value) => self.scalar_holds(test, field, value),
+        }
+    }
+
+    fn scalar_holds(&self, test: &Test, field: &str, value: ValueRef<'_>) -> bool {
+        match test {
+            Test::Text { pattern, cased } => {
+                self.on_texts(field, value, |text| pattern_matches(pattern, text, *cased))
+            }
+            Test::Regex { source, flags } => with_regex(source, *flags, |regex| {
+                self.on_texts(field, value, |text| regex.is_match(text))
+            }),
+            Test::Number(number) => equals_number(value, *number),
+            Test::Bool(flag) => equals_bool(value, *flag),
+            Test::Cidr(cidr) => match value {
+                ValueRef::Str(text) => {
+                    text.parse::<IpAddr>().is_ok_and(|address| cidr.contains(address))
+                }
+                _ => false,
+            },
+            Test::Compare { op, bound } => compares(value, *op, *bound),
+            Test::Null | Test::Exists(_) | Test::AnyOf(_) | Test::Field { .. } => false,
+        }
+    }
+
+    /// Says whether something holds on the text of a value or on one of its copies.
+    fn on_texts(
+        &self,
+        field: &str,
+        value: ValueRef<'_>,
+        mut holds: impl FnMut(&str) -> bool,
+    ) -> bool {
+        let mut held = false;
+        with_text(value, |text| {
+            held = holds(text);
+            if !held {
+                self.naming.copies(field).of(text, |copy| held |= holds(copy));
+            }
+        });
+        held
     }
 }
 
-/// Says whether one test holds on one field of an event.
-pub(crate) fn holds(test: &Test, field: &str, event: &Event, logsource: &Logsource) -> bool {
-    let value = event.get(field);
-    let there = !matches!(value, None | Some(Value::Null));
-    match test {
-        Test::Null => !there,
-        Test::Exists(wanted) => there == *wanted,
-        Test::AnyOf(tests) => tests.iter().any(|test| holds(test, field, event, logsource)),
-        Test::Field { field: other, place, cased } => {
-            let other = event.get(&taxonomy::field_name(logsource, other));
-            value
-                .zip(other)
-                .is_some_and(|(value, other)| fields_agree(value, other, *place, *cased))
-        }
-        test => value.is_some_and(|value| value.as_slice().iter().any(|one| holds_one(test, one))),
-    }
+/// Regular expressions kept compiled by the plain evaluator; beyond, all are dropped.
+const REGEXES_KEPT_MAX: usize = 1_024;
+
+thread_local! {
+    static REGEXES: RefCell<HashMap<(String, RegexFlags), Option<Regex>>> = RefCell::default();
 }
 
-fn holds_one(test: &Test, value: &Value) -> bool {
-    let text = value.to_text();
-    match test {
-        Test::Text { pattern, cased } => {
-            text.is_some_and(|text| pattern_matches(pattern, &text, *cased))
+/// Hands on a compiled regular expression; false when it cannot be compiled.
+fn with_regex(source: &str, flags: RegexFlags, then: impl FnOnce(&Regex) -> bool) -> bool {
+    let found = REGEXES.with_borrow_mut(|known| {
+        if known.len() > REGEXES_KEPT_MAX {
+            known.clear();
         }
-        Test::Number(number) => equals_number(value, *number),
-        Test::Bool(flag) => equals_bool(value, *flag),
-        Test::Regex { source, flags } => {
-            let regex = compile_regex(source, *flags);
-            text.is_some_and(|text| regex.is_ok_and(|regex| regex.is_match(&text)))
-        }
-        Test::Cidr(cidr) => value
-            .as_str()
-            .is_some_and(|text| text.parse::<IpAddr>().is_ok_and(|address| cidr.contains(address))),
-        Test::Compare { op, bound } => compares(value, *op, *bound),
-        Test::TimePart { part, op, bound } => time_compares(value, *part, *op, *bound),
-        Test::Null | Test::Exists(_) | Test::AnyOf(_) | Test::Field { .. } => false,
+        let compiled = || compile_regex(source, flags).ok();
+        known.entry((source.to_owned(), flags)).or_insert_with(compiled).clone()
+    });
+    found.is_some_and(|regex| then(&regex))
+}
+
+/// Hands on the text of a scalar: every scalar but null has one.
+pub(crate) fn with_text(value: ValueRef<'_>, mut then: impl FnMut(&str)) {
+    match value {
+        ValueRef::Str(text) => then(text),
+        ValueRef::Int(number) => then(&number.to_string()),
+        ValueRef::Float(number) => then(&number.to_string()),
+        ValueRef::Bool(flag) => then(if flag { "true" } else { "false" }),
+        ValueRef::Null | ValueRef::List(_) => {}
     }
 }
 
@@ -92,33 +214,32 @@ pub(crate) fn pattern_matches(pattern: &Pattern, text: &str, cased: bool) -> boo
 }
 
 /// Returns a value as a number: numbers, and texts that spell one.
-fn number(value: &Value) -> Option<Number> {
+pub(crate) fn number(value: ValueRef<'_>) -> Option<Number> {
     match value {
-        Value::Int(number) => Some(Number::Int(*number)),
-        Value::Float(number) => Some(Number::Float(*number)),
-        Value::Str(text) => Number::parse(text),
-        Value::Null | Value::Bool(_) | Value::List(_) => None,
+        ValueRef::Int(number) => Some(Number::Int(number)),
+        ValueRef::Float(number) => Some(Number::Float(number)),
+        ValueRef::Str(text) => Number::parse(text),
+        ValueRef::Null | ValueRef::Bool(_) | ValueRef::List(_) => None,
     }
 }
 
-pub(crate) fn equals_number(value: &Value, wanted: Number) -> bool {
+pub(crate) fn equals_number(value: ValueRef<'_>, wanted: Number) -> bool {
     number(value).is_some_and(|number| number.compare(wanted) == Some(Ordering::Equal))
 }
 
-pub(crate) fn equals_bool(value: &Value, wanted: bool) -> bool {
+pub(crate) fn equals_bool(value: ValueRef<'_>, wanted: bool) -> bool {
     match value {
-        Value::Bool(flag) => *flag == wanted,
-        Value::Str(text) => text.eq_ignore_ascii_case(if wanted { "true" } else { "false" }),
+        ValueRef::Bool(flag) => flag == wanted,
+        ValueRef::Str(text) => text.eq_ignore_ascii_case(if wanted { "true" } else { "false" }),
         _ => false,
     }
 }
 
-pub(crate) fn compares(value: &Value, op: Comparison, bound: Number) -> bool {
-    let order = number(value).and_then(|number| number.compare(bound));
-    order.is_some_and(|order| agrees(order, op))
+pub(crate) fn compares(value: ValueRef<'_>, op: Comparison, bound: Number) -> bool {
+    number(value).and_then(|number| number.compare(bound)).is_some_and(|order| satisfies(order, op))
 }
 
-fn agrees(order: Ordering, op: Comparison) -> bool {
+pub(crate) fn satisfies(order: Ordering, op: Comparison) -> bool {
     match op {
         Comparison::Gte => order.is_ge(),
         Comparison::Gt => order.is_gt(),
@@ -128,30 +249,34 @@ fn agrees(order: Ordering, op: Comparison) -> bool {
     }
 }
 
-/// Compares a part of a time: an RFC 3339 text, or seconds since 1970 as a number or its text.
-pub(crate) fn time_compares(value: &Value, part: TimePart, op: Comparison, bound: i64) -> bool {
-    let text = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
-    let seconds = match (text, number(value)) {
-        (Some(time), _) => time.as_seconds(),
-        (None, Some(Number::Int(seconds))) => seconds,
-        (None, Some(Number::Float(seconds))) => seconds.floor() as i64,
-        (None, None) => return false,
-    };
-    agrees(part.of(seconds).cmp(&bound), op)
-}
-
 /// Says whether a value of one field stands in a value of the other as `fieldref` demands.
-pub(crate) fn fields_agree(value: &Value, other: &Value, place: Place, cased: bool) -> bool {
-    let text = |value: &Value| {
-        let text = value.to_text()?;
-        Some(if cased { text.into_owned() } else { text.chars().map(fold).collect() })
-    };
-    value.as_slice().iter().filter_map(text).any(|value: String| {
-        other.as_slice().iter().filter_map(text).any(|other: String| match place {
-            Place::Whole => value == other,
-            Place::Inside => value.contains(&other),
-            Place::Start => value.starts_with(&other),
-            Place::End => value.ends_with(&other),
+pub(crate) fn fields_agree(
+    value: ValueRef<'_>,
+    other: ValueRef<'_>,
+    place: Where,
+    cased: bool,
+) -> bool {
+    let (values, others) = (texts(value, cased), texts(other, cased));
+    values.iter().any(|value| {
+        others.iter().any(|other| match place {
+            Where::Whole => value == other,
+            Where::Inside => value.contains(other),
+            Where::Start => value.starts_with(other),
+            Where::End => value.ends_with(other),
         })
     })
+}
+
+fn texts(value: ValueRef<'_>, cased: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut add = |value: ValueRef<'_>| {
+        with_text(value, |text| {
+            found.push(if cased { text.to_owned() } else { text.chars().map(fold).collect() });
+        });
+    };
+    match value {
+        ValueRef::List(values) => values.iter().for_each(|one| add(one.into())),
+        scalar => add(scalar),
+    }
+    found
 }

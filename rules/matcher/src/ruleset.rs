@@ -1,126 +1,120 @@
-//! Rule sets: compiled once, asked for every event.
+//! Rule sets: rules as written beside what they were compiled to.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
-use rules_event::{Event, Value, field};
+use rules_event::Event;
 use rules_sigma::{Diagnostic, Rule, Severity, codes};
 use sha2::{Digest, Sha256};
 
-use crate::compile::{self, Expr};
-use crate::taxonomy::{self, Bound, Program, Source};
-use crate::view::{Folded, Slots};
+use crate::assemble::{Compiled, assemble};
+use crate::compile::{self, Slots};
+use crate::fields::Fields;
+use crate::matcher::{Matcher, SourceOf};
+use crate::naive::Naive;
+use crate::naming::Naming;
+use crate::taxonomy::{self, Source};
 use crate::{Explanation, explain};
 
-/// Up to this many fields are held on the stack while an event is matched.
-const STACK_SLOTS: usize = 64;
-
-thread_local! {
-    /// Memory for folded texts, reused from event to event.
-    static FOLDED: RefCell<Folded> = RefCell::default();
-}
-
-/// A set of compiled rules.
+/// A set of rules: gives verdicts like the [`Matcher`] in it, and explains them.
 pub struct RuleSet {
     rules: Vec<Rule>,
-    exprs: Vec<Expr>,
     sources: Vec<Source>,
-    slots: Slots,
-    by_dataset: HashMap<String, Vec<Candidates>>,
     by_id: HashMap<String, usize>,
-    identity: String,
-}
-
-/// The rules of one dataset that speak of the same events.
-struct Candidates {
-    program: Option<Program>,
-    bounds: Vec<Bound>,
-    rules: Vec<usize>,
+    naming: Naming,
+    matcher: Arc<Matcher>,
 }
 
 impl RuleSet {
-    /// Compiles rules. A rule that cannot be compiled is left out and diagnosed; a rule whose
-    /// logsource nothing of ours yields is kept, never matches, and is diagnosed with a warning.
+    /// Compiles rules for events under our own names. A rule that cannot be compiled is left out and
+    /// diagnosed; a rule whose logsource nothing of ours yields is kept, never matches, and is
+    /// diagnosed with a warning.
     #[must_use]
     pub fn compile(rules: Vec<Rule>) -> (Self, Vec<Diagnostic>) {
-        let mut set = Self {
-            rules: Vec::with_capacity(rules.len()),
-            exprs: Vec::with_capacity(rules.len()),
-            sources: Vec::with_capacity(rules.len()),
-            slots: Slots::default(),
-            by_dataset: HashMap::new(),
-            by_id: HashMap::new(),
-            identity: identity(&rules),
-        };
+        Self::compile_as(rules, Naming::Ecs)
+    }
+
+    /// Compiles rules for events under the given names.
+    #[must_use]
+    pub fn compile_as(rules: Vec<Rule>, naming: Naming) -> (Self, Vec<Diagnostic>) {
         let mut diagnostics = Vec::new();
+        let identity = identity(&rules);
+        let mut slots = Slots::default();
+        let mut kept = Vec::with_capacity(rules.len());
+        let mut exprs = Vec::with_capacity(rules.len());
+        let mut sources = Vec::with_capacity(rules.len());
         for rule in rules {
-            match compile::rule(&rule, &mut set.slots) {
+            match compile::rule(&rule, naming, &mut slots) {
                 Ok(expr) => {
                     let source = taxonomy::source(&rule.logsource);
-                    if source.datasets.is_empty() {
+                    if naming == Naming::Ecs && source.datasets.is_empty() {
                         diagnostics.push(unmapped(&rule));
                     }
-                    set.add(rule, expr, source);
+                    exprs.push(expr);
+                    sources.push(source);
+                    kept.push(rule);
                 }
                 Err(diagnostic) => diagnostics.push(*diagnostic),
             }
         }
-        (set, diagnostics)
-    }
-
-    fn add(&mut self, rule: Rule, expr: Expr, source: Source) {
-        let index = self.rules.len();
-        for dataset in &source.datasets {
-            let candidates = self.by_dataset.entry(dataset.clone().into_owned()).or_default();
-            let same = candidates
-                .iter_mut()
-                .find(|one| one.program == source.program && one.bounds == source.bounds);
-            match same {
-                Some(same) => same.rules.push(index),
-                None => candidates.push(Candidates {
-                    program: source.program.clone(),
-                    bounds: source.bounds.clone(),
-                    rules: vec![index],
-                }),
+        let compiled: Vec<Compiled<'_>> =
+            kept.iter().zip(exprs).map(|(rule, expr)| Compiled { rule, expr }).collect();
+        let image = assemble(&compiled, &slots, naming, &identity);
+        let mut by_id = HashMap::new();
+        for (index, rule) in kept.iter().enumerate() {
+            by_id.entry(rule.id.clone()).or_insert(index);
+            if let Some(name) = &rule.name {
+                by_id.entry(name.clone()).or_insert(index);
             }
         }
-        self.by_id.entry(rule.id.clone()).or_insert(index);
-        if let Some(name) = &rule.name {
-            self.by_id.entry(name.clone()).or_insert(index);
-        }
-        self.rules.push(rule);
-        self.exprs.push(expr);
-        self.sources.push(source);
+        let matcher = Arc::new(Matcher::new(image));
+        (Self { rules: kept, sources, by_id, naming, matcher }, diagnostics)
+    }
+
+    /// Returns the compiled form: all that is needed where verdicts are given and never explained.
+    #[must_use]
+    pub fn matcher(&self) -> &Arc<Matcher> {
+        &self.matcher
     }
 
     /// Replaces `out` by the indexes of the rules that match, ascending.
     pub fn hits(&self, event: &Event, out: &mut Vec<usize>) {
+        self.matcher.hits(event, out);
+    }
+
+    /// Replaces `out` by the indexes of the rules that match an event from a source told beside it.
+    /// Whoever has many events from one source asks [`Matcher::select`] once instead.
+    pub fn hits_in(&self, source: &SourceOf<'_>, event: &impl Fields, out: &mut Vec<usize>) {
+        self.matcher.hits_in(&self.matcher.select(source), event, out);
+    }
+
+    /// Returns what [`Matcher::hits`] must return, found by trying every rule with the plain
+    /// evaluator. Slow: for tests.
+    pub fn full_scan(&self, event: &Event, out: &mut Vec<usize>) {
         out.clear();
-        let dataset = event.get_str(field::EVENT_DATASET).unwrap_or_default();
-        let Some(candidates) = self.by_dataset.get(dataset) else { return };
-        let mut stack = [None; STACK_SLOTS];
-        let mut heap = Vec::new();
-        let values: &mut [Option<&Value>] = if self.slots.len() <= STACK_SLOTS {
-            &mut stack[..self.slots.len()]
-        } else {
-            heap.resize(self.slots.len(), None);
-            &mut heap
-        };
-        self.slots.fill(event, values);
-        let program = event.get_str(field::PROCESS_NAME).unwrap_or_default();
-        FOLDED.with_borrow_mut(|folded| {
-            folded.begin(self.slots.len());
-            for candidates in candidates {
-                if candidates.program.as_ref().is_none_or(|one| one.admits(program))
-                    && candidates.bounds.iter().all(|bound| bound.admits(event))
-                {
-                    let matches = |index: &usize| self.exprs[*index].holds(values, folded);
-                    out.extend(candidates.rules.iter().copied().filter(matches));
-                }
-            }
-        });
-        out.sort_unstable();
+        let admitted = (0..self.rules.len()).filter(|rule| self.sources[*rule].admits(event));
+        out.extend(admitted.filter(|rule| self.holds(*rule, event)));
+    }
+
+    /// Returns what [`Matcher::hits_in`] must return, found by trying every selected rule with the
+    /// plain evaluator. Slow: for tests.
+    pub fn full_scan_in(&self, source: &SourceOf<'_>, event: &impl Fields, out: &mut Vec<usize>) {
+        out.clear();
+        let admitted =
+            (0..self.rules.len()).filter(|rule| source.is_covered_by(&self.rules[*rule].logsource));
+        out.extend(admitted.filter(|rule| self.holds(*rule, event)));
+    }
+
+    /// Says whether a rule's condition holds on an event by the plain evaluator, whatever its
+    /// logsource.
+    ///
+    /// # Panics
+    /// When `rule` is not an index of [`RuleSet::rules`].
+    #[must_use]
+    pub fn holds(&self, rule: usize, event: &impl Fields) -> bool {
+        let rule = &self.rules[rule];
+        Naive { event, logsource: &rule.logsource, naming: self.naming }.rule(rule)
     }
 
     /// Returns the rules, in the order of their indexes.
@@ -144,7 +138,7 @@ impl RuleSet {
     /// Returns 16 hexadecimal digits that are equal for equal sets of rules.
     #[must_use]
     pub fn identity(&self) -> &str {
-        &self.identity
+        self.matcher.identity()
     }
 
     /// Explains the verdict of one rule on one event. Slow: for people, not for every event.
@@ -153,14 +147,15 @@ impl RuleSet {
     /// When `rule` is not an index of [`RuleSet::rules`].
     #[must_use]
     pub fn why(&self, rule: usize, event: &Event) -> Explanation {
-        explain::explain(&self.rules[rule], &self.sources[rule], event)
+        let source = (self.naming == Naming::Ecs).then(|| &self.sources[rule]);
+        explain::explain(&self.rules[rule], source, self.naming, event)
     }
 }
 
 impl fmt::Debug for RuleSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RuleSet")
-            .field("identity", &self.identity)
+            .field("identity", &self.identity())
             .field("rules", &self.rules.len())
             .finish_non_exhaustive()
     }

@@ -1,0 +1,286 @@
+//! Assembly, second half of compilation: many expressions into one image with an index per logsource.
+
+use std::collections::BTreeMap;
+
+use rules_sigma::{Logsource, Rule};
+
+use crate::Copies;
+use crate::compile::{Check, EVERYWHERE, Expr, Slot, Slots};
+use crate::encode::Encoder;
+use crate::image::{Image, Text, Writer, word};
+use crate::naming::Naming;
+use crate::rarity::Rarity;
+use crate::textset::{self, SetBuilder};
+use crate::witness::{self, Key};
+
+/// Words at the start of an image's content, by place.
+pub(crate) mod head {
+    pub(crate) const NAMING: usize = 0;
+    pub(crate) const SLOTS: usize = 1;
+    pub(crate) const SLOT_COUNT: usize = 2;
+    /// Hash table from field name to slot + 1.
+    pub(crate) const SLOT_TABLE: usize = 3;
+    pub(crate) const RULES: usize = 4;
+    pub(crate) const RULE_COUNT: usize = 5;
+    pub(crate) const PLANS: usize = 6;
+    pub(crate) const PLAN_COUNT: usize = 7;
+    pub(crate) const LEAVES: usize = 8;
+    pub(crate) const LEAF_COUNT: usize = 9;
+    pub(crate) const REGEXES: usize = 10;
+    pub(crate) const REGEX_COUNT: usize = 11;
+    /// Text: identity of the set.
+    pub(crate) const IDENTITY: usize = 12;
+    pub(crate) const WORDS: usize = 14;
+}
+
+/// Words of a slot: name (2), copies.
+pub(crate) const SLOT_WORDS: usize = 3;
+/// Words of a regular expression: source (2), flags.
+pub(crate) const REGEX_WORDS: usize = 3;
+
+/// Words of a rule, by place.
+pub(crate) mod rule_at {
+    pub(crate) const EXPR: usize = 0;
+    pub(crate) const ID: usize = 1;
+    pub(crate) const NAME: usize = 3;
+    pub(crate) const TITLE: usize = 5;
+    pub(crate) const LEVEL: usize = 7;
+    pub(crate) const WORDS: usize = 8;
+}
+
+/// Words of a plan, by place. A plan serves the rules of one logsource.
+pub(crate) mod plan_at {
+    /// Three texts; a length of `u32::MAX` stands for absent.
+    pub(crate) const CATEGORY: usize = 0;
+    pub(crate) const PRODUCT: usize = 2;
+    pub(crate) const SERVICE: usize = 4;
+    /// List of rules.
+    pub(crate) const RULES: usize = 6;
+    /// List of (slot, text set, 1 if numbers are looked for).
+    pub(crate) const FIELDS: usize = 7;
+    /// List of (slot, list of places in RULES): candidates when the field is there.
+    pub(crate) const PRESENT: usize = 8;
+    /// List of places in RULES: candidates always.
+    pub(crate) const ALWAYS: usize = 9;
+    pub(crate) const WORDS: usize = 10;
+}
+
+/// An absent part of a logsource.
+pub(crate) const NO_TEXT: u32 = u32::MAX;
+
+/// A rule and what it was compiled to.
+pub(crate) struct Compiled<'r> {
+    pub(crate) rule: &'r Rule,
+    pub(crate) expr: Expr,
+}
+
+/// Makes the image of a set of rules.
+pub(crate) fn assemble(
+    rules: &[Compiled<'_>],
+    slots: &Slots,
+    naming: Naming,
+    identity: &str,
+) -> Image {
+    let mut assembler = Assembler { writer: Writer::default(), rarity: Rarity::new() };
+    assembler.writer.extend([0; head::WORDS]);
+    assembler.learn(rules);
+    let mut encoder = Encoder::default();
+    let exprs: Vec<u32> = rules
+        .iter()
+        .map(|it| encoder.expr(&it.expr, &mut assembler.writer, &assembler.rarity))
+        .collect();
+    let plans = assembler.plans(rules);
+    let writer = &mut assembler.writer;
+    let rule_words: Vec<u32> = rules
+        .iter()
+        .zip(&exprs)
+        .flat_map(|(it, expr)| {
+            let id = writer.text(it.rule.id.as_bytes());
+            let name = optional(it.rule.name.as_deref(), writer);
+            let title = writer.text(it.rule.title.as_bytes());
+            let level = u32::from(it.rule.level.rank());
+            [*expr, id.at, id.len, name.at, name.len, title.at, title.len, level]
+        })
+        .collect();
+    let slot_words: Vec<u32> = slots
+        .names
+        .iter()
+        .flat_map(|(name, copies)| {
+            let name = writer.text(name.as_bytes());
+            [name.at, name.len, encode_copies(*copies)]
+        })
+        .collect();
+    let regex_words: Vec<u32> = encoder
+        .regexes
+        .iter()
+        .flat_map(|(source, flags)| {
+            let source = writer.text(source.as_bytes());
+            let bits = u32::from(flags.ignore_case)
+                | u32::from(flags.multi_line) << 1
+                | u32::from(flags.dot_all) << 2;
+            [source.at, source.len, bits]
+        })
+        .collect();
+    let identity = writer.text(identity.as_bytes());
+    let slot_table = write_slot_table(slots, writer);
+    let mut heads = [0; head::WORDS];
+    heads[head::NAMING] = u32::from(naming == Naming::Sigma);
+    heads[head::SLOTS] = writer.put(&slot_words);
+    heads[head::SLOT_COUNT] = word(slots.names.len());
+    heads[head::SLOT_TABLE] = slot_table;
+    heads[head::RULES] = writer.put(&rule_words);
+    heads[head::RULE_COUNT] = word(rules.len());
+    heads[head::PLANS] = writer.put(&plans.concat());
+    heads[head::PLAN_COUNT] = word(plans.len());
+    heads[head::LEAVES] = writer.put(&encoder.leaves);
+    heads[head::LEAF_COUNT] = word(encoder.leaves.len());
+    heads[head::REGEXES] = writer.put(&regex_words);
+    heads[head::REGEX_COUNT] = word(encoder.regexes.len());
+    heads[head::IDENTITY] = identity.at;
+    heads[head::IDENTITY + 1] = identity.len;
+    for (at, value) in (0..).zip(heads) {
+        writer.set(at, value);
+    }
+    assembler.writer.finish()
+}
+
+fn optional(text: Option<&str>, writer: &mut Writer) -> Text {
+    text.map_or(Text { at: 0, len: NO_TEXT }, |text| writer.text(text.as_bytes()))
+}
+
+fn encode_copies(copies: Copies) -> u32 {
+    match copies {
+        Copies::None => 0,
+        Copies::Text => 1,
+        Copies::Url => 2,
+    }
+}
+
+pub(crate) fn decode_copies(encoded: u32) -> Copies {
+    match encoded {
+        1 => Copies::Text,
+        2 => Copies::Url,
+        _ => Copies::None,
+    }
+}
+
+fn write_slot_table(slots: &Slots, writer: &mut Writer) -> u32 {
+    let entries: Vec<(u32, u32)> = (1..)
+        .zip(&slots.names)
+        .map(|(number, (name, _))| (textset::hash_name(name.as_bytes()), number))
+        .collect();
+    textset::write_slots(writer, &entries)
+}
+
+struct Assembler {
+    writer: Writer,
+    rarity: Rarity,
+}
+
+impl Assembler {
+    /// Learns which grams the rules themselves use often.
+    fn learn(&mut self, rules: &[Compiled<'_>]) {
+        fn walk(expr: &Expr, rarity: &mut Rarity) {
+            match expr {
+                Expr::All(children) | Expr::Any(children) => {
+                    children.iter().for_each(|child| walk(child, rarity));
+                }
+                Expr::Not(child) => walk(child, rarity),
+                Expr::Leaf(leaf) => {
+                    for check in &leaf.checks {
+                        let Check::Text { glob, .. } = check else { continue };
+                        for (_, text) in glob.literals() {
+                            rarity.learn(text.as_bytes(), 1);
+                        }
+                    }
+                }
+            }
+        }
+        for it in rules {
+            walk(&it.expr, &mut self.rarity);
+        }
+    }
+
+    /// Writes a plan for each logsource.
+    fn plans(&mut self, rules: &[Compiled<'_>]) -> Vec<[u32; plan_at::WORDS]> {
+        let parts = |it: &Logsource| -> [Option<String>; 3] {
+            [it.category.clone(), it.product.clone(), it.service.clone()]
+        };
+        let mut by_source: BTreeMap<[Option<String>; 3], Vec<usize>> = BTreeMap::new();
+        for (index, it) in rules.iter().enumerate() {
+            by_source.entry(parts(&it.rule.logsource)).or_default().push(index);
+        }
+        by_source
+            .into_iter()
+            .map(|(source, members)| {
+                let index = self.index(rules, &members);
+                let [category, product, service] =
+                    source.map(|part| optional(part.as_deref(), &mut self.writer));
+                let [rules, fields, present, always] = index;
+                [
+                    category.at,
+                    category.len,
+                    product.at,
+                    product.len,
+                    service.at,
+                    service.len,
+                    rules,
+                    fields,
+                    present,
+                    always,
+                ]
+            })
+            .collect()
+    }
+
+    /// Writes the lists of one plan.
+    fn index(&mut self, rules: &[Compiled<'_>], members: &[usize]) -> [u32; 4] {
+        let mut sets: BTreeMap<Slot, (SetBuilder, bool)> = BTreeMap::new();
+        let mut present: BTreeMap<Slot, Vec<u32>> = BTreeMap::new();
+        let mut always = Vec::new();
+        for (place, member) in (0_u32..).zip(members) {
+            let expr = &rules[*member].expr;
+            let Some(chosen) = witness::choose(expr, &self.rarity) else {
+                always.push(place);
+                continue;
+            };
+            for key in chosen.keys {
+                match key {
+                    Key::Present(EVERYWHERE) => always.push(place),
+                    Key::Present(slot) => present.entry(slot).or_default().push(place),
+                    Key::Literal(slot, anchor, text) => {
+                        sets.entry(slot).or_default().0.add(anchor, &text, place);
+                    }
+                    Key::Number(slot, text) => {
+                        let (set, numbers) = sets.entry(slot).or_default();
+                        set.add(crate::glob::Anchor::Whole, text.as_bytes(), place);
+                        *numbers = true;
+                    }
+                }
+            }
+        }
+        let mut fields = Vec::new();
+        for (slot, (set, numbers)) in sets {
+            let set = set.write(&mut self.writer, &self.rarity);
+            fields.extend([u32::from(slot), set, u32::from(numbers)]);
+        }
+        let mut presents = Vec::new();
+        for (slot, mut places) in present {
+            places.dedup();
+            presents.extend([u32::from(slot), self.list(places.len(), &places)]);
+        }
+        let members: Vec<u32> = members.iter().map(|member| word(*member)).collect();
+        [
+            self.list(members.len(), &members),
+            self.list(fields.len() / 3, &fields),
+            self.list(presents.len() / 2, &presents),
+            self.list(always.len(), &always),
+        ]
+    }
+
+    fn list(&mut self, count: usize, items: &[u32]) -> u32 {
+        let at = self.writer.put(&[word(count)]);
+        self.writer.extend(items.iter().copied());
+        at
+    }
+}

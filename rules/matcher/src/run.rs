@@ -1,0 +1,358 @@
+//! The hot path: one event through the plans of its logsource.
+//!
+//! Fields are looked up once; the texts of those that an index watches are folded once and searched
+//! once. Only rules whose witness was seen are decided, leaf by leaf, each leaf at most once an event.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+
+use rules_sigma::Cidr;
+
+use crate::Copies;
+use crate::assemble::{SLOT_WORDS, decode_copies, head, plan_at, rule_at};
+use crate::compile::EVERYWHERE;
+use crate::encode::{EncodedPieces, check, comparison, join, node};
+use crate::fields::{Fields, ValueRef};
+use crate::glob::{Anchor, match_pieces};
+use crate::matcher::Matcher;
+use crate::naive::{self, with_text};
+use crate::scratch::{Scratch, Texts};
+use crate::textset::{TextSet, hash_name, spread};
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Appends the rules of the plans that match the event, ascending.
+pub(crate) fn run(
+    matcher: &Matcher,
+    plans: impl Iterator<Item = u32>,
+    event: &impl Fields,
+    out: &mut Vec<usize>,
+) {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let image = &matcher.image;
+        let (words, pool) = (image.words(), image.pool());
+        let slots = words[head::SLOT_COUNT] as usize;
+        scratch.begin(slots, words[head::LEAF_COUNT] as usize, event.len());
+        let mut run = Run { matcher, words, pool, event, scratch };
+        run.fill();
+        for plan in plans {
+            run.plan(plan, out);
+        }
+    });
+    out.sort_unstable();
+}
+
+struct Run<'m, 's, E> {
+    matcher: &'m Matcher,
+    words: &'m [u32],
+    pool: &'m [u8],
+    event: &'s E,
+    scratch: &'s mut Scratch,
+}
+
+impl<'m, E: Fields> Run<'m, '_, E> {
+    fn list(&self, at: u32, width: usize) -> &'m [u32] {
+        let count = self.words[at as usize] as usize;
+        &self.words[at as usize + 1..][..count * width]
+    }
+
+    fn text(&self, at: u32, len: u32) -> &'m [u8] {
+        &self.pool[at as usize..][..len as usize]
+    }
+
+    fn set(&self, at: u32) -> TextSet<'m> {
+        TextSet { words: self.words, pool: self.pool, at }
+    }
+
+    /// Notes for each slot which field of the event it is.
+    fn fill(&mut self) {
+        let table = self.words[head::SLOT_TABLE] as usize;
+        let mask = self.words[table];
+        let entries = &self.words[table + 1..][..(mask as usize + 1) * 2];
+        let slots = self.words[head::SLOTS] as usize;
+        for index in 0..self.event.len() {
+            let Some((name, _)) = self.event.at(index) else { break };
+            let name = name.as_bytes();
+            let hash = hash_name(name);
+            let mut at = spread(hash) & mask;
+            loop {
+                let (known, number) = (entries[at as usize * 2], entries[at as usize * 2 + 1]);
+                if number == 0 {
+                    break;
+                }
+                if known == hash {
+                    let slot = number as usize - 1;
+                    let place = slots + slot * SLOT_WORDS;
+                    if self.text(self.words[place], self.words[place + 1]) == name {
+                        if self.scratch.slots[slot].0 != self.scratch.stamp {
+                            self.scratch.slots[slot] = (self.scratch.stamp, index as u32);
+                        }
+                        break;
+                    }
+                }
+                at = (at + 1) & mask;
+            }
+        }
+    }
+
+    fn copies(&self, slot: u32) -> Copies {
+        let slots = self.words[head::SLOTS] as usize;
+        decode_copies(self.words[slots + slot as usize * SLOT_WORDS + 2])
+    }
+
+    /// Folds the texts of a field, if that was not done yet.
+    #[inline]
+    fn texts(&mut self, index: u32, slot: u32) -> Texts {
+        let known = self.scratch.texts[index as usize];
+        if known.stamp == self.scratch.stamp {
+            return known;
+        }
+        let copies = if slot == u32::from(EVERYWHERE) { Copies::None } else { self.copies(slot) };
+        let first = self.scratch.store.spans();
+        if let Some((_, value)) = self.event.at(index as usize) {
+            self.scratch.store.add_value(value, copies);
+        }
+        let end = self.scratch.store.spans();
+        let texts = Texts { stamp: self.scratch.stamp, first, end };
+        self.scratch.texts[index as usize] = texts;
+        texts
+    }
+
+    fn plan(&mut self, plan: u32, out: &mut Vec<usize>) {
+        let plan = &self.words[plan as usize..][..plan_at::WORDS];
+        let rules = self.list(plan[plan_at::RULES], 1);
+        let blocks = rules.len().div_ceil(64);
+        self.scratch.candidates.clear();
+        self.scratch.candidates.resize(blocks, 0);
+        for entry in self.list(plan[plan_at::FIELDS], 3).chunks_exact(3) {
+            let (slot, set, numbers) = (entry[0], entry[1], entry[2] != 0);
+            if slot == u32::from(EVERYWHERE) {
+                for index in 0..self.event.len() {
+                    self.search(index as u32, slot, set, false);
+                }
+            } else if let Some(index) = self.scratch.field_of(slot) {
+                self.search(index, slot, set, numbers);
+            }
+        }
+        for entry in self.list(plan[plan_at::PRESENT], 2).chunks_exact(2) {
+            if self.scratch.field_of(entry[0]).is_some() {
+                let places = self.list(entry[1], 1);
+                mark(&mut self.scratch.candidates, places);
+            }
+        }
+        let always = self.list(plan[plan_at::ALWAYS], 1);
+        mark(&mut self.scratch.candidates, always);
+        for block in 0..blocks {
+            let mut bits = self.scratch.candidates[block];
+            while bits != 0 {
+                let rule = rules[block * 64 + bits.trailing_zeros() as usize] as usize;
+                bits &= bits - 1;
+                let at = self.words[head::RULES] as usize + rule * rule_at::WORDS;
+                if self.expr(self.words[at + rule_at::EXPR] as usize).0 {
+                    out.push(rule);
+                }
+            }
+        }
+    }
+
+    /// Searches a field for the literals of a set and marks the rules that wait for them.
+    fn search(&mut self, index: u32, slot: u32, set: u32, numbers: bool) {
+        let texts = self.texts(index, slot);
+        let set = self.set(set);
+        let Scratch { store, candidates, .. } = &mut *self.scratch;
+        let mut each = |payloads: &[u32]| {
+            mark(candidates, payloads);
+            false
+        };
+        for span in texts.first..texts.end {
+            set.search(store.text(span), &mut each);
+        }
+        if numbers && let Some((_, value)) = self.event.at(index as usize) {
+            let first = store.spans();
+            store.add_spellings(value);
+            for span in first..store.spans() {
+                set.search(store.text(span), &mut each);
+            }
+        }
+    }
+
+    /// Decides an expression; returns the verdict and where the next one begins.
+    fn expr(&mut self, at: usize) -> (bool, usize) {
+        let words = self.words;
+        match words[at] {
+            node::LEAF => (self.leaf(words[at + 1]), at + 2),
+            node::NOT => {
+                let (held, next) = self.expr(at + 1);
+                (!held, next)
+            }
+            kind => {
+                let end = words[at + 1] as usize;
+                let decided = kind == node::ANY;
+                let mut next = at + 2;
+                while next < end {
+                    let (held, after) = self.expr(next);
+                    if held == decided {
+                        return (decided, end);
+                    }
+                    next = after;
+                }
+                (!decided, end)
+            }
+        }
+    }
+
+    fn leaf(&mut self, id: u32) -> bool {
+        let stamp = u64::from(self.scratch.stamp) << 1;
+        let known = self.scratch.leaves[id as usize];
+        if known & !1 == stamp {
+            return known & 1 != 0;
+        }
+        let at = self.words[self.words[head::LEAVES] as usize + id as usize] as usize;
+        let (slot, count) = (self.words[at], self.words[at + 1] as usize);
+        let checks = &self.words[at + 2..][..count * check::WORDS];
+        let held = if slot == u32::from(EVERYWHERE) {
+            (0..self.event.len() as u32).any(|index| self.checks(checks, slot, Some(index)))
+        } else {
+            let index = self.scratch.field_of(slot);
+            self.checks(checks, slot, index)
+        };
+        self.scratch.leaves[id as usize] = stamp | u64::from(held);
+        held
+    }
+
+    fn checks(&mut self, checks: &[u32], slot: u32, index: Option<u32>) -> bool {
+        let event = self.event;
+        let value = index.and_then(|index| event.at(index as usize)).map(|(_, value)| value);
+        let there = !matches!(value, None | Some(ValueRef::Null));
+        checks.chunks_exact(check::WORDS).any(|it| {
+            let kind = it[0] & 0xff;
+            match (kind, index, value) {
+                (check::ABSENT, ..) => !there,
+                (check::PRESENT, ..) => there,
+                (_, Some(index), Some(value)) if there => match kind {
+                    check::ANYTHING | check::LITERAL | check::GLOB if it[0] & check::CASED != 0 => {
+                        self.on_written(slot, value, |run, text| run.text_holds(it, text))
+                    }
+                    check::ANYTHING | check::LITERAL | check::GLOB | check::SET => {
+                        let texts = self.texts(index, slot);
+                        (texts.first..texts.end)
+                            .any(|span| self.text_holds(it, self.scratch.store.text(span)))
+                    }
+                    check::REGEX => match self.matcher.regex(it[1]) {
+                        Some(regex) => self.on_written(slot, value, |_, text| {
+                            std::str::from_utf8(text).is_ok_and(|text| regex.is_match(text))
+                        }),
+                        None => false,
+                    },
+                    check::FIELD => {
+                        let other = self.scratch.field_of(it[1]);
+                        let other = other.and_then(|index| event.at(index as usize));
+                        other.is_some_and(|(_, other)| {
+                            let place = place(it[2]);
+                            naive::fields_agree(value, other, place, it[0] & check::CASED != 0)
+                        })
+                    }
+                    _ => match value {
+                        ValueRef::List(values) => {
+                            values.iter().any(|one| self.scalar_holds(it, one.into()))
+                        }
+                        scalar => self.scalar_holds(it, scalar),
+                    },
+                },
+                _ => false,
+            }
+        })
+    }
+
+    /// Says whether something holds on the text of a value as written, or on one of its copies.
+    fn on_written(
+        &self,
+        slot: u32,
+        value: ValueRef<'_>,
+        holds: impl Fn(&Self, &[u8]) -> bool,
+    ) -> bool {
+        let copies = if slot == u32::from(EVERYWHERE) { Copies::None } else { self.copies(slot) };
+        let on_scalar = |scalar: ValueRef<'_>| {
+            let mut held = false;
+            with_text(scalar, |text| {
+                held = holds(self, text.as_bytes());
+                if !held && !copies.has_none(text) {
+                    copies.of(text, |copy| held = held || holds(self, copy.as_bytes()));
+                }
+            });
+            held
+        };
+        match value {
+            ValueRef::List(values) => values.iter().any(|one| on_scalar(one.into())),
+            scalar => on_scalar(scalar),
+        }
+    }
+
+    fn text_holds(&self, it: &[u32], text: &[u8]) -> bool {
+        match it[0] & 0xff {
+            check::ANYTHING => true,
+            check::LITERAL => {
+                anchor(it[0] >> check::ANCHOR_SHIFT).holds(text, self.text(it[1], it[2]))
+            }
+            check::GLOB => self.pieces_hold(it[1], text),
+            _ => self.set(it[1]).search(text, &mut |payloads| {
+                payloads.iter().any(|pieces| *pieces == 0 || self.pieces_hold(*pieces, text))
+            }),
+        }
+    }
+
+    fn pieces_hold(&self, at: u32, text: &[u8]) -> bool {
+        match_pieces(&EncodedPieces { words: self.words, pool: self.pool, at }, text)
+    }
+
+    fn scalar_holds(&self, it: &[u32], value: ValueRef<'_>) -> bool {
+        match it[0] & 0xff {
+            check::NUMBER => naive::equals_number(value, join(it[0], it[1], it[2])),
+            check::BOOL => naive::equals_bool(value, it[1] != 0),
+            check::COMPARE => naive::compares(value, comparison(it[3]), join(it[0], it[1], it[2])),
+            check::CIDR => match value {
+                ValueRef::Str(text) => text
+                    .parse::<IpAddr>()
+                    .is_ok_and(|address| self.cidr(it[1]).is_some_and(|it| it.contains(address))),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn cidr(&self, at: u32) -> Option<Cidr> {
+        let &[a, b, c, d, prefix, version] = &self.words[at as usize..][..6] else { return None };
+        let bits = [d, c, b, a].iter().fold(0_u128, |bits, part| bits << 32 | u128::from(*part));
+        let address = match version {
+            4 => IpAddr::V4((bits as u32).into()),
+            _ => IpAddr::V6(bits.into()),
+        };
+        Cidr::new(address, prefix as u8)
+    }
+}
+
+fn mark(candidates: &mut [u64], places: &[u32]) {
+    for place in places {
+        candidates[*place as usize / 64] |= 1 << (place % 64);
+    }
+}
+
+fn anchor(encoded: u32) -> Anchor {
+    match encoded {
+        0 => Anchor::Whole,
+        1 => Anchor::Start,
+        2 => Anchor::End,
+        _ => Anchor::Inside,
+    }
+}
+
+fn place(encoded: u32) -> rules_sigma::Place {
+    match anchor(encoded) {
+        Anchor::Whole => rules_sigma::Place::Whole,
+        Anchor::Start => rules_sigma::Place::Start,
+        Anchor::End => rules_sigma::Place::End,
+        Anchor::Inside => rules_sigma::Place::Inside,
+    }
+}

@@ -1,0 +1,167 @@
+//! Scratch: memory reused from event to event, so that matching does not allocate.
+
+use std::io::Write;
+
+use rules_sigma::{Number, fold};
+
+use crate::Copies;
+use crate::fields::ValueRef;
+use crate::witness::canonical;
+
+/// Memory for folded texts kept after an event: one huge line must not hold memory for ever.
+const ARENA_KEPT_BYTES_MAX: usize = 256 * 1024;
+
+/// A stamp says of which event something is; what bears another stamp is not there.
+pub(crate) type Stamp = u32;
+
+/// Working memory of one thread.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) stamp: Stamp,
+    /// Per slot: stamp, and the index of the field in the event.
+    pub(crate) slots: Vec<(Stamp, u32)>,
+    /// Per field of the event: its folded texts, once somebody asked for them.
+    pub(crate) texts: Vec<Texts>,
+    /// Per leaf: twice the stamp, plus the verdict.
+    pub(crate) leaves: Vec<u64>,
+    /// One bit per rule of a plan.
+    pub(crate) candidates: Vec<u64>,
+    pub(crate) store: Store,
+}
+
+/// The folded texts of one field: a range of [`Store::spans`].
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Texts {
+    pub(crate) stamp: Stamp,
+    pub(crate) first: u32,
+    pub(crate) end: u32,
+}
+
+/// Folded texts one behind the other.
+#[derive(Default)]
+pub(crate) struct Store {
+    arena: Vec<u8>,
+    spans: Vec<(u32, u32)>,
+}
+
+impl Scratch {
+    /// Starts a new event.
+    pub(crate) fn begin(&mut self, slots: usize, leaves: usize, fields: usize) {
+        if self.stamp == Stamp::MAX {
+            *self = Self::default();
+        }
+        self.stamp += 1;
+        if self.slots.len() < slots {
+            self.slots.resize(slots, (0, 0));
+        }
+        if self.leaves.len() < leaves {
+            self.leaves.resize(leaves, 0);
+        }
+        if self.texts.len() < fields {
+            self.texts.resize(fields, Texts::default());
+        }
+        self.store.clear();
+    }
+
+    /// Returns the index of the field that a slot stands for, if the event has it.
+    #[inline]
+    pub(crate) fn field_of(&self, slot: u32) -> Option<u32> {
+        let (stamp, field) = self.slots[slot as usize];
+        (stamp == self.stamp).then_some(field)
+    }
+}
+
+impl Store {
+    fn clear(&mut self) {
+        self.arena.clear();
+        self.spans.clear();
+        if self.arena.capacity() > ARENA_KEPT_BYTES_MAX {
+            self.arena = Vec::new();
+        }
+    }
+
+    pub(crate) fn spans(&self) -> u32 {
+        self.spans.len() as u32
+    }
+
+    /// Returns a text by its number.
+    #[inline]
+    pub(crate) fn text(&self, span: u32) -> &[u8] {
+        let (start, end) = self.spans[span as usize];
+        &self.arena[start as usize..end as usize]
+    }
+
+    fn end(&mut self, start: usize) {
+        self.spans.push((start as u32, self.arena.len() as u32));
+    }
+
+    /// Adds a text, folded, and its copies.
+    pub(crate) fn add(&mut self, text: &str, copies: Copies) {
+        self.fold(text);
+        if !copies.has_none(text) {
+            copies.of(text, |copy| self.fold(copy));
+        }
+    }
+
+    fn fold(&mut self, text: &str) {
+        let start = self.arena.len();
+        if text.is_ascii() {
+            self.arena.extend_from_slice(text.as_bytes());
+            self.arena[start..].make_ascii_lowercase();
+        } else {
+            let mut buffer = [0; 4];
+            for c in text.chars() {
+                self.arena.extend_from_slice(fold(c).encode_utf8(&mut buffer).as_bytes());
+            }
+        }
+        self.end(start);
+    }
+
+    /// Adds the texts of a value; a list has those of its elements.
+    pub(crate) fn add_value(&mut self, value: ValueRef<'_>, copies: Copies) {
+        let start = self.arena.len();
+        match value {
+            ValueRef::Str(text) => self.add(text, copies),
+            ValueRef::List(values) => {
+                for one in values {
+                    if !matches!(one, rules_event::Value::List(_)) {
+                        self.add_value(one.into(), copies);
+                    }
+                }
+            }
+            ValueRef::Bool(flag) => self.fold(if flag { "true" } else { "false" }),
+            // Writing to memory cannot fail.
+            ValueRef::Int(number) => {
+                drop(write!(self.arena, "{number}"));
+                self.end(start);
+            }
+            ValueRef::Float(number) => {
+                drop(write!(self.arena, "{number}"));
+                self.end(start);
+            }
+            ValueRef::Null => {}
+        }
+    }
+
+    /// Adds the usual spellings of numbers that a value spells otherwise (`4688.0`, `1e3`).
+    pub(crate) fn add_spellings(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Str(text) => {
+                if text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+                    && let Some(number @ Number::Float(_)) = Number::parse(text)
+                {
+                    self.fold(&canonical(number));
+                } else if text == "-0" {
+                    self.fold("0");
+                }
+            }
+            ValueRef::Float(number) => self.fold(&canonical(Number::Float(number))),
+            ValueRef::List(values) => values.iter().for_each(|one| {
+                if !matches!(one, rules_event::Value::List(_)) {
+                    self.add_spellings(one.into());
+                }
+            }),
+            ValueRef::Null | ValueRef::Bool(_) | ValueRef::Int(_) => {}
+        }
+    }
+}

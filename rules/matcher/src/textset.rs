@@ -1,0 +1,449 @@
+//! Text sets: which of many literals stand in a text, at a cost that hardly grows with their number.
+//!
+//! Literals bound to the whole text, its start or its end are found by hashing that end of it.
+//! Literals that may stand anywhere are found by grams: four bytes of each, looked up at every fourth
+//! byte of the text (literals of 7 bytes and more are entered at four offsets, so that one of them
+//! meets every alignment; shorter ones at two offsets and every second byte, or at every byte). A
+//! bitmap that fits the first-level cache answers most look-ups; what passes is compared in full.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::glob::Anchor;
+use crate::image::{Writer, word};
+use crate::rarity::Rarity;
+
+/// Lengths by which the ends of texts are hashed; a literal is entered under the longest that fits.
+const END_LENGTHS: [usize; 7] = [1, 2, 3, 4, 8, 16, 32];
+/// Bytes of a gram.
+const GRAM: usize = 4;
+/// Bits of a bitmap for each gram in it: one look-up in 16 passes by chance at most.
+const BITS_PER_GRAM: usize = 16;
+/// Bounds of a bitmap: 64 bytes to 32 KiB.
+const BITMAP_BITS_LOG2: std::ops::RangeInclusive<u32> = 9..=18;
+/// Words of a set's head.
+const HEAD: usize = 6;
+
+/// Literals in the making of a set.
+#[derive(Debug, Default)]
+pub(crate) struct SetBuilder {
+    literals: BTreeMap<(Anchor, Vec<u8>), Vec<u32>>,
+}
+
+impl SetBuilder {
+    /// Adds a literal; `payload` is reported when it is found.
+    pub(crate) fn add(&mut self, anchor: Anchor, literal: &[u8], payload: u32) {
+        let payloads = self.literals.entry((anchor, literal.to_vec())).or_default();
+        if payloads.last() != Some(&payload) {
+            payloads.push(payload);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.literals.is_empty()
+    }
+
+    /// Writes the set and returns where it begins.
+    pub(crate) fn write(self, writer: &mut Writer, rarity: &Rarity) -> u32 {
+        let mut whole = Vec::new();
+        let mut ends: [BTreeMap<usize, Vec<(u32, u32)>>; 2] = Default::default();
+        let mut grams: BTreeMap<usize, Vec<(u32, u32, u32)>> = BTreeMap::new();
+        let mut shorts = Vec::new();
+        let mut whole_max = 0;
+        for ((anchor, literal), payloads) in &self.literals {
+            let text = writer.text(literal);
+            let record = writer.put(&[text.at, text.len, word(payloads.len())]);
+            writer.extend(payloads.iter().copied());
+            match anchor {
+                Anchor::Whole => {
+                    whole_max = whole_max.max(literal.len());
+                    whole.push((hash(literal), record));
+                }
+                Anchor::Start | Anchor::End => {
+                    let fits = |len: &&usize| **len <= literal.len();
+                    let len = *END_LENGTHS.iter().rev().find(fits).unwrap_or(&1);
+                    let (side, end) = match anchor {
+                        Anchor::Start => (0, literal.get(..len)),
+                        _ => (1, literal.get(literal.len().saturating_sub(len)..)),
+                    };
+                    let entry = (hash(end.unwrap_or_default()), record);
+                    ends[side].entry(len).or_default().push(entry);
+                }
+                Anchor::Inside if literal.len() < GRAM => shorts.push(record),
+                Anchor::Inside => {
+                    let stride = stride(literal.len());
+                    let offset = rarity.window(literal, stride);
+                    let list = grams.entry(stride).or_default();
+                    for at in offset..offset + stride {
+                        if let Some(gram) = gram(literal, at) {
+                            list.push((gram, record, word(at)));
+                        }
+                    }
+                }
+            }
+        }
+        let whole_table = if whole.is_empty() { 0 } else { write_table(writer, &whole) };
+        let [starts, ends] = ends.map(|by_len| {
+            let tables: Vec<u32> = by_len
+                .iter()
+                .flat_map(|(len, entries)| [word(*len), write_table(writer, entries)])
+                .collect();
+            write_list(writer, tables.len() / 2, &tables)
+        });
+        let scans: Vec<u32> = grams
+            .iter()
+            .flat_map(|(stride, entries)| {
+                let (bitmap, bits) = write_bitmap(writer, entries);
+                [word(*stride), bitmap, bits, write_gram_table(writer, entries)]
+            })
+            .collect();
+        let grams = write_list(writer, scans.len() / 4, &scans);
+        let shorts = write_list(writer, shorts.len(), &shorts);
+        let head: [u32; HEAD] = [whole_table, word(whole_max), starts, ends, grams, shorts];
+        writer.put(&head)
+    }
+}
+
+/// Every how many bytes of a text a literal of this length is looked for.
+pub(crate) fn stride(len: usize) -> usize {
+    match len {
+        7.. => 4,
+        5 | 6 => 2,
+        _ => 1,
+    }
+}
+
+fn write_list(writer: &mut Writer, count: usize, items: &[u32]) -> u32 {
+    if count == 0 {
+        return 0;
+    }
+    let at = writer.put(&[word(count)]);
+    writer.extend(items.iter().copied());
+    at
+}
+
+/// Writes a hash table from hash to the records under it.
+fn write_table(writer: &mut Writer, entries: &[(u32, u32)]) -> u32 {
+    let mut by_hash: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (hash, record) in entries {
+        by_hash.entry(*hash).or_default().push(*record);
+    }
+    let lists: Vec<(u32, u32)> = by_hash
+        .into_iter()
+        .map(|(hash, records)| (hash, write_list(writer, records.len(), &records)))
+        .collect();
+    write_slots(writer, &lists)
+}
+
+/// Writes a hash table from gram to the records and the gram's offset in each.
+fn write_gram_table(writer: &mut Writer, entries: &[(u32, u32, u32)]) -> u32 {
+    let mut by_gram: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (gram, record, at) in entries {
+        by_gram.entry(*gram).or_default().extend([*record, *at]);
+    }
+    let mut by_gram: Vec<(u32, Vec<u32>)> = by_gram.into_iter().collect();
+    by_gram.sort_unstable();
+    let lists: Vec<(u32, u32)> = by_gram
+        .into_iter()
+        .map(|(gram, records)| (gram, write_list(writer, records.len() / 2, &records)))
+        .collect();
+    write_slots(writer, &lists)
+}
+
+/// Open addressing, at most half full: a mask, then pairs of key and list; list 0 is a free slot.
+pub(crate) fn write_slots(writer: &mut Writer, lists: &[(u32, u32)]) -> u32 {
+    let size = (lists.len() * 2).next_power_of_two().max(2);
+    let mut slots = vec![[0_u32; 2]; size];
+    for (key, list) in lists {
+        let mut at = spread(*key) as usize & (size - 1);
+        while slots[at][1] != 0 {
+            at = (at + 1) & (size - 1);
+        }
+        slots[at] = [*key, *list];
+    }
+    let at = writer.put(&[word(size - 1)]);
+    writer.extend(slots.into_iter().flatten());
+    at
+}
+
+fn write_bitmap(writer: &mut Writer, entries: &[(u32, u32, u32)]) -> (u32, u32) {
+    let wanted = (entries.len() * BITS_PER_GRAM).next_power_of_two().trailing_zeros();
+    let bits = wanted.clamp(*BITMAP_BITS_LOG2.start(), *BITMAP_BITS_LOG2.end());
+    let mut map = vec![0_u32; 1 << (bits - 5)];
+    for (gram, ..) in entries {
+        let bit = spread(*gram) >> (32 - bits);
+        map[(bit >> 5) as usize] |= 1 << (bit & 31);
+    }
+    (writer.put(&map), bits)
+}
+
+fn gram(text: &[u8], at: usize) -> Option<u32> {
+    text.get(at..)?.first_chunk::<GRAM>().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+#[inline]
+pub(crate) fn spread(key: u32) -> u32 {
+    let mixed = key.wrapping_mul(0x9e37_79b1);
+    mixed ^ (mixed >> 15)
+}
+
+/// Hashes a few bytes. Keys are the rules' own, so no event can make look-ups slow: a table half full
+/// of known keys has short runs, and what is looked up is compared in full.
+#[inline]
+pub(crate) fn hash(text: &[u8]) -> u32 {
+    let mut state = (text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut rest = text;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
+        state = mix(state ^ u64::from_le_bytes(*chunk));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        state = mix(state ^ u64::from_le_bytes(last));
+    }
+    (state >> 32) as u32
+}
+
+/// Hashes a field name by its ends: enough to tell apart the few hundred names that rules ask for.
+#[inline]
+pub(crate) fn hash_name(name: &[u8]) -> u32 {
+    let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)))
+            }
+            _ => match *name {
+                [a] => (u64::from(a), 0),
+                [a, b] => (u64::from(a), u64::from(b)),
+                [a, b, c] => (u64::from(a) | u64::from(b) << 8, u64::from(c)),
+                _ => (0, 0),
+            },
+        },
+    };
+    let mixed = mix(first ^ (name.len() as u64) << 56) ^ last;
+    (mix(mixed) >> 32) as u32
+}
+
+#[inline]
+fn mix(state: u64) -> u64 {
+    let mixed = state.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    mixed ^ (mixed >> 32)
+}
+
+/// A set in an image.
+#[derive(Clone, Copy)]
+pub(crate) struct TextSet<'i> {
+    pub(crate) words: &'i [u32],
+    pub(crate) pool: &'i [u8],
+    pub(crate) at: u32,
+}
+
+impl<'i> TextSet<'i> {
+    fn word(self, at: u32) -> u32 {
+        self.words[at as usize]
+    }
+
+    fn slice(self, at: u32, len: u32) -> &'i [u32] {
+        &self.words[at as usize..][..len as usize]
+    }
+
+    fn literal(self, record: u32) -> &'i [u8] {
+        let [at, len, ..] = *self.slice(record, 3) else { return &[] };
+        &self.pool[at as usize..][..len as usize]
+    }
+
+    fn payloads(self, record: u32) -> &'i [u32] {
+        self.slice(record + 3, self.word(record + 2))
+    }
+
+    /// Calls `each` with the payloads of every literal that stands in the text (the same may come
+    /// more than once) until it returns true; says whether it did.
+    #[inline]
+    pub(crate) fn search(self, text: &[u8], each: &mut impl FnMut(&'i [u32]) -> bool) -> bool {
+        let &[whole, whole_max, starts, ends, grams, shorts] = self.slice(self.at, 6) else {
+            return false;
+        };
+        (whole != 0
+            && text.len() <= whole_max as usize
+            && self.look_up(whole, hash(text), text, Anchor::Whole, each))
+            || (starts != 0 && self.search_ends(starts, text, Anchor::Start, each))
+            || (ends != 0 && self.search_ends(ends, text, Anchor::End, each))
+            || (grams != 0 && self.search_grams(grams, text, each))
+            || (shorts != 0 && self.search_shorts(shorts, text, each))
+    }
+
+    fn find(self, table: u32, key: u32) -> Option<u32> {
+        let mask = self.word(table);
+        let slots = self.slice(table + 1, (mask + 1) * 2);
+        let mut at = spread(key) & mask;
+        loop {
+            let slot = at as usize * 2;
+            let (known, list) = (slots[slot], slots[slot + 1]);
+            if list == 0 {
+                return None;
+            }
+            if known == key {
+                return Some(list);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn look_up(
+        self,
+        table: u32,
+        key: u32,
+        text: &[u8],
+        anchor: Anchor,
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
+        let Some(list) = self.find(table, key) else { return false };
+        self.slice(list + 1, self.word(list))
+            .iter()
+            .any(|record| anchor.holds(text, self.literal(*record)) && each(self.payloads(*record)))
+    }
+
+    fn search_ends(
+        self,
+        list: u32,
+        text: &[u8],
+        anchor: Anchor,
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
+        for pair in self.slice(list + 1, self.word(list) * 2).chunks_exact(2) {
+            let len = pair[0] as usize;
+            if len > text.len() {
+                // Longer ones follow.
+                break;
+            }
+            let end = match anchor {
+                Anchor::Start => &text[..len],
+                _ => &text[text.len() - len..],
+            };
+            if self.look_up(pair[1], hash(end), text, anchor, each) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn search_grams(
+        self,
+        list: u32,
+        text: &[u8],
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
+        for scan in self.slice(list + 1, self.word(list) * 4).chunks_exact(4) {
+            let &[stride, bitmap, bits, table] = scan else { continue };
+            let bitmap = self.slice(bitmap, 1 << (bits - 5));
+            let mut probe = |index: usize, bytes: &[u8]| {
+                let &[a, b, c, d] = bytes else { return false };
+                let gram = u32::from_le_bytes([a, b, c, d]);
+                let bit = spread(gram) >> (32 - bits);
+                bitmap[(bit >> 5) as usize] & (1 << (bit & 31)) != 0
+                    && self.verify(table, gram, text, index * stride as usize, each)
+            };
+            let found = match stride {
+                4 => text.chunks_exact(4).enumerate().any(|(index, bytes)| probe(index, bytes)),
+                2 => {
+                    let mut grams = text.windows(4).step_by(2).enumerate();
+                    grams.any(|(index, bytes)| probe(index, bytes))
+                }
+                _ => text.windows(4).enumerate().any(|(index, bytes)| probe(index, bytes)),
+            };
+            if found {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Compares the literals that have this gram with the text around it.
+    #[cold]
+    fn verify(
+        self,
+        table: u32,
+        gram: u32,
+        text: &[u8],
+        position: usize,
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
+        let Some(list) = self.find(table, gram) else { return false };
+        self.slice(list + 1, self.word(list) * 2).chunks_exact(2).any(|pair| {
+            let literal = self.literal(pair[0]);
+            let start = position.checked_sub(pair[1] as usize);
+            start
+                .and_then(|start| text.get(start..)?.get(..literal.len()))
+                .is_some_and(|found| found == literal)
+                && each(self.payloads(pair[0]))
+        })
+    }
+
+    fn search_shorts(
+        self,
+        list: u32,
+        text: &[u8],
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
+        self.slice(list + 1, self.word(list)).iter().any(|record| {
+            Anchor::Inside.holds(text, self.literal(*record)) && each(self.payloads(*record))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn anchor() -> impl Strategy<Value = Anchor> {
+        prop_oneof![
+            1 => Just(Anchor::Whole),
+            1 => Just(Anchor::Start),
+            1 => Just(Anchor::End),
+            3 => Just(Anchor::Inside)
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn finds_what_a_plain_search_finds(
+            literals in prop::collection::vec((anchor(), "[abc]{0,20}"), 1..40),
+            texts in prop::collection::vec("[abc]{0,60}", 1..6),
+        ) {
+            let mut builder = SetBuilder::default();
+            let mut kept = Vec::new();
+            for (anchor, literal) in literals {
+                if anchor == Anchor::Whole || !literal.is_empty() {
+                    builder.add(anchor, literal.as_bytes(), word(kept.len()));
+                    kept.push((anchor, literal));
+                }
+            }
+            let mut writer = Writer::default();
+            writer.put(&[0]);
+            let at = builder.write(&mut writer, &Rarity::default());
+            let image = writer.finish();
+            let set = TextSet { words: image.words(), pool: image.pool(), at };
+            for text in texts {
+                let mut found = Vec::new();
+                set.search(text.as_bytes(), &mut |payloads| {
+                    found.extend_from_slice(payloads);
+                    false
+                });
+                found.sort_unstable();
+                found.dedup();
+                let expected: Vec<u32> = (0_u32..)
+                    .zip(&kept)
+                    .filter(|(_, (anchor, it))| anchor.holds(text.as_bytes(), it.as_bytes()))
+                    .map(|(index, _)| index)
+                    .collect();
+                prop_assert_eq!(found, expected, "{} in {:?}", text, kept);
+            }
+        }
+    }
+}
