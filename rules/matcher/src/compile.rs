@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rules_sigma::{
     Body, Cidr, Comparison, Condition, Diagnostic, Item, Number, Place as Where, Quantifier,
-    RegexFlags, Rule, Severity, Test, codes,
+    RegexFlags, Rule, Severity, Test, TimePart, codes,
 };
 
 use crate::Copies;
@@ -76,6 +76,11 @@ pub(crate) enum Check {
         op: Comparison,
         bound: Number,
     },
+    TimePart {
+        part: TimePart,
+        op: Comparison,
+        bound: i64,
+    },
     Field {
         slot: Slot,
         place: Where,
@@ -90,7 +95,7 @@ impl Check {
             Self::Absent | Self::Present | Self::Bool(_) => 0,
             Self::Number(_) | Self::Compare { .. } => 2,
             Self::Text { glob, .. } => glob.cost(),
-            Self::Cidr(_) => 3,
+            Self::Cidr(_) | Self::TimePart { .. } => 3,
             Self::Field { .. } => 10,
             Self::Regex { .. } => 20,
         }
@@ -224,6 +229,9 @@ impl Compiler<'_> {
                 }
                 Test::Cidr(cidr) => Check::Cidr(*cidr),
                 Test::Compare { op, bound } => Check::Compare { op: *op, bound: *bound },
+                Test::TimePart { part, op, bound } => {
+                    Check::TimePart { part: *part, op: *op, bound: *bound }
+                }
                 Test::Field { field, place, cased } => {
                     let name = self.naming.field(&self.rule.logsource, field).into_owned();
                     let slot = self.slot(&name, item)?;

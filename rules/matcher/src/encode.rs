@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use rules_sigma::{Comparison, Number, Place as Where, RegexFlags};
+use rules_sigma::{Comparison, Number, Place as Where, RegexFlags, TimePart};
 
 use crate::compile::{Check, Expr, Leaf};
 use crate::glob::{Anchor, Glob, Parts, Pieces};
@@ -48,6 +48,8 @@ pub(crate) mod check {
     pub(crate) const COMPARE: u32 = 10;
     /// slot, place
     pub(crate) const FIELD: u32 = 11;
+    /// low and high word of the bound, comparison; the part in the flags
+    pub(crate) const TIME_PART: u32 = 12;
     /// Upper and lower case differ.
     pub(crate) const CASED: u32 = 1 << 8;
     /// The number is a `f64`.
@@ -214,6 +216,11 @@ impl Encoder {
                 let (flags, [low, high]) = split(*bound);
                 [check::COMPARE | flags, low, high, encode_comparison(*op)]
             }
+            Check::TimePart { part, op, bound } => {
+                let (_, [low, high]) = split(Number::Int(*bound));
+                let part = encode_part(*part) << check::ANCHOR_SHIFT;
+                [check::TIME_PART | part, low, high, encode_comparison(*op)]
+            }
             Check::Field { slot, place, cased } => {
                 let flags = if *cased { check::CASED } else { 0 };
                 let place = match place {
@@ -256,6 +263,23 @@ const COMPARISONS: [Comparison; 5] =
 
 fn encode_comparison(op: Comparison) -> u32 {
     word(COMPARISONS.iter().position(|known| *known == op).unwrap_or(0))
+}
+
+const TIME_PARTS: [TimePart; 6] = [
+    TimePart::Minute,
+    TimePart::Hour,
+    TimePart::Day,
+    TimePart::Week,
+    TimePart::Month,
+    TimePart::Year,
+];
+
+fn encode_part(part: TimePart) -> u32 {
+    word(TIME_PARTS.iter().position(|known| *known == part).unwrap_or(0))
+}
+
+pub(crate) fn time_part(encoded: u32) -> TimePart {
+    TIME_PARTS.get(encoded as usize).copied().unwrap_or(TimePart::Year)
 }
 
 pub(crate) fn comparison(encoded: u32) -> Comparison {
@@ -337,6 +361,7 @@ fn leaf_key(leaf: &Leaf, key: &mut Vec<u8>) {
             Check::Cidr(_) => 9,
             Check::Compare { .. } => 10,
             Check::Field { .. } => 11,
+            Check::TimePart { .. } => 12,
         };
         key.push(tag);
         match it {
@@ -356,6 +381,10 @@ fn leaf_key(leaf: &Leaf, key: &mut Vec<u8>) {
                 let (flags, words) = split(*bound);
                 key.extend([encode_comparison(*op) as u8, (flags >> 8) as u8]);
                 key.extend(words.map(u32::to_le_bytes).concat());
+            }
+            Check::TimePart { part, op, bound } => {
+                key.extend([encode_part(*part) as u8, encode_comparison(*op) as u8]);
+                key.extend(bound.to_le_bytes());
             }
             Check::Field { slot, place, cased } => {
                 key.extend(slot.to_le_bytes());

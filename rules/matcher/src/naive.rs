@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use regex::Regex;
+use rules_event::Timestamp;
 use rules_sigma::{
     Body, Comparison, Condition, Item, Logsource, Number, Part, Pattern, Place as Where,
-    Quantifier, RegexFlags, Rule, Test, compile_regex, fold,
+    Quantifier, RegexFlags, Rule, Test, TimePart, compile_regex, fold,
 };
 
 use crate::fields::{Fields, ValueRef};
@@ -130,6 +131,7 @@ impl Naive<'_> {
                 _ => false,
             },
             Test::Compare { op, bound } => compares(value, *op, *bound),
+            Test::TimePart { part, op, bound } => time_compares(value, *part, *op, *bound),
             Test::Null | Test::Exists(_) | Test::AnyOf(_) | Test::Field { .. } => false,
         }
     }
@@ -247,6 +249,26 @@ pub(crate) fn satisfies(order: Ordering, op: Comparison) -> bool {
         Comparison::Lt => order.is_lt(),
         Comparison::Eq => order.is_eq(),
     }
+}
+
+/// Compares a part of a time: an RFC 3339 text, or seconds since 1970 as a number or its text.
+pub(crate) fn time_compares(
+    value: ValueRef<'_>,
+    part: TimePart,
+    op: Comparison,
+    bound: i64,
+) -> bool {
+    let text = match value {
+        ValueRef::Str(text) => text.parse::<Timestamp>().ok(),
+        _ => None,
+    };
+    let seconds = match (text, number(value)) {
+        (Some(time), _) => time.as_seconds(),
+        (None, Some(Number::Int(seconds))) => seconds,
+        (None, Some(Number::Float(seconds))) => seconds.floor() as i64,
+        (None, None) => return false,
+    };
+    satisfies(part.of(seconds).cmp(&bound), op)
 }
 
 /// Says whether a value of one field stands in a value of the other as `fieldref` demands.

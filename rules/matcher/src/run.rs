@@ -11,7 +11,7 @@ use rules_sigma::Cidr;
 use crate::Copies;
 use crate::assemble::{SLOT_WORDS, decode_copies, head, plan_at, rule_at};
 use crate::compile::EVERYWHERE;
-use crate::encode::{EncodedPieces, check, comparison, join, node};
+use crate::encode::{EncodedPieces, check, comparison, join, node, time_part};
 use crate::fields::{Fields, ValueRef};
 use crate::glob::{Anchor, match_pieces};
 use crate::matcher::Matcher;
@@ -312,6 +312,11 @@ impl<'m, E: Fields> Run<'m, '_, E> {
             check::NUMBER => naive::equals_number(value, join(it[0], it[1], it[2])),
             check::BOOL => naive::equals_bool(value, it[1] != 0),
             check::COMPARE => naive::compares(value, comparison(it[3]), join(it[0], it[1], it[2])),
+            check::TIME_PART => {
+                let part = time_part(it[0] >> check::ANCHOR_SHIFT);
+                let bound = u64::from(it[2]) << 32 | u64::from(it[1]);
+                naive::time_compares(value, part, comparison(it[3]), bound as i64)
+            }
             check::CIDR => match value {
                 ValueRef::Str(text) => text
                     .parse::<IpAddr>()

@@ -115,9 +115,11 @@ fn of_check(check: &Check, slot: Slot, rarity: &Rarity) -> Option<Witness> {
             let best = found.min_by(|a, b| a.chance.total_cmp(&b.chance));
             Some(best.unwrap_or_else(|| Witness::present(slot)))
         }
-        Check::Present | Check::Cidr(_) | Check::Compare { .. } | Check::Field { .. } => {
-            Some(Witness::present(slot))
-        }
+        Check::Present
+        | Check::Cidr(_)
+        | Check::Compare { .. }
+        | Check::TimePart { .. }
+        | Check::Field { .. } => Some(Witness::present(slot)),
     }
 }
 
