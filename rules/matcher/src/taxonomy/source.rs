@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use rules_event::{Event, field};
+use rules_event::{Event, Value, field};
 
 /// The events a rule speaks of: those of some datasets, within bounds. All must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -60,11 +60,14 @@ impl Bound {
     /// Says whether the event is within the bound.
     #[must_use]
     pub fn admits(&self, event: &Event) -> bool {
-        event.get(self.field).is_some_and(|value| {
-            value.as_slice().iter().filter_map(rules_event::Value::to_text).any(|text| {
-                self.values.iter().any(|allowed| allowed.eq_ignore_ascii_case(text.as_ref()))
-            })
-        })
+        let allowed = |value: &Value| match value {
+            // Event ids are numbers in some logs; asked for every event, so without making a text.
+            Value::Int(number) => self.values.iter().any(|it| it.parse() == Ok(*number)),
+            value => value
+                .to_text()
+                .is_some_and(|text| self.values.iter().any(|it| it.eq_ignore_ascii_case(&text))),
+        };
+        event.get(self.field).is_some_and(|value| value.as_slice().iter().any(allowed))
     }
 }
 
@@ -80,9 +83,14 @@ impl Source {
     pub fn admits(&self, event: &Event) -> bool {
         let dataset = event.get_str(field::EVENT_DATASET);
         dataset.is_some_and(|dataset| self.datasets.iter().any(|one| one == dataset))
-            && self.program.as_ref().is_none_or(|program| {
-                event.get_str(field::PROCESS_NAME).is_some_and(|name| program.admits(name))
-            })
-            && self.bounds.iter().all(|bound| bound.admits(event))
+            && self.admits_rest(event)
+    }
+
+    /// Says whether the event, known to be from one of the datasets, is one the rule speaks of.
+    #[must_use]
+    pub fn admits_rest(&self, event: &Event) -> bool {
+        self.program.as_ref().is_none_or(|program| {
+            event.get_str(field::PROCESS_NAME).is_some_and(|name| program.admits(name))
+        }) && self.bounds.iter().all(|bound| bound.admits(event))
     }
 }
