@@ -27,6 +27,9 @@ pub(crate) enum Command {
   vonglau-rules test rules/ssh_root.yml         its cases, in rules/ssh_root.case.yml
   vonglau-rules test rules/ --name brute --format junit > cases.xml")]
     Test(TestArgs),
+    /// Check and test again whenever a file is saved; ends on Ctrl-C.
+    #[command(after_help = "Example: vonglau-rules watch rules/")]
+    Watch(WatchArgs),
     /// Show why a rule does or does not match an event.
     #[command(after_help = "\
 Exits with 0 when the rule matches (every event), with 1 when it does not.
@@ -40,6 +43,20 @@ Examples:
   vonglau-rules explain R012
   vonglau-rules explain modifier                codes that speak of modifiers")]
     Explain(ExplainArgs),
+    /// Measure rules on sample events: cost, hits, alerts a day.
+    #[command(after_help = "\
+Events are those of 'vonglau-agent decode', one JSON object a line.
+
+Examples:
+  vonglau-rules bench --events day.ndjson
+  vonglau-rules bench rules/ --events day.ndjson --top 10 --format json")]
+    Bench(BenchArgs),
+    /// Try foreign rules, such as those of SigmaHQ, and report coverage.
+    #[command(after_help = "\
+Refused rules are no failure here: the report counts them by code.
+
+Example: vonglau-rules import ~/sigma/rules --format json")]
+    Import(ImportArgs),
     /// Print a JSON Schema (draft 2020-12) for editors.
     #[command(after_help = "Example: vonglau-rules schema > ~/.config/vonglau/rule.schema.json")]
     Schema(SchemaArgs),
@@ -89,6 +106,13 @@ pub(crate) struct TestArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct WatchArgs {
+    /// Rule files and folders.
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct WhyArgs {
     /// Id or name of a rule, or the path of a file with one rule.
     pub(crate) rule: String,
@@ -106,6 +130,33 @@ pub(crate) struct WhyArgs {
 pub(crate) struct ExplainArgs {
     /// The code, such as R012, or a word to look for.
     pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    /// Rule files and folders; without any, the shipped rules.
+    pub(crate) paths: Vec<PathBuf>,
+    /// File with decoded events, one JSON object a line; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: PathBuf,
+    /// Show only this many rules, the slowest; 0 shows all.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// How the figures are printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// The folder, such as a checkout of SigmaHQ/sigma or its rules/.
+    pub(crate) folder: PathBuf,
+    /// How the report is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// Copy the files whose rules all load and whose logsource is known here into this new folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -86,6 +86,18 @@ pub(crate) fn run(args: &TestArgs, paint: Paint, out: &mut dyn Write) -> anyhow:
     Ok(if results.sound() { Exit::Done } else { Exit::Problems })
 }
 
+/// Prints what fails and the summary, without the rules that pass and without what is wrong in the
+/// rules themselves, which `check` has shown.
+pub(crate) fn run_quietly(
+    args: &TestArgs,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let context: Vec<PathBuf> = args.paths.iter().map(|path| folder_of(path)).collect();
+    let results = test_all(&Target::load(&context)?, args)?;
+    report::print_quietly(&results, paint, out)
+}
+
 fn test_all(target: &Target, args: &TestArgs) -> anyhow::Result<Results> {
     let named = rules_pack::rule_files(&args.paths)?.files;
     let named: HashSet<PathBuf> = named.iter().map(|path| real(path)).collect();

@@ -1,10 +1,12 @@
 //! `vonglau-rules`: the rule author's bench.
 
 mod args;
+mod bench;
 mod cases;
 mod check;
 mod events;
 mod fix;
+mod import;
 mod nearest;
 mod outline;
 mod pages;
@@ -13,6 +15,7 @@ mod progress;
 mod sarif;
 mod schema;
 mod target;
+mod watch;
 mod why;
 
 use std::io::{self, Write};
@@ -68,8 +71,11 @@ fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match command {
         Command::Check(args) => check::run(&args, paint, out),
         Command::Test(args) => cases::run(&args, paint, out),
+        Command::Watch(args) => watch::run(&args, paint, out),
         Command::Why(args) => why::run(&args, paint, out),
         Command::Explain(args) => pages::run(&args, out),
+        Command::Bench(args) => bench::run(&args, out),
+        Command::Import(args) => import::run(&args, out),
         Command::Schema(args) => schema::run(&args, out),
         Command::Man => outline::man(out),
         Command::Completions { shell } => outline::completions(shell, out),

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::{Results, no_cases};
+use super::{Outcome, Results, Subject, no_cases};
 use crate::args::TestFormat;
 use crate::check::to_json;
 use crate::paint::Paint;
@@ -23,25 +23,52 @@ pub(super) fn print(
     }
 }
 
+/// Prints only what needs work, and the summary.
+pub(super) fn print_quietly(
+    results: &Results,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let sound = |outcome: &Outcome| !outcome.failed() && !outcome.missing();
+    for (subject, outcome) in results.rules.iter().filter(|(_, outcome)| !sound(outcome)) {
+        rule(subject, outcome, paint, out)?;
+    }
+    summary(results, paint, out)
+}
+
 fn text(results: &Results, paint: Paint, out: &mut dyn Write) -> anyhow::Result<()> {
     for diagnostic in &results.broken {
         writeln!(out, "{}", paint.rendered(&diagnostic.render()))?;
     }
     for (subject, outcome) in &results.rules {
-        let sign = match (outcome.failed(), outcome.missing()) {
-            (true, _) => paint.bad("✘"),
-            (false, true) => paint.bad("?"),
-            (false, false) => paint.good("✔"),
-        };
-        let (matches, does_not_match) = (outcome.matches, outcome.does_not_match);
-        writeln!(out, "{sign} {}: {matches} match, {does_not_match} do not", subject.name)?;
-        for failure in outcome.failures() {
-            writeln!(out, "{}", paint.rendered(&failure.render()))?;
-        }
-        if outcome.missing() {
-            writeln!(out, "{}", paint.rendered(&no_cases(subject).render()))?;
-        }
+        rule(subject, outcome, paint, out)?;
     }
+    summary(results, paint, out)
+}
+
+fn rule(
+    subject: &Subject,
+    outcome: &Outcome,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let sign = match (outcome.failed(), outcome.missing()) {
+        (true, _) => paint.bad("✘"),
+        (false, true) => paint.bad("?"),
+        (false, false) => paint.good("✔"),
+    };
+    let (matches, does_not_match) = (outcome.matches, outcome.does_not_match);
+    writeln!(out, "{sign} {}: {matches} match, {does_not_match} do not", subject.name)?;
+    for failure in outcome.failures() {
+        writeln!(out, "{}", paint.rendered(&failure.render()))?;
+    }
+    if outcome.missing() {
+        writeln!(out, "{}", paint.rendered(&no_cases(subject).render()))?;
+    }
+    Ok(())
+}
+
+fn summary(results: &Results, paint: Paint, out: &mut dyn Write) -> anyhow::Result<()> {
     let summary = format!(
         "{} rules tested: {} failed, {} without cases, {} broken",
         results.rules.len(),

@@ -4,11 +4,14 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+mod bench;
 mod cases;
 mod check;
 mod explain;
+mod import;
 mod outline;
 mod schemas;
+mod watch;
 mod why;
 mod yaml;
 
