@@ -8,22 +8,7 @@ use rules_sigma::codes;
 use crate::args::ExplainArgs;
 use crate::nearest;
 
-macro_rules! pages {
-    ($($code:literal)*) => {
-        const PAGES: &[(&str, &str)] =
-            &[$(($code, include_str!(concat!("../../../docs/rules/", $code, ".md")))),*];
-    };
-}
-
-pages! {
-    "R001" "R002" "R003" "R004" "R005" "R006"
-    "R010" "R011" "R012" "R013" "R014" "R015" "R016" "R017" "R018" "R019"
-    "R020" "R021" "R022" "R023" "R024" "R025" "R026" "R027" "R028" "R029"
-    "R040" "R041" "R042" "R043"
-    "R050" "R051" "R052" "R053" "R054" "R055"
-    "R060" "R061"
-    "R070" "R071" "R072" "R073"
-}
+include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 /// Returns the page of a code.
 pub(crate) fn page(code: &str) -> Option<&'static str> {
