@@ -1,5 +1,6 @@
 //! `test`: the cases beside each rule.
 
+mod beside;
 mod report;
 
 use std::collections::{BTreeMap, HashSet};
@@ -11,7 +12,9 @@ use rules_sigma::{Case, Diagnostic, Severity, codes, parse_cases};
 
 use crate::args::TestArgs;
 use crate::paint::Paint;
-use crate::target::{self, Target};
+use crate::target::Target;
+
+pub(crate) use beside::case_file;
 
 /// A rule or correlation under test.
 struct Subject {
@@ -99,8 +102,8 @@ pub(crate) fn run_quietly(
 }
 
 fn test_all(target: &Target, args: &TestArgs) -> anyhow::Result<Results> {
-    let named = rules_pack::rule_files(&args.paths)?.files;
-    let named: HashSet<PathBuf> = named.iter().map(|path| real(path)).collect();
+    let files = rules_pack::rule_files(&args.paths)?.files;
+    let named: HashSet<PathBuf> = files.iter().map(|path| real(path)).collect();
     let under_test = |file: &str| named.is_empty() || named.contains(&real(Path::new(file)));
     let wanted = |subject: &Subject| {
         let texts = [&subject.name, &subject.title, &subject.id].map(|it| it.to_lowercase());
@@ -111,14 +114,23 @@ fn test_all(target: &Target, args: &TestArgs) -> anyhow::Result<Results> {
         args.names.is_empty() || args.names.iter().any(inside)
     };
     let broken = |it: &&Diagnostic| it.severity == Severity::Error && under_test(&it.file);
-    let broken = target.diagnostics.iter().filter(broken).cloned().collect();
-    let mut rules = Vec::new();
-    for subject in subjects(target) {
-        if under_test(&subject.file) && wanted(&subject) {
-            let outcome = test(&subject, target, args.paths.is_empty())?;
-            rules.push((subject, outcome));
-        }
+    let mut broken: Vec<Diagnostic> = target.diagnostics.iter().filter(broken).cloned().collect();
+    // Beside a file that is named alone stand cases that are not its own.
+    if args.names.is_empty() && args.paths.iter().all(|path| path.is_dir()) {
+        broken.extend(beside::orphans(&files));
     }
+    let subjects = subjects(target);
+    let mut outcomes = Vec::new();
+    for subject in &subjects {
+        let chosen = under_test(&subject.file) && wanted(subject);
+        let outcome = chosen.then(|| test(subject, &subjects, target, args.paths.is_empty()));
+        outcomes.push(outcome.transpose()?);
+    }
+    let rules: Vec<(Subject, Outcome)> = subjects
+        .into_iter()
+        .zip(outcomes)
+        .filter_map(|(it, outcome)| Some((it, outcome?)))
+        .collect();
     anyhow::ensure!(
         !rules.is_empty() || args.names.is_empty(),
         "no rule here has '{}' in its name, title or id",
@@ -164,26 +176,25 @@ fn subjects(target: &Target) -> Vec<Subject> {
     subjects
 }
 
-/// Returns the name of the case file beside a rule file, and its text if it is there.
-fn case_file(file: &str, shipped: bool) -> anyhow::Result<Option<(String, String)>> {
-    let stem = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
-    let name = format!("{stem}.case.yml");
-    if shipped {
-        let found = rules_pack::shipped_cases().iter().find(|(shipped, _)| *shipped == name);
-        return Ok(found.map(|(_, text)| (name, (*text).to_owned())));
-    }
-    let path = Path::new(&name);
-    match path.try_exists()? {
-        true => Ok(Some((name.clone(), target::read(path)?))),
-        false => Ok(None),
-    }
-}
-
-fn test(subject: &Subject, target: &Target, shipped: bool) -> anyhow::Result<Outcome> {
+fn test(
+    subject: &Subject,
+    all: &[Subject],
+    target: &Target,
+    shipped: bool,
+) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
     let Some((file, text)) = case_file(&subject.file, shipped)? else { return Ok(outcome) };
     let (cases, diagnostics) = parse_cases(&file, &text);
     outcome.unreadable = diagnostics;
+    let together: Vec<&Subject> = all.iter().filter(|it| it.file == subject.file).collect();
+    let whole = |it: &&Diagnostic| it.file == subject.file && it.severity == Severity::Error;
+    // Said once a file, and not about rules that are left out because they are broken.
+    if together.first().is_some_and(|first| first.id == subject.id)
+        && !target.diagnostics.iter().any(|it| whole(&it))
+    {
+        let list: Vec<&Case> = cases.matches.iter().chain(&cases.does_not_match).collect();
+        outcome.unreadable.extend(beside::strangers(&file, &text, &list, &together));
+    }
     let of_subject = |case: &&Case| {
         case.rule.as_ref().is_none_or(|rule| *rule == subject.id || *rule == subject.name)
     };

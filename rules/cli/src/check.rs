@@ -69,6 +69,10 @@ pub(crate) fn text(target: &Target, paint: Paint, out: &mut dyn Write) -> anyhow
     let found = format!("{errors} errors, {warnings} warnings");
     let found = if errors > 0 { paint.bad(&found) } else { paint.good(&found) };
     writeln!(out, "{rules} rules and {correlations} correlations loaded: {found}")?;
+    let repairs = target.diagnostics.iter().filter(|it| it.fix.is_some()).count();
+    if repairs > 0 {
+        writeln!(out, "{repairs} can be repaired: --diff shows how, --fix does it")?;
+    }
     if let Some(first) = target.diagnostics.first() {
         writeln!(out, "'vonglau-rules explain {}' tells more about a code", first.code)?;
     }

@@ -97,3 +97,21 @@ fn ci_reads_junit() {
     let allowed = ["test", "bare.yml", "--format", "junit", "--allow-missing"];
     check(&run(folder.path(), &allowed), 0, &["<skipped message="]);
 }
+
+#[test]
+fn cases_of_no_rule_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let root = event("user.name: root");
+    write("root.yml", RULE);
+    write("root.case.yml", &format!("matches:\n  - event: {root}\n"));
+    write("rot.case.yml", &format!("matches:\n  - event: {root}\n"));
+    let parts = ["error[R070]: no rule file stands beside these cases", "--> ./rot.case.yml"];
+    check(&run(folder.path(), &["test", "."]), 1, &parts);
+    check(&run(folder.path(), &["test", "root.yml"]), 0, &[]);
+    fs::remove_file(folder.path().join("rot.case.yml")).unwrap();
+    let other = format!("matches:\n  - rule: root_logn\n    event: {root}\n");
+    write("root.case.yml", &other);
+    let parts = ["is a case of 'root_logn', which is not here", "did you mean 'root_login'?"];
+    check(&run(folder.path(), &["test", "."]), 1, &parts);
+}
