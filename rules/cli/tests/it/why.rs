@@ -23,6 +23,7 @@ fn why_shows_the_tree() {
     let output = run(folder.path(), &["why", "rot_login", "root.json", "--rules", "."]);
     check(&output, 2, &["no rule has the id or name 'rot_login'; did you mean 'root_login'?"]);
     check(&run(folder.path(), &["why", "root.yml", "gone.json"]), 2, &["cannot read gone.json"]);
+    check(&run(folder.path(), &["why", "root.yml", "."]), 4, &["cannot read ."]);
     check(&run(folder.path(), &["why", "ssh_brute_force", "root.json"]), 2, &["is a correlation"]);
     let broken = RULE.replace("user.name:", "user.name|contians:");
     fs::write(folder.path().join("broken.yml"), broken).unwrap();
