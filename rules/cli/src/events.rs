@@ -37,8 +37,9 @@ fn parse(name: &str, text: &str) -> anyhow::Result<Vec<Event>> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let events: anyhow::Result<Vec<Event>> = lines
         .map(|(number, line)| {
-            agent_wire::parse_event(line.trim().as_bytes())
-                .map_err(|reason| anyhow!("{name} line {}: not an event: {reason}", number + 1))
+            agent_wire::parse_event(line.trim().as_bytes()).map_err(|reason| {
+                anyhow!("{name} line {}: {}", number + 1, no_event(line, &reason))
+            })
         })
         .collect();
     let events = events?;
@@ -46,6 +47,15 @@ fn parse(name: &str, text: &str) -> anyhow::Result<Vec<Event>> {
         bail!("{name} holds no event");
     }
     Ok(events)
+}
+
+/// Says what is wrong with a line, and what to do when it is a log line as a program wrote it.
+fn no_event(line: &str, reason: &str) -> String {
+    if line.trim_start().starts_with('{') {
+        return format!("not an event: {reason}");
+    }
+    "not a JSON object; make events of log lines with 'vonglau-agent decode --path LOG < LOG'"
+        .into()
 }
 
 #[cfg(test)]
@@ -60,6 +70,8 @@ mod tests {
         assert_eq!(two.len(), 2);
         let error = parse("x", "{\"a\": 1}\n{\"a\": \n").unwrap_err().to_string();
         assert!(error.starts_with("x line 2: not an event: "), "{error}");
+        let error = parse("x", "Nov 21 08:00:00 web01 sshd[77]: hello\n").unwrap_err().to_string();
+        assert!(error.starts_with("x line 1: not a JSON object; ") && error.contains("decode"));
         assert_eq!(parse("x", " \n").unwrap_err().to_string(), "x holds no event");
     }
 }

@@ -69,7 +69,8 @@ pub(crate) fn diff(repaired: &Repaired, paint: Paint, out: &mut dyn Write) -> an
     let diff = similar::TextDiff::from_lines(before, after);
     let text = diff.unified_diff().context_radius(CONTEXT_LINES).header(file, file).to_string();
     for line in text.split_inclusive('\n') {
-        let shown = line.strip_suffix('\n').unwrap_or(line);
+        let shown = paint.screen(line.strip_suffix('\n').unwrap_or(line));
+        let shown = shown.as_ref();
         match shown.bytes().next() {
             Some(b'-') => writeln!(out, "{}", paint.bad(shown))?,
             Some(b'+') => writeln!(out, "{}", paint.good(shown))?,

@@ -60,7 +60,8 @@ fn end(done: anyhow::Result<Exit>) -> ExitCode {
                 // Whoever read our output has seen enough.
                 return Exit::Done.into();
             }
-            drop(writeln!(io::stderr(), "vonglau-rules: {}", chain(error.as_ref())));
+            let text = paint::safe_lines(&chain(error.as_ref()));
+            drop(writeln!(io::stderr(), "vonglau-rules: {text}"));
             exit_of(&error).into()
         }
     }

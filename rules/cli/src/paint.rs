@@ -1,5 +1,6 @@
 //! Colour: on a terminal only, and never when `NO_COLOR` is set.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 
@@ -34,7 +35,10 @@ impl Paint {
     }
 
     /// Colours what a diagnostic or explanation prints, line by line.
+    ///
+    /// Values come from logs, which strangers write: they cannot speak to the terminal.
     pub(crate) fn rendered(self, text: &str) -> String {
+        let text = &safe_lines(text);
         if !self.on {
             return text.to_owned();
         }
@@ -58,14 +62,52 @@ impl Paint {
         text.lines().map(line).collect()
     }
 
+    /// Returns a line as it may stand on a screen; for a file or another program it is left alone.
+    pub(crate) fn screen(self, line: &str) -> Cow<'_, str> {
+        if self.on { Cow::Owned(safe_lines(line)) } else { Cow::Borrowed(line) }
+    }
+
     fn with(self, code: &str, text: &str) -> String {
         if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
+/// Returns text of which no character can move, colour or reorder what a terminal shows.
+pub(crate) fn safe(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+/// As [`safe`], but lines and tabs stay.
+pub(crate) fn safe_lines(text: &str) -> String {
+    escaped(text, |letter| matches!(letter, '\n' | '\t'))
+}
+
+fn escaped(text: &str, keep: fn(char) -> bool) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        // Overrides and isolates of writing direction (Unicode Standard Annex 9).
+        let tricks = matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if (letter.is_control() && !keep(letter)) || tricks {
+            safe.extend(letter.escape_default());
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_line_cannot_speak_to_the_terminal() {
+        assert_eq!(
+            safe("\x1b]0;owned\x07 đăng\n\u{202e}"),
+            "\\u{1b}]0;owned\\u{7} đăng\\n\\u{202e}"
+        );
+        assert_eq!(Paint { on: false }.rendered("a\tb\x1b[2J\n"), "a\tb\\u{1b}[2J\n");
+    }
 
     #[test]
     fn colour_is_for_terminals_and_for_those_who_want_it() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Bench, SPAN_SHORT};
+use crate::paint::safe;
 
 /// Longest name shown in the table, in characters.
 const NAME_CHARS_MAX: usize = 40;
@@ -129,8 +130,9 @@ fn span(span: Duration) -> String {
 }
 
 fn cut(name: &str) -> String {
+    let name = safe(name);
     if name.chars().count() <= NAME_CHARS_MAX {
-        return name.to_owned();
+        return name;
     }
     name.chars().take(NAME_CHARS_MAX - 1).chain(['…']).collect()
 }

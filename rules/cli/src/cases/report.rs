@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Outcome, Results, Subject, no_cases};
 use crate::args::TestFormat;
 use crate::check::to_json;
-use crate::paint::Paint;
+use crate::paint::{Paint, safe};
 
 pub(super) fn print(
     results: &Results,
@@ -58,7 +58,7 @@ fn rule(
         (false, false) => paint.good("✔"),
     };
     let (matches, does_not_match) = (outcome.matches, outcome.does_not_match);
-    writeln!(out, "{sign} {}: {matches} match, {does_not_match} do not", subject.name)?;
+    writeln!(out, "{sign} {}: {matches} match, {does_not_match} do not", safe(&subject.name))?;
     for failure in outcome.failures() {
         writeln!(out, "{}", paint.rendered(&failure.render()))?;
     }

@@ -7,6 +7,7 @@ use rules_sigma::codes;
 use serde_json::{Value, json};
 
 use super::{Coverage, Findings};
+use crate::paint::safe;
 
 /// Logsources and fields listed in the text; JSON has all.
 const LISTED_MAX: usize = 20;
@@ -57,14 +58,14 @@ pub(super) fn text(coverage: &Coverage, out: &mut dyn Write) -> anyhow::Result<(
 fn findings(list: &BTreeMap<&'static str, Findings>, out: &mut dyn Write) -> anyhow::Result<()> {
     for (code, found) in list {
         let meaning = codes::meaning(code).unwrap_or_default();
-        writeln!(out, "{:>6}  {code} {meaning}; first: {}", found.count, found.first)?;
+        writeln!(out, "{:>6}  {code} {meaning}; first: {}", found.count, safe(&found.first))?;
     }
     Ok(())
 }
 
 fn listed(lines: Vec<String>, out: &mut dyn Write) -> anyhow::Result<()> {
     for line in lines.iter().take(LISTED_MAX) {
-        writeln!(out, "{line}")?;
+        writeln!(out, "{}", safe(line))?;
     }
     if lines.len() > LISTED_MAX {
         writeln!(out, "        … and {} more; --format json lists all", lines.len() - LISTED_MAX)?;
