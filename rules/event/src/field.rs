@@ -4,8 +4,11 @@
 //! `auditd.` and are not listed.
 
 macro_rules! fields {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        $($(#[$doc])* pub const $name: &str = $text;)*
+    ($($(#[doc = $doc:literal])* $name:ident = $text:literal;)*) => {
+        $($(#[doc = $doc])* pub const $name: &str = $text;)*
+
+        /// Every name with what it means, for editors.
+        pub const ALL: &[(&str, &str)] = &[$(($text, concat!($($doc),*))),*];
     };
 }
 

@@ -150,3 +150,15 @@ fn the_modifiers_are_those_of_the_parser() {
         assert_eq!(unknown, modifier == "contians", "{modifier}: {codes:?}");
     }
 }
+
+#[test]
+fn editors_are_offered_the_fields_of_events() {
+    for (kind, place) in [("rule", "items"), ("case", "event")] {
+        let output = program(Path::new("."), &["schema", kind], "");
+        let schema: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+        let fields = &schema["$defs"][place]["properties"];
+        let meaning = fields["source.ip"]["description"].as_str().unwrap();
+        assert_eq!(meaning, "Address the action came from.");
+        assert_eq!(fields["@timestamp"].is_object(), kind == "case");
+    }
+}
