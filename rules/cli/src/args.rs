@@ -15,6 +15,12 @@ pub(crate) struct Args {
 // In the order of `outline::GROUPS`, which is the order of `--help` and of the man page.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Begin a rule and its cases, from an event if there is one.
+    #[command(after_help = "Examples:
+  vonglau-rules new rules/ssh_at_night.yml
+  vonglau-agent decode --path /var/log/auth.log < line |
+    vonglau-rules new rules/ssh_at_night.yml --event -")]
+    New(NewArgs),
     /// Read rules and report every mistake with its place.
     #[command(after_help = "Examples:
   vonglau-rules check                           the shipped rules
@@ -70,6 +76,15 @@ Example: vonglau-rules import ~/sigma/rules --format json")]
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewArgs {
+    /// The rule's file; its name becomes the rule's name.
+    pub(crate) file: PathBuf,
+    /// File with an event as JSON that the rule shall match; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

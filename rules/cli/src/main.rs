@@ -8,6 +8,7 @@ mod events;
 mod fix;
 mod import;
 mod nearest;
+mod new;
 mod outline;
 mod pages;
 mod paint;
@@ -17,6 +18,7 @@ mod schema;
 mod target;
 mod watch;
 mod why;
+mod yaml;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -70,6 +72,7 @@ fn end(done: anyhow::Result<Exit>) -> ExitCode {
 fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let paint = Paint::for_stdout();
     match command {
+        Command::New(args) => new::run(&args, out),
         Command::Check(args) => check::run(&args, paint, out),
         Command::Test(args) => cases::run(&args, paint, out),
         Command::Watch(args) => watch::run(&args, paint, out),

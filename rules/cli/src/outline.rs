@@ -10,7 +10,7 @@ use crate::args::Args;
 
 /// Commands by what one wants to do.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Write and check", &["check", "test", "watch", "why", "explain"]),
+    ("Write and check", &["new", "check", "test", "watch", "why", "explain"]),
     ("Measure and tune", &["bench", "import"]),
     ("Set up", &["schema", "man", "completions"]),
 ];

@@ -9,6 +9,7 @@ mod cases;
 mod check;
 mod explain;
 mod import;
+mod new;
 mod outline;
 mod schemas;
 mod watch;
