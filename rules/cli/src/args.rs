@@ -38,7 +38,8 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Show why a rule does or does not match an event.
     #[command(after_help = "\
-Exits with 0 when the rule matches (every event), with 1 when it does not.
+Exits with 0 when the rule matches (every event), with 1 when it does not. A correlation is asked
+about all events together: what its rules hit, how the hits fall into groups, and which group fired.
 
 Examples:
   vonglau-rules why ssh_failed_login event.json
@@ -129,7 +130,7 @@ pub(crate) struct WatchArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct WhyArgs {
-    /// Id or name of a rule, or the path of a file with one rule.
+    /// Id or name of a rule or correlation, or the path of a file with one.
     pub(crate) rule: String,
     /// File with events as JSON, one a line or a single one over several lines; - is standard input.
     pub(crate) event: PathBuf,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use rules_correlate::{Correlator, Limits};
 use rules_matcher::RuleSet;
 use rules_pack::Loaded;
-use rules_sigma::{Correlation, Diagnostic, Severity, Span, codes};
+use rules_sigma::{Correlation, Diagnostic, Document, Severity, Span, codes};
 
 use crate::nearest;
 use crate::progress;
@@ -72,40 +72,49 @@ impl Target {
         self.correlations.iter().find(|it| it.id == name || it.name.as_deref() == Some(name))
     }
 
-    /// Finds a rule over single events by id or name.
-    pub(crate) fn rule(&self, name: &str) -> anyhow::Result<usize> {
+    /// Finds a rule or correlation by id or name.
+    fn find(&self, name: &str) -> anyhow::Result<Asked> {
         if let Some(index) = self.set.position(name) {
-            return Ok(index);
+            return Ok(Asked::Rule(index));
         }
         if let Some(correlation) = self.correlation(name) {
-            let rules = correlation.rules.join(", ");
-            bail!(
-                "'{name}' is a correlation and looks at no event itself; ask about its rules: \
-                 {rules}"
-            );
+            return Ok(Asked::Correlation(Box::new(correlation.clone())));
         }
-        let names = self.set.rules().iter().filter_map(|rule| rule.name.as_deref());
-        let help = match nearest::word(name, names) {
+        let rules = self.set.rules().iter().filter_map(|rule| rule.name.as_deref());
+        let correlations = self.correlations.iter().filter_map(|it| it.name.as_deref());
+        let help = match nearest::word(name, rules.chain(correlations)) {
             Some(near) => format!("did you mean '{near}'?"),
             None => "'vonglau-rules check' shows what is loaded".to_owned(),
         };
         Err(anyhow!("no rule has the id or name '{name}'; {help}"))
     }
 
-    /// Loads the rule that a command is about: the only one of a file, or one by id or name.
+    /// Loads what a command is about: the only rule or correlation of a file, or one by id or name.
+    ///
+    /// A correlation in a file is loaded with the rules of its folder, to which it refers.
     ///
     /// # Errors
-    /// When there is no such rule; what is wrong with a broken one is in the message.
-    pub(crate) fn of_rule(rule: &str, paths: &[PathBuf]) -> anyhow::Result<(Self, usize)> {
-        let is_file = rule.ends_with(".yml") || rule.ends_with(".yaml");
-        if !is_file {
+    /// When there is none; what is wrong with a broken one is in the message.
+    pub(crate) fn of(rule: &str, paths: &[PathBuf]) -> anyhow::Result<(Self, Asked)> {
+        if !(rule.ends_with(".yml") || rule.ends_with(".yaml")) {
             let target = Self::load(paths)?;
-            let index = target.rule(rule)?;
-            return Ok((target, index));
+            let asked = target.find(rule)?;
+            return Ok((target, asked));
         }
-        let target = Self::load(&[PathBuf::from(rule)])?;
+        let path = Path::new(rule);
+        let text = read_up_to(path, RULE_BYTES_MAX)?;
+        let parsed = rules_sigma::parse_file(rule, &text);
+        if let [Document::Correlation(it)] = parsed.documents.as_slice() {
+            let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+            let mut context = vec![folder.unwrap_or(Path::new(".")).to_owned()];
+            context.extend_from_slice(paths);
+            let target = Self::load(&context)?;
+            let asked = target.find(&it.id)?;
+            return Ok((target, asked));
+        }
+        let target = Self::load(&[path.to_owned()])?;
         match target.set.rules().len() {
-            1 => Ok((target, 0)),
+            1 => Ok((target, Asked::Rule(0))),
             count => {
                 // A file whose only rule is broken deserves to have its mistakes shown.
                 let found: String = target.diagnostics.iter().map(Diagnostic::render).collect();
@@ -113,6 +122,13 @@ impl Target {
             }
         }
     }
+}
+
+/// What was named.
+pub(crate) enum Asked {
+    /// Index in the rule set.
+    Rule(usize),
+    Correlation(Box<Correlation>),
 }
 
 fn load(paths: &[PathBuf]) -> anyhow::Result<Loaded> {

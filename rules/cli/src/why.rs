@@ -1,5 +1,7 @@
 //! `why`: the verdict of a rule on an event as a tree.
 
+mod correlation;
+
 use std::io::Write;
 
 use rules_matcher::{Explanation, Step};
@@ -9,11 +11,17 @@ use serde_json::{Value, json};
 use crate::args::{Format, WhyArgs};
 use crate::events;
 use crate::paint::Paint;
-use crate::target::Target;
+use crate::target::{Asked, Target};
 
 pub(crate) fn run(args: &WhyArgs, paint: Paint, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let (target, index) = Target::of_rule(&args.rule, &args.paths)?;
+    let (target, asked) = Target::of(&args.rule, &args.paths)?;
     let events = events::read(&args.event)?;
+    let index = match asked {
+        Asked::Rule(index) => index,
+        Asked::Correlation(it) => {
+            return correlation::run(&target, &it, events, args.format, paint, out);
+        }
+    };
     let mut matched = true;
     for event in &events {
         let why = target.set.why(index, event);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::{RULE, check, program, run, text};
+use crate::{CORRELATION, RULE, check, json, program, run, text};
 
 fn event(user: &str) -> String {
     format!(
@@ -24,7 +24,6 @@ fn why_shows_the_tree() {
     check(&output, 2, &["no rule has the id or name 'rot_login'; did you mean 'root_login'?"]);
     check(&run(folder.path(), &["why", "root.yml", "gone.json"]), 2, &["cannot read gone.json"]);
     check(&run(folder.path(), &["why", "root.yml", "."]), 4, &["cannot read ."]);
-    check(&run(folder.path(), &["why", "ssh_brute_force", "root.json"]), 2, &["is a correlation"]);
     let broken = RULE.replace("user.name:", "user.name|contians:");
     fs::write(folder.path().join("broken.yml"), broken).unwrap();
     let output = run(folder.path(), &["why", "broken.yml", "root.json"]);
@@ -47,4 +46,38 @@ fn why_answers_in_json_and_reads_standard_input() {
     assert_eq!(leaf["holds"], false, "{miss}");
     assert!(leaf["text"].as_str().unwrap().contains("user.name is 'lan'"), "{miss}");
     check(&program(folder.path(), &args, "{\"a\": 1}\nnonsense\n"), 2, &["standard input line 2"]);
+}
+
+#[test]
+fn correlations_show_their_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("root.yml"), RULE).unwrap();
+    fs::write(folder.path().join("many.yml"), CORRELATION).unwrap();
+    let event = |second: u32, address: &str| {
+        format!(
+            "{{\"@timestamp\": \"2026-11-21T08:00:{second:02}Z\", \"event.dataset\": \
+             \"system.auth\", \"process.name\": \"sshd\", \"user.name\": \"root\"{address}}}\n"
+        )
+    };
+    let from = |address: &str| format!(", \"source.ip\": \"{address}\"");
+    let mut events: String = (0..3).map(|second| event(second, &from("192.0.2.1"))).collect();
+    let few = event(30, &from("192.0.2.2")) + &event(31, &from("192.0.2.2")) + &event(40, "");
+    events += &few;
+    let args = ["why", "many.yml", "-"];
+    let parts = [
+        "✔ Many (00000000-0000-0000-0000-000000000002)",
+        "6 events, 5 hits that count",
+        "1 hits lack source.ip and count nowhere",
+        "✔ source.ip '192.0.2.1': root_login 3× — at most 3 within 60s; fired",
+        "✘ source.ip '192.0.2.2': root_login 2× — at most 2 within 60s",
+    ];
+    check(&program(folder.path(), &args, &events), 0, &parts);
+    let args = ["why", "many", "-", "--rules", ".", "--format", "json"];
+    let output = program(folder.path(), &args, &few);
+    check(&output, 1, &[]);
+    let report = json(&output);
+    assert_eq!(
+        (&report["matched"], &report["groups"][0]["most_in_window"]),
+        (&false.into(), &2.into())
+    );
 }
