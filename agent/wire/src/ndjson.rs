@@ -1,6 +1,5 @@
 //! The wire form of an event: one JSON object a line, dotted ECS names as keys.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use rules_event::{Event, Timestamp, Value, field};
@@ -156,10 +155,10 @@ fn to_value(json: serde_json::Value) -> Value {
             Some(whole) => Value::Int(whole),
             None => Value::Float(number.as_f64().unwrap_or_default()),
         },
-        serde_json::Value::String(text) => Value::Str(Cow::Owned(text)),
+        serde_json::Value::String(text) => Value::from(text),
         serde_json::Value::Array(items) => Value::List(items.into_iter().map(to_value).collect()),
         // An object inside a list has no dotted name; its text keeps it readable and lossless.
-        object @ serde_json::Value::Object(_) => Value::Str(Cow::Owned(object.to_string())),
+        object @ serde_json::Value::Object(_) => Value::from(object.to_string()),
     }
 }
 

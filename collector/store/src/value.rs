@@ -37,7 +37,7 @@ fn to_json(value: &Value) -> serde_json::Value {
         Value::Bool(flag) => (*flag).into(),
         Value::Int(number) => (*number).into(),
         Value::Float(number) => (*number).into(),
-        Value::Str(text) => text.as_ref().into(),
+        Value::Str(text) => text.as_str().into(),
         Value::List(items) => items.iter().map(to_json).collect(),
     }
 }

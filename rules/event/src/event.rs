@@ -57,12 +57,14 @@ impl Event {
     }
 
     /// Returns the fields in the order they were set.
+    #[inline]
     pub fn fields(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.fields.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     /// Returns the name and value of the field at a place in that order.
     #[must_use]
+    #[inline]
     pub fn at(&self, index: usize) -> Option<(&str, &Value)> {
         self.fields.get(index).map(|(name, value)| (name.as_ref(), value))
     }

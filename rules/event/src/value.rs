@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use compact_str::CompactString;
+
 /// The value of one field of an event.
 ///
 /// Mirrors what JSON can say, except that objects are flattened into dotted field names before they
@@ -17,13 +19,20 @@ pub enum Value {
     Int(i64),
     /// A number with a fraction. Never NaN or infinite: JSON cannot carry those.
     Float(f64),
-    /// Text, always valid UTF-8 (see [`crate::encode_lossless`] for bytes that were not).
-    Str(Cow<'static, str>),
+    /// Text, always valid UTF-8 (see [`crate::encode_lossless`] for bytes that were not). Short
+    /// ones, that is most, lie in the value itself: an event is read in one go.
+    Str(CompactString),
     /// Several values of one field, such as `rule.id`.
     List(Vec<Self>),
 }
 
 impl Value {
+    /// Returns a text as a value.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::Str(CompactString::new(text))
+    }
+
     /// Returns the text, if this value is text.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -84,13 +93,13 @@ impl fmt::Display for Value {
 
 impl From<&'static str> for Value {
     fn from(text: &'static str) -> Self {
-        Self::Str(Cow::Borrowed(text))
+        Self::Str(CompactString::const_new(text))
     }
 }
 
 impl From<String> for Value {
     fn from(text: String) -> Self {
-        Self::Str(Cow::Owned(text))
+        Self::Str(CompactString::from(text))
     }
 }
 

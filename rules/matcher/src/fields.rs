@@ -46,6 +46,11 @@ pub trait Fields {
     /// Name and value of a field; `None` past the end.
     fn at(&self, index: usize) -> Option<(&str, ValueRef<'_>)>;
 
+    /// Name of a field; `None` past the end.
+    fn name(&self, index: usize) -> Option<&str> {
+        self.at(index).map(|(name, _)| name)
+    }
+
     /// The value of a field by its name.
     fn value(&self, name: &str) -> Option<ValueRef<'_>> {
         (0..self.len())
@@ -55,11 +60,18 @@ pub trait Fields {
 }
 
 impl Fields for Event {
+    #[inline]
     fn len(&self) -> usize {
         self.fields().len()
     }
 
+    #[inline]
     fn at(&self, index: usize) -> Option<(&str, ValueRef<'_>)> {
         Self::at(self, index).map(|(name, value)| (name, value.into()))
+    }
+
+    #[inline]
+    fn name(&self, index: usize) -> Option<&str> {
+        Self::at(self, index).map(|(name, _)| name)
     }
 }

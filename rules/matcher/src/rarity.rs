@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::glob::Anchor;
-use crate::textset::stride;
+use crate::textset::Kind;
 
 /// Texts that ordinary events are full of, folded; what stands in one of them is common.
 const COMMON: &[&str] = &[
@@ -81,15 +81,15 @@ impl Rarity {
         }
     }
 
-    /// Returns the offset in a literal of the grams that are rarest, for a stride.
-    pub(crate) fn window(&self, literal: &[u8], stride: usize) -> usize {
+    /// Returns the offset in a literal of the grams that are rarest, for a kind of search.
+    pub(crate) fn window(&self, literal: &[u8], kind: Kind) -> usize {
         let cost = |gram: &[u8]| {
             let seen = gram.first_chunk::<4>().and_then(|gram| self.grams.get(gram));
             let plain = gram.iter().map(|byte| 8 - bits(*byte) as u32).sum::<u32>();
             seen.copied().unwrap_or(0) * 32 + plain
         };
-        let costs: Vec<u32> = literal.windows(4).map(cost).collect();
-        let sums = costs.windows(stride).map(|window| window.iter().sum::<u32>());
+        let costs: Vec<u32> = literal.windows(kind.bytes()).map(cost).collect();
+        let sums = costs.windows(kind.stride()).map(|window| window.iter().sum::<u32>());
         sums.enumerate().min_by_key(|(_, sum)| *sum).map_or(0, |(offset, _)| offset)
     }
 
@@ -98,8 +98,8 @@ impl Rarity {
         let mut surprise: f32 = literal.iter().map(|byte| bits(*byte)).sum();
         if anchor == Anchor::Inside {
             surprise -= ANYWHERE_BITS;
-            // A text shorter than a gram is searched for by itself in every value.
-            if stride(literal.len()) == 1 && literal.len() < 4 {
+            // What is found by one byte is met often.
+            if Kind::of(literal.len()) == Kind::Single {
                 surprise = surprise.min(4.0);
             }
         }
@@ -143,8 +143,8 @@ mod tests {
     fn grams_are_taken_where_they_are_rare() {
         let rarity = Rarity::new();
         let literal = br"c:\windows\system32\xyzzy~";
-        assert!(rarity.window(literal, 4) >= literal.len() - 11);
-        assert_eq!(rarity.window(b"abcdefg", 4), 0);
-        assert_eq!(rarity.window(b"abcd", 1), 0);
+        assert!(rarity.window(literal, Kind::Four) >= literal.len() - 11);
+        assert_eq!(rarity.window(b"abcdefg", Kind::Four), 0);
+        assert_eq!(rarity.window(b"abcd", Kind::Three), 0);
     }
 }

@@ -73,7 +73,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         let entries = &self.words[table + 1..][..(mask as usize + 1) * 2];
         let slots = self.words[head::SLOTS] as usize;
         for index in 0..self.event.len() {
-            let Some((name, _)) = self.event.at(index) else { break };
+            let Some(name) = self.event.name(index) else { break };
             let name = name.as_bytes();
             let hash = hash_name(name);
             let mut at = spread(hash) & mask;
@@ -129,9 +129,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         for entry in self.list(plan[plan_at::FIELDS], 3).chunks_exact(3) {
             let (slot, set, numbers) = (entry[0], entry[1], entry[2] != 0);
             if slot == u32::from(EVERYWHERE) {
-                for index in 0..self.event.len() {
-                    self.search(index as u32, slot, set, false);
-                }
+                self.search_everywhere(set);
             } else if let Some(index) = self.scratch.field_of(slot) {
                 self.search(index, slot, set, numbers);
             }
@@ -176,6 +174,19 @@ impl<'m, E: Fields> Run<'m, '_, E> {
                 set.search(store.text(span), &mut each);
             }
         }
+    }
+
+    /// Searches all fields at once: what a gram of two texts would be, the byte between them spoils.
+    fn search_everywhere(&mut self, set: u32) {
+        for index in 0..self.event.len() {
+            self.texts(index as u32, u32::from(EVERYWHERE));
+        }
+        let set = self.set(set);
+        let Scratch { store, candidates, .. } = &mut *self.scratch;
+        set.search_inside(store.all(), &mut |payloads| {
+            mark(candidates, payloads);
+            false
+        });
     }
 
     /// Decides an expression; returns the verdict and where the next one begins.

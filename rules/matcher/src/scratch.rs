@@ -11,6 +11,9 @@ use crate::witness::canonical;
 /// Memory for folded texts kept after an event: one huge line must not hold memory for ever.
 const ARENA_KEPT_BYTES_MAX: usize = 256 * 1024;
 
+/// Stands between texts; no UTF-8 holds it, so no literal does.
+const BETWEEN: u8 = 0xff;
+
 /// A stamp says of which event something is; what bears another stamp is not there.
 pub(crate) type Stamp = u32;
 
@@ -91,8 +94,14 @@ impl Store {
         &self.arena[start as usize..end as usize]
     }
 
+    /// Returns all texts in one, [`BETWEEN`] after each.
+    pub(crate) fn all(&self) -> &[u8] {
+        &self.arena
+    }
+
     fn end(&mut self, start: usize) {
         self.spans.push((start as u32, self.arena.len() as u32));
+        self.arena.push(BETWEEN);
     }
 
     /// Adds a text, folded, and its copies.
@@ -130,12 +139,12 @@ impl Store {
                 }
             }
             ValueRef::Bool(flag) => self.fold(if flag { "true" } else { "false" }),
-            // Writing to memory cannot fail.
             ValueRef::Int(number) => {
-                drop(write!(self.arena, "{number}"));
+                self.arena.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
                 self.end(start);
             }
             ValueRef::Float(number) => {
+                // Writing to memory cannot fail.
                 drop(write!(self.arena, "{number}"));
                 self.end(start);
             }

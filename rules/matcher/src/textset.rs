@@ -1,10 +1,11 @@
 //! Text sets: which of many literals stand in a text, at a cost that hardly grows with their number.
 //!
 //! Literals bound to the whole text, its start or its end are found by hashing that end of it.
-//! Literals that may stand anywhere are found by grams: four bytes of each, looked up at every fourth
-//! byte of the text (literals of 7 bytes and more are entered at four offsets, so that one of them
-//! meets every alignment; shorter ones at two offsets and every second byte, or at every byte). A
-//! bitmap that fits the first-level cache answers most look-ups; what passes is compared in full.
+//! Literals that may stand anywhere are found by grams, a few bytes of each: those of 7 bytes and more
+//! by grams of four, looked up at every fourth byte of the text (they are entered at four offsets, so
+//! that one of them meets every alignment); those of 4 to 6 bytes by grams of three at every second
+//! byte; the shortest by their first byte. A bitmap that fits the first-level cache answers most
+//! look-ups; what passes is compared in full.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,16 +13,17 @@ use crate::glob::Anchor;
 use crate::image::{Writer, word};
 use crate::rarity::Rarity;
 
-/// Lengths by which the ends of texts are hashed; a literal is entered under the longest that fits.
-const END_LENGTHS: [usize; 7] = [1, 2, 3, 4, 8, 16, 32];
-/// Bytes of a gram.
-const GRAM: usize = 4;
+/// Lengths by which the starts of texts are hashed; a literal is entered under the longest that fits.
+/// Starts are longer, since many paths start alike.
+const START_LENGTHS: [usize; 6] = [1, 2, 4, 8, 16, 32];
+/// The same for ends.
+const END_LENGTHS: [usize; 4] = [1, 2, 4, 8];
 /// Bits of a bitmap for each gram in it: one look-up in 16 passes by chance at most.
 const BITS_PER_GRAM: usize = 16;
 /// Bounds of a bitmap: 64 bytes to 32 KiB.
 const BITMAP_BITS_LOG2: std::ops::RangeInclusive<u32> = 9..=18;
 /// Words of a set's head.
-const HEAD: usize = 6;
+const HEAD: usize = 7;
 
 /// Literals in the making of a set.
 #[derive(Debug, Default)]
@@ -46,8 +48,7 @@ impl SetBuilder {
     pub(crate) fn write(self, writer: &mut Writer, rarity: &Rarity) -> u32 {
         let mut whole = Vec::new();
         let mut ends: [BTreeMap<usize, Vec<(u32, u32)>>; 2] = Default::default();
-        let mut grams: BTreeMap<usize, Vec<(u32, u32, u32)>> = BTreeMap::new();
-        let mut shorts = Vec::new();
+        let mut grams: BTreeMap<Kind, Vec<(u32, u32, u32)>> = BTreeMap::new();
         let mut whole_max = 0;
         for ((anchor, literal), payloads) in &self.literals {
             let text = writer.text(literal);
@@ -60,21 +61,24 @@ impl SetBuilder {
                 }
                 Anchor::Start | Anchor::End => {
                     let fits = |len: &&usize| **len <= literal.len();
-                    let len = *END_LENGTHS.iter().rev().find(fits).unwrap_or(&1);
-                    let (side, end) = match anchor {
-                        Anchor::Start => (0, literal.get(..len)),
-                        _ => (1, literal.get(literal.len().saturating_sub(len)..)),
+                    let (side, lengths) = match anchor {
+                        Anchor::Start => (0, START_LENGTHS.as_slice()),
+                        _ => (1, END_LENGTHS.as_slice()),
+                    };
+                    let len = *lengths.iter().rev().find(fits).unwrap_or(&1);
+                    let end = match anchor {
+                        Anchor::Start => literal.get(..len),
+                        _ => literal.get(literal.len().saturating_sub(len)..),
                     };
                     let entry = (hash(end.unwrap_or_default()), record);
                     ends[side].entry(len).or_default().push(entry);
                 }
-                Anchor::Inside if literal.len() < GRAM => shorts.push(record),
                 Anchor::Inside => {
-                    let stride = stride(literal.len());
-                    let offset = rarity.window(literal, stride);
-                    let list = grams.entry(stride).or_default();
-                    for at in offset..offset + stride {
-                        if let Some(gram) = gram(literal, at) {
+                    let kind = Kind::of(literal.len());
+                    let offset = rarity.window(literal, kind);
+                    let list = grams.entry(kind).or_default();
+                    for at in offset..offset + kind.stride() {
+                        if let Some(gram) = kind.gram(literal, at) {
                             list.push((gram, record, word(at)));
                         }
                     }
@@ -89,26 +93,62 @@ impl SetBuilder {
                 .collect();
             write_list(writer, tables.len() / 2, &tables)
         });
-        let scans: Vec<u32> = grams
-            .iter()
-            .flat_map(|(stride, entries)| {
-                let (bitmap, bits) = write_bitmap(writer, entries);
-                [word(*stride), bitmap, bits, write_gram_table(writer, entries)]
-            })
-            .collect();
-        let grams = write_list(writer, scans.len() / 4, &scans);
-        let shorts = write_list(writer, shorts.len(), &shorts);
-        let head: [u32; HEAD] = [whole_table, word(whole_max), starts, ends, grams, shorts];
+        let mut heads = [0; Kind::ALL.len()];
+        for (kind, entries) in &grams {
+            let (bitmap, bits) = write_bitmap(writer, entries);
+            let table = write_gram_table(writer, entries);
+            heads[*kind as usize] = writer.put(&[bitmap, bits, table]);
+        }
+        let [singles, threes, fours] = heads;
+        let head: [u32; HEAD] =
+            [whole_table, word(whole_max), starts, ends, singles, threes, fours];
         writer.put(&head)
     }
 }
 
-/// Every how many bytes of a text a literal of this length is looked for.
-pub(crate) fn stride(len: usize) -> usize {
-    match len {
-        7.. => 4,
-        5 | 6 => 2,
-        _ => 1,
+/// How literals of a length are found inside texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// By the first byte, at every byte.
+    Single,
+    /// By grams of three, at every second byte.
+    Three,
+    /// By grams of four, at every fourth byte.
+    Four,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Single, Self::Three, Self::Four];
+
+    pub(crate) fn of(len: usize) -> Self {
+        match len {
+            7.. => Self::Four,
+            4..=6 => Self::Three,
+            _ => Self::Single,
+        }
+    }
+
+    /// Every how many bytes of a text a gram is looked up.
+    pub(crate) fn stride(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Three => 2,
+            Self::Four => 4,
+        }
+    }
+
+    /// Bytes of a gram.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Three => 3,
+            Self::Four => 4,
+        }
+    }
+
+    fn gram(self, text: &[u8], at: usize) -> Option<u32> {
+        let bytes = text.get(at..at + self.bytes())?;
+        Some(bytes.iter().rev().fold(0, |gram, byte| gram << 8 | u32::from(*byte)))
     }
 }
 
@@ -174,10 +214,6 @@ fn write_bitmap(writer: &mut Writer, entries: &[(u32, u32, u32)]) -> (u32, u32) 
         map[(bit >> 5) as usize] |= 1 << (bit & 31);
     }
     (writer.put(&map), bits)
-}
-
-fn gram(text: &[u8], at: usize) -> Option<u32> {
-    text.get(at..)?.first_chunk::<GRAM>().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
 #[inline]
@@ -263,7 +299,7 @@ impl<'i> TextSet<'i> {
     /// more than once) until it returns true; says whether it did.
     #[inline]
     pub(crate) fn search(self, text: &[u8], each: &mut impl FnMut(&'i [u32]) -> bool) -> bool {
-        let &[whole, whole_max, starts, ends, grams, shorts] = self.slice(self.at, 6) else {
+        let &[whole, whole_max, starts, ends, ..] = self.slice(self.at, HEAD as u32) else {
             return false;
         };
         (whole != 0
@@ -271,8 +307,70 @@ impl<'i> TextSet<'i> {
             && self.look_up(whole, hash(text), text, Anchor::Whole, each))
             || (starts != 0 && self.search_ends(starts, text, Anchor::Start, each))
             || (ends != 0 && self.search_ends(ends, text, Anchor::End, each))
-            || (grams != 0 && self.search_grams(grams, text, each))
-            || (shorts != 0 && self.search_shorts(shorts, text, each))
+            || self.search_inside(text, each)
+    }
+
+    /// As [`Self::search`], but only for literals that may stand anywhere.
+    #[inline]
+    pub(crate) fn search_inside(
+        self,
+        text: &[u8],
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
+        let &[.., singles, threes, fours] = self.slice(self.at, HEAD as u32) else {
+            return false;
+        };
+        if fours | threes != 0 && self.search_grams(fours, threes, text, each) {
+            return true;
+        }
+        singles != 0 && {
+            let scan = self.scan(singles);
+            let mut bytes = text.iter().enumerate();
+            bytes.any(|(index, byte)| scan.probe(u32::from(*byte), text, index, each))
+        }
+    }
+
+    /// Both kinds of grams in one pass over the text, four bytes at a time.
+    #[inline]
+    fn search_grams(
+        self,
+        fours: u32,
+        threes: u32,
+        text: &[u8],
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
+        const THREE: u32 = 0x00ff_ffff;
+        let four = (fours != 0).then(|| self.scan(fours));
+        let three = (threes != 0).then(|| self.scan(threes));
+        let (chunks, rest) = text.as_chunks::<4>();
+        let probe = |scan: &Option<Scan<'i>>, gram, at, each: &mut _| match scan {
+            Some(scan) => scan.probe(gram, text, at, each),
+            None => false,
+        };
+        for (index, chunk) in chunks.iter().enumerate() {
+            let gram = u32::from_le_bytes(*chunk);
+            let at = index * 4;
+            if probe(&four, gram, at, each) || probe(&three, gram & THREE, at, each) {
+                return true;
+            }
+            if three.is_some()
+                && let Some(next) = text.get(at + 4)
+                && probe(&three, gram >> 16 | u32::from(*next) << 16, at + 2, each)
+            {
+                return true;
+            }
+        }
+        match *rest {
+            [a, b, c] => probe(&three, u32::from_le_bytes([a, b, c, 0]), text.len() - 3, each),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn scan(self, head: u32) -> Scan<'i> {
+        let (bitmap, bits) = (self.word(head), self.word(head + 1));
+        let table = self.word(head + 2);
+        Scan { set: self, bitmap: self.slice(bitmap, 1 << (bits - 5)), shift: 32 - bits, table }
     }
 
     fn find(self, table: u32, key: u32) -> Option<u32> {
@@ -330,37 +428,6 @@ impl<'i> TextSet<'i> {
         false
     }
 
-    fn search_grams(
-        self,
-        list: u32,
-        text: &[u8],
-        each: &mut impl FnMut(&'i [u32]) -> bool,
-    ) -> bool {
-        for scan in self.slice(list + 1, self.word(list) * 4).chunks_exact(4) {
-            let &[stride, bitmap, bits, table] = scan else { continue };
-            let bitmap = self.slice(bitmap, 1 << (bits - 5));
-            let mut probe = |index: usize, bytes: &[u8]| {
-                let &[a, b, c, d] = bytes else { return false };
-                let gram = u32::from_le_bytes([a, b, c, d]);
-                let bit = spread(gram) >> (32 - bits);
-                bitmap[(bit >> 5) as usize] & (1 << (bit & 31)) != 0
-                    && self.verify(table, gram, text, index * stride as usize, each)
-            };
-            let found = match stride {
-                4 => text.chunks_exact(4).enumerate().any(|(index, bytes)| probe(index, bytes)),
-                2 => {
-                    let mut grams = text.windows(4).step_by(2).enumerate();
-                    grams.any(|(index, bytes)| probe(index, bytes))
-                }
-                _ => text.windows(4).enumerate().any(|(index, bytes)| probe(index, bytes)),
-            };
-            if found {
-                return true;
-            }
-        }
-        false
-    }
-
     /// Compares the literals that have this gram with the text around it.
     #[cold]
     fn verify(
@@ -381,16 +448,28 @@ impl<'i> TextSet<'i> {
                 && each(self.payloads(pair[0]))
         })
     }
+}
 
-    fn search_shorts(
-        self,
-        list: u32,
+/// One pass over a text for the grams of one kind.
+struct Scan<'i> {
+    set: TextSet<'i>,
+    bitmap: &'i [u32],
+    shift: u32,
+    table: u32,
+}
+
+impl<'i> Scan<'i> {
+    #[inline]
+    fn probe(
+        &self,
+        gram: u32,
         text: &[u8],
+        position: usize,
         each: &mut impl FnMut(&'i [u32]) -> bool,
     ) -> bool {
-        self.slice(list + 1, self.word(list)).iter().any(|record| {
-            Anchor::Inside.holds(text, self.literal(*record)) && each(self.payloads(*record))
-        })
+        let bit = spread(gram) >> self.shift;
+        self.bitmap[(bit >> 5) as usize] & (1 << (bit & 31)) != 0
+            && self.set.verify(self.table, gram, text, position, each)
     }
 }
 
