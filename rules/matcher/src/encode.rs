@@ -61,7 +61,7 @@ pub(crate) mod check {
 }
 
 /// From this many texts on, one search for all of them beats one after the other.
-const TOGETHER_MIN: usize = 6;
+const TOGETHER_MIN: usize = 12;
 
 /// Writes expressions, leaves and what they refer to.
 #[derive(Default)]

@@ -4,9 +4,12 @@
 //! compiled set is reading a file. Texts lie in one pool at the end, each once.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::textset;
 
 /// First word of an image: `VLRM`.
-const MAGIC: u32 = u32::from_le_bytes(*b"VLRM");
+const MAGIC: u32 = u32::from_be_bytes(*b"VLRM");
 /// Version of the layout; an image of another version is compiled anew.
 const LAYOUT: u32 = 1;
 /// Largest image read: 256 MiB.
@@ -41,45 +44,49 @@ pub(crate) struct Text {
 
 /// A finished image.
 pub(crate) struct Image {
-    words: Vec<u32>,
+    /// Aligned to words; see [`Image::read`].
+    bytes: Vec<u8>,
     /// Where the pool of texts begins, in bytes.
     pool: usize,
 }
 
 impl Image {
     /// Returns the content; offsets count from its start.
+    #[inline]
     pub(crate) fn words(&self) -> &[u32] {
-        &self.words[PREAMBLE..]
+        bytemuck::cast_slice(&self.bytes[PREAMBLE * 4..self.pool])
     }
 
     /// Returns the pool of texts.
+    #[inline]
     pub(crate) fn pool(&self) -> &[u8] {
-        &bytemuck::cast_slice::<u32, u8>(&self.words)[self.pool..]
+        &self.bytes[self.pool..]
     }
 
     /// Returns the bytes of the image, to be stored and read back by [`Image::read`].
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     pub(crate) fn memory(&self) -> usize {
-        self.words.capacity() * size_of::<u32>()
+        self.bytes.capacity()
     }
 
-    /// Reads an image.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
+    /// Takes over an image. The allocator aligns large blocks far beyond a word, so nothing is copied;
+    /// should one not be aligned, it is moved to one that is.
+    pub(crate) fn read(mut bytes: Vec<u8>) -> Result<Self, ImageError> {
         if bytes.len() < PREAMBLE * 4 || bytes.len() > IMAGE_BYTES_MAX {
             return Err(ImageError::NotAnImage);
         }
-        if !bytes.len().is_multiple_of(4) {
-            return Err(ImageError::Damaged);
+        // Words are those of this machine; an image from one of the other kind has another magic.
+        if bytemuck::try_cast_slice::<u8, u32>(&bytes).is_err() {
+            if !bytes.len().is_multiple_of(4) {
+                return Err(ImageError::Damaged);
+            }
+            bytes = aligned(&bytes).ok_or(ImageError::Damaged)?;
         }
-        let mut words = vec![0_u32; bytes.len() / 4];
-        bytemuck::cast_slice_mut::<u32, u8>(&mut words).copy_from_slice(bytes);
-        if cfg!(target_endian = "big") {
-            words.iter_mut().for_each(|word| *word = word.swap_bytes());
-        }
-        let [magic, layout, sum, content, pooled, ..] = words[..] else {
+        let words: &[u32] = bytemuck::cast_slice(&bytes);
+        let &[magic, layout, sum, content, pooled, ..] = words else {
             return Err(ImageError::NotAnImage);
         };
         if magic != MAGIC {
@@ -90,30 +97,62 @@ impl Image {
         }
         let pool = (PREAMBLE + content as usize) * 4;
         if pool.saturating_add((pooled as usize).next_multiple_of(4)) != bytes.len()
-            || sum != checksum(&words)
+            || sum != checksum(&bytes)
         {
             return Err(ImageError::Damaged);
         }
-        Ok(Self { words, pool })
+        Ok(Self { bytes, pool })
     }
 }
 
-fn checksum(words: &[u32]) -> u32 {
-    crc32c::crc32c(bytemuck::cast_slice(&words[3..]))
+/// Copies bytes to where they can be read as words; `None` if the allocator never aligns them.
+fn aligned(bytes: &[u8]) -> Option<Vec<u8>> {
+    (0..16)
+        .map(|more| {
+            let mut copy = Vec::with_capacity(bytes.len() + more);
+            copy.extend_from_slice(bytes);
+            copy
+        })
+        .find(|copy| bytemuck::try_cast_slice::<u8, u32>(copy).is_ok())
+}
+
+fn checksum(bytes: &[u8]) -> u32 {
+    crc32c::crc32c(&bytes[3 * 4..])
 }
 
 /// An image in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Writer {
+    /// Preamble and content.
     words: Vec<u32>,
     pool: Vec<u8>,
-    known: HashMap<Box<[u8]>, Text>,
+    known: HashMap<Box<[u8]>, Text, BuildHasherDefault<Quick>>,
+}
+
+/// Hashes texts of rules, which their author has no reason to make collide.
+#[derive(Debug, Default)]
+struct Quick(u64);
+
+impl Hasher for Quick {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = textset::hash_from(self.0, bytes);
+    }
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self { words: vec![0; PREAMBLE], pool: Vec::new(), known: HashMap::default() }
+    }
 }
 
 impl Writer {
     /// Returns where the next word goes.
     pub(crate) fn here(&self) -> u32 {
-        word(self.words.len())
+        word(self.words.len() - PREAMBLE)
     }
 
     pub(crate) fn extend(&mut self, values: impl IntoIterator<Item = u32>) {
@@ -129,7 +168,7 @@ impl Writer {
 
     /// Changes a word put down before.
     pub(crate) fn set(&mut self, at: u32, value: u32) {
-        self.words[at as usize] = value;
+        self.words[PREAMBLE + at as usize] = value;
     }
 
     /// Puts a text into the pool, once however often it is asked for.
@@ -144,16 +183,22 @@ impl Writer {
     }
 
     pub(crate) fn finish(self) -> Image {
-        let Self { words: content, pool, .. } = self;
-        let pool_words = pool.len().div_ceil(4);
-        let mut words = Vec::with_capacity(PREAMBLE + content.len() + pool_words);
-        words.extend([MAGIC, LAYOUT, 0, word(content.len()), word(pool.len())]);
-        words.extend_from_slice(&content);
+        let Self { mut words, pool, .. } = self;
+        let head = [MAGIC, LAYOUT, 0, word(words.len() - PREAMBLE), word(pool.len())];
+        words[..PREAMBLE].copy_from_slice(&head);
         let at = words.len() * 4;
-        words.resize(words.len() + pool_words, 0);
-        bytemuck::cast_slice_mut::<u32, u8>(&mut words)[at..at + pool.len()].copy_from_slice(&pool);
-        words[2] = checksum(&words);
-        Image { words, pool: at }
+        let mut bytes = Vec::with_capacity(at + pool.len().next_multiple_of(4));
+        bytes.extend_from_slice(bytemuck::cast_slice(&words));
+        bytes.extend_from_slice(&pool);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        let sum = checksum(&bytes);
+        bytes[2 * 4..3 * 4].copy_from_slice(&sum.to_ne_bytes());
+        let bytes = if bytemuck::try_cast_slice::<u8, u32>(&bytes).is_ok() {
+            bytes
+        } else {
+            aligned(&bytes).unwrap_or(bytes)
+        };
+        Image { bytes, pool: at }
     }
 }
 
@@ -172,15 +217,15 @@ mod tests {
         let one = writer.text(b"one");
         assert_eq!(writer.text(b"one"), one);
         writer.put(&[7, 8, 9]);
-        let bytes = writer.finish().bytes();
-        let image = Image::read(&bytes).unwrap_or_else(|error| panic!("{error}"));
+        let bytes = writer.finish().bytes().to_vec();
+        let image = Image::read(bytes.clone()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(image.words()[..3], [7, 8, 9]);
         assert_eq!(image.pool()[one.at as usize..][..one.len as usize], *b"one");
         for index in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[index] ^= 1;
-            assert!(Image::read(&bad).is_err(), "byte {index}");
-            assert!(Image::read(&bytes[..index]).is_err(), "cut at {index}");
+            assert!(Image::read(bad).is_err(), "byte {index}");
+            assert!(Image::read(bytes[..index].to_vec()).is_err(), "cut at {index}");
         }
     }
 }

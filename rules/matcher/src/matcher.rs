@@ -103,7 +103,7 @@ impl Matcher {
     ///
     /// # Errors
     /// When the bytes are no image, of another version, or damaged: the rules must be compiled again.
-    pub fn from_image(bytes: &[u8]) -> Result<Self, ImageError> {
+    pub fn from_image(bytes: Vec<u8>) -> Result<Self, ImageError> {
         let image = Image::read(bytes)?;
         if image.words().len() < head::WORDS {
             return Err(ImageError::Damaged);
@@ -114,7 +114,7 @@ impl Matcher {
     /// Returns the compiled rules as bytes to be stored. The checksum in them guards against damage,
     /// not against forgery: keep them where only the program can write.
     #[must_use]
-    pub fn to_image(&self) -> Vec<u8> {
+    pub fn to_image(&self) -> &[u8] {
         self.image.bytes()
     }
 

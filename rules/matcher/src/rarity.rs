@@ -3,10 +3,8 @@
 //! Of the literals that a rule cannot do without, the index watches for those that ordinary events
 //! hold least often. A wrong guess costs time, never a hit.
 
-use std::collections::HashMap;
-
 use crate::glob::Anchor;
-use crate::textset::Kind;
+use crate::textset::{Kind, spread};
 
 /// Texts that ordinary events are full of, folded; what stands in one of them is common.
 const COMMON: &[&str] = &[
@@ -56,11 +54,26 @@ const BITS_MAX: f32 = 40.0;
 /// Bits lost because a literal may stand at any place of a value.
 const ANYWHERE_BITS: f32 = 6.0;
 
+/// Counters of grams. Two grams that share one only seem more common than they are.
+const COUNTERS_LOG2: u32 = 15;
+/// What a common text adds to a counter: more than the rules' own literals ever do.
+const COMMON_WEIGHT: u32 = 1 << 20;
+
 /// What is known of how often literals occur.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rarity {
     /// How often each gram stands in the common texts and in the rules' own literals.
-    grams: HashMap<[u8; 4], u32>,
+    grams: Vec<u32>,
+}
+
+impl Default for Rarity {
+    fn default() -> Self {
+        Self { grams: vec![0; 1 << COUNTERS_LOG2] }
+    }
+}
+
+fn counter(gram: [u8; 4]) -> usize {
+    (spread(u32::from_le_bytes(gram)) >> (32 - COUNTERS_LOG2)) as usize
 }
 
 impl Rarity {
@@ -68,15 +81,15 @@ impl Rarity {
     pub(crate) fn new() -> Self {
         let mut rarity = Self::default();
         for text in COMMON {
-            rarity.learn(text.as_bytes(), 8);
+            rarity.learn(text.as_bytes(), COMMON_WEIGHT);
         }
         rarity
     }
 
     /// Learns a literal of a rule: grams that many rules share cost a comparison for each.
     pub(crate) fn learn(&mut self, literal: &[u8], weight: u32) {
-        for gram in literal.windows(4).filter_map(<[u8]>::first_chunk::<4>) {
-            let seen = self.grams.entry(*gram).or_default();
+        for gram in literal.array_windows::<4>() {
+            let seen = &mut self.grams[counter(*gram)];
             *seen = seen.saturating_add(weight);
         }
     }
@@ -84,13 +97,17 @@ impl Rarity {
     /// Returns the offset in a literal of the grams that are rarest, for a kind of search.
     pub(crate) fn window(&self, literal: &[u8], kind: Kind) -> usize {
         let cost = |gram: &[u8]| {
-            let seen = gram.first_chunk::<4>().and_then(|gram| self.grams.get(gram));
+            let seen = gram.first_chunk::<4>().map_or(0, |gram| self.grams[counter(*gram)]);
             let plain = gram.iter().map(|byte| 8 - bits(*byte) as u32).sum::<u32>();
-            seen.copied().unwrap_or(0) * 32 + plain
+            u64::from(seen) * 32 + u64::from(plain)
         };
-        let costs: Vec<u32> = literal.windows(kind.bytes()).map(cost).collect();
-        let sums = costs.windows(kind.stride()).map(|window| window.iter().sum::<u32>());
-        sums.enumerate().min_by_key(|(_, sum)| *sum).map_or(0, |(offset, _)| offset)
+        let mut best = (u64::MAX, 0);
+        for offset in 0..=literal.len().saturating_sub(kind.bytes() + kind.stride() - 1) {
+            let grams = (offset..offset + kind.stride())
+                .filter_map(|at| literal.get(at..at + kind.bytes()));
+            best = best.min((grams.map(cost).sum(), offset));
+        }
+        best.1
     }
 
     /// Returns the chance that a value holds a literal at a place, as guessed from its characters.
@@ -103,15 +120,17 @@ impl Rarity {
                 surprise = surprise.min(4.0);
             }
         }
-        if is_common(literal) {
+        if self.is_common(literal) {
             surprise = surprise.min(COMMON_BITS + literal.len() as f32 / 16.0);
         }
-        0.5_f32.powf(surprise.clamp(0.5, BITS_MAX))
+        (-surprise.clamp(0.5, BITS_MAX)).exp2()
     }
-}
 
-fn is_common(literal: &[u8]) -> bool {
-    COMMON.iter().any(|text| memchr::memmem::find(text.as_bytes(), literal).is_some())
+    /// Says whether a literal stands in a common text, as far as its grams tell.
+    fn is_common(&self, literal: &[u8]) -> bool {
+        literal.len() >= 4
+            && literal.array_windows::<4>().all(|gram| self.grams[counter(*gram)] >= COMMON_WEIGHT)
+    }
 }
 
 /// Bits of surprise of a byte in an ordinary text.

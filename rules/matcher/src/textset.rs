@@ -189,9 +189,9 @@ fn write_gram_table(writer: &mut Writer, entries: &[(u32, u32, u32)]) -> u32 {
     write_slots(writer, &lists)
 }
 
-/// Open addressing, at most half full: a mask, then pairs of key and list; list 0 is a free slot.
+/// Open addressing, at most three quarters full: a mask, then pairs of key and list; list 0 is a free slot.
 pub(crate) fn write_slots(writer: &mut Writer, lists: &[(u32, u32)]) -> u32 {
-    let size = (lists.len() * 2).next_power_of_two().max(2);
+    let size = (lists.len() * 4 / 3 + 1).next_power_of_two();
     let mut slots = vec![[0_u32; 2]; size];
     for (key, list) in lists {
         let mut at = spread(*key) as usize & (size - 1);
@@ -226,7 +226,12 @@ pub(crate) fn spread(key: u32) -> u32 {
 /// of known keys has short runs, and what is looked up is compared in full.
 #[inline]
 pub(crate) fn hash(text: &[u8]) -> u32 {
-    let mut state = (text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (hash_from(0, text) >> 32) as u32
+}
+
+#[inline]
+pub(crate) fn hash_from(seed: u64, text: &[u8]) -> u64 {
+    let mut state = seed ^ (text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut rest = text;
     while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
         state = mix(state ^ u64::from_le_bytes(*chunk));
@@ -239,7 +244,7 @@ pub(crate) fn hash(text: &[u8]) -> u32 {
         }
         state = mix(state ^ u64::from_le_bytes(last));
     }
-    (state >> 32) as u32
+    state
 }
 
 /// Hashes a field name by its ends: enough to tell apart the few hundred names that rules ask for.
