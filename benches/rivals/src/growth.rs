@@ -20,15 +20,13 @@ pub(crate) fn run() -> Result<()> {
     // The same mixture of rules at every number: by a hash of their names, which follow no order.
     rules.sort_by_key(|rule| fnv(&rule.name));
     let lines = corpus::events("linmix.tsv")?;
+    let lines: Vec<&corpus::Line> = lines.iter().collect();
     let mut first = None;
     let mut last = (0.0, 0.0);
     for count in COUNTS {
         let some = &rules[..count.min(rules.len())];
         let (mut ours, mut peer) = (Ours::load(some)?, Rsigma::load(some)?);
-        let our_events: Vec<_> =
-            lines.iter().map(|line| ours.decode(line)).collect::<Result<_>>()?;
-        let peer_events: Vec<_> =
-            lines.iter().map(|line| peer.decode(line)).collect::<Result<_>>()?;
+        let (our_events, peer_events) = (ours.events(&lines)?, peer.events(&lines)?);
         let (mut our_rounds, mut peer_rounds) = (Rounds::default(), Rounds::default());
         for _ in 0..rounds_wanted() {
             our_rounds.push(turn(&mut ours, &our_events));

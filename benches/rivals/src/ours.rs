@@ -1,126 +1,80 @@
 //! Ours: `rules-matcher`.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use rules_event::{Event, Value};
-use rules_matcher::RuleSet;
-use rules_sigma::{Body, Document, Rule, Test, parse_file};
+use rules_event::Event;
+use rules_matcher::{Matcher, Naming, RuleSet, Selection, SourceOf};
+use rules_sigma::{Document, Rule, parse_file};
 
-use crate::corpus::{Line, RuleText, Source};
+use crate::corpus::{RuleText, Source};
 use crate::engine::Engine;
 
-/// Our rule set.
+/// Our matcher with its rules.
 pub(crate) struct Ours {
-    sets: HashMap<Source, usize>,
-    compiled: Vec<RuleSet>,
-    rules: Vec<Rule>,
+    matcher: Arc<Matcher>,
     out: Vec<usize>,
 }
 
 /// Returns the rules of texts; what is refused is left out.
 pub(crate) fn parse(texts: &[RuleText]) -> Vec<Rule> {
     let documents = texts.iter().flat_map(|text| parse_file(&text.name, &text.text).documents);
-    documents
-        .filter_map(|document| match document {
-            Document::Rule(rule) => Some(rule),
-            _ => None,
-        })
-        .collect()
+    let rules = documents.filter_map(|document| match document {
+        Document::Rule(rule) => Some(rule),
+        _ => None,
+    });
+    rules.collect()
 }
 
 impl Ours {
-    pub(crate) fn set(&self, source: &Source) -> &RuleSet {
-        &self.compiled[self.sets[source]]
+    /// Reads what [`Ours::image`] wrote.
+    pub(crate) fn from_image(bytes: &[u8]) -> Result<Self> {
+        Ok(Self { matcher: Arc::new(Matcher::from_image(bytes)?), out: Vec::new() })
     }
 
-    fn compile(&mut self, source: &Source) {
-        if self.sets.contains_key(source) {
-            return;
-        }
-        let admits = |wanted: &Option<String>, found: &str| {
-            wanted.as_deref().is_none_or(|wanted| wanted == found)
-        };
-        let mut rules = Vec::new();
-        for rule in &self.rules {
-            let l = &rule.logsource;
-            if admits(&l.product, &source.product)
-                && admits(&l.service, &source.service)
-                && admits(&l.category, &source.category)
-            {
-                let mut rule = rule.clone();
-                rule.logsource.product = Some("vonglau".into());
-                rule.logsource.category = None;
-                rule.logsource.service = Some("x".into());
-                for search in &mut rule.detection.searches {
-                    rename(&mut search.body);
-                }
-                rules.push(rule);
-            }
-        }
-        self.sets.insert(source.clone(), self.compiled.len());
-        self.compiled.push(RuleSet::compile(rules).0);
-    }
-}
-
-fn rename(body: &mut Body) {
-    match body {
-        Body::All(all) | Body::Any(all) => all.iter_mut().for_each(rename),
-        Body::Item(item) => {
-            if let Some(field) = &mut item.field {
-                *field = format!("s.{field}");
-            }
-            for test in &mut item.tests {
-                if let Test::Field { field, .. } = test {
-                    *field = format!("s.{field}");
-                }
-            }
-        }
+    /// Returns the compiled rules as bytes.
+    pub(crate) fn image(&self) -> Vec<u8> {
+        self.matcher.to_image()
     }
 }
 
 impl Engine for Ours {
-    type Event = (Event, usize);
+    type Source = Selection;
+    type Event = Event;
 
+    /// Loads rules for events under Sigma's own names, and keeps of them what matching needs.
     fn load(texts: &[RuleText]) -> Result<Self> {
-        let rules = parse(texts);
-        ensure!(!rules.is_empty(), "no rule was loaded");
-        let mut ours = Self { rules, sets: HashMap::new(), compiled: Vec::new(), out: Vec::new() };
-        for file in ["linmix.tsv", "synthpos.tsv"] {
-            for line in crate::corpus::events(file)? {
-                ours.compile(&line.source);
-            }
-        }
-        Ok(ours)
+        let (set, _) = RuleSet::compile_as(parse(texts), Naming::Sigma);
+        ensure!(!set.rules().is_empty(), "no rule was loaded");
+        Ok(Self { matcher: Arc::clone(set.matcher()), out: Vec::new() })
     }
 
     fn rules(&self) -> usize {
-        self.rules.len()
+        self.matcher.len()
     }
 
-    fn decode(&self, line: &Line) -> Result<Self::Event> {
-        let plain = agent_wire::parse_event(line.json.as_bytes()).map_err(anyhow::Error::msg)?;
-        let mut event = Event::default();
-        for (name, value) in plain.fields() {
-            event.set(format!("s.{name}"), value.clone());
-            if name == "message" {
-                event.set("message", value.clone());
-            }
-        }
-        event.set("event.dataset", Value::from("x"));
-        Ok((event, self.sets[&line.source]))
+    fn source(&self, source: &Source) -> Selection {
+        let part = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        self.matcher.select(&SourceOf {
+            product: part(&source.product),
+            service: part(&source.service),
+            category: part(&source.category),
+        })
     }
 
-    fn hits(&mut self, (event, set): &Self::Event) -> usize {
-        self.compiled[*set].hits(event, &mut self.out);
+    fn event(&self, json: &str) -> Result<Event> {
+        agent_wire::parse_event(json.as_bytes()).map_err(anyhow::Error::msg)
+    }
+
+    fn hits(&mut self, source: &Selection, event: &Event) -> usize {
+        self.matcher.hits_in(source, event, &mut self.out);
         self.out.len()
     }
 
-    fn hit_ids(&mut self, (event, set): &Self::Event) -> Vec<String> {
-        let set = &self.compiled[*set];
-        set.hits(event, &mut self.out);
-        let mut ids: Vec<String> =
-            self.out.iter().map(|index| set.rules()[*index].id.clone()).collect();
+    fn hit_ids(&mut self, source: &Selection, event: &Event) -> Vec<String> {
+        self.matcher.hits_in(source, event, &mut self.out);
+        let ids = self.out.iter().map(|index| self.matcher.id(*index).to_owned());
+        let mut ids: Vec<String> = ids.collect();
         ids.sort();
         ids
     }

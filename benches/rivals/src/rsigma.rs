@@ -1,10 +1,12 @@
 //! The peer: `rsigma-eval` 0.26 (MIT), used as its documentation says.
 
 use anyhow::{Result, ensure};
+use rsigma_eval::EvaluationResult;
 use rsigma_eval::event::JsonEvent;
 use rsigma_parser::{LogSource, parse_sigma_yaml};
+use serde_json::Value;
 
-use crate::corpus::{Line, RuleText, Source};
+use crate::corpus::{RuleText, Source};
 use crate::engine::Engine;
 
 /// The name figures give it.
@@ -30,10 +32,7 @@ impl Rsigma {
         self.engine.set_cross_rule_ac(automaton);
     }
 
-    fn evaluate(
-        &self,
-        (event, source): &(serde_json::Value, LogSource),
-    ) -> Vec<rsigma_eval::EvaluationResult> {
+    fn evaluate(&self, source: &LogSource, event: &Value) -> Vec<EvaluationResult> {
         let event = JsonEvent::borrow(event);
         if self.strict {
             self.engine.evaluate_with_logsource(&event, source)
@@ -44,7 +43,8 @@ impl Rsigma {
 }
 
 impl Engine for Rsigma {
-    type Event = (serde_json::Value, LogSource);
+    type Source = LogSource;
+    type Event = Value;
 
     fn load(texts: &[RuleText]) -> Result<Self> {
         let mut rules = Vec::with_capacity(texts.len());
@@ -63,31 +63,28 @@ impl Engine for Rsigma {
         self.engine.rule_count()
     }
 
-    fn decode(&self, line: &Line) -> Result<Self::Event> {
-        Ok((serde_json::from_str(&line.json)?, logsource(&line.source)))
+    fn source(&self, source: &Source) -> LogSource {
+        let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        LogSource {
+            product: part(&source.product),
+            service: part(&source.service),
+            category: part(&source.category),
+            ..LogSource::default()
+        }
     }
 
-    fn hits(&mut self, event: &Self::Event) -> usize {
-        self.evaluate(event).len()
+    fn event(&self, json: &str) -> Result<Value> {
+        Ok(serde_json::from_str(json)?)
     }
 
-    fn hit_ids(&mut self, event: &Self::Event) -> Vec<String> {
-        let hits = self.evaluate(event);
-        let id = |hit: &rsigma_eval::EvaluationResult| {
-            hit.header.rule_id.as_deref().unwrap_or_default().to_owned()
-        };
-        let mut ids: Vec<String> = hits.iter().map(id).collect();
+    fn hits(&mut self, source: &LogSource, event: &Value) -> usize {
+        self.evaluate(source, event).len()
+    }
+
+    fn hit_ids(&mut self, source: &LogSource, event: &Value) -> Vec<String> {
+        let id = |hit: EvaluationResult| hit.header.rule_id.unwrap_or_default().to_string();
+        let mut ids: Vec<String> = self.evaluate(source, event).into_iter().map(id).collect();
         ids.sort();
         ids
-    }
-}
-
-fn logsource(source: &Source) -> LogSource {
-    let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    LogSource {
-        product: part(&source.product),
-        service: part(&source.service),
-        category: part(&source.category),
-        ..LogSource::default()
     }
 }

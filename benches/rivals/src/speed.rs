@@ -53,7 +53,7 @@ fn measure(set: &str, texts: &[RuleText], lines: &[&Line]) -> Result<()> {
     {
         peer.strictly(strict);
         peer.filters(filters, filters);
-        let events = decode(&peer, lines)?;
+        let events = peer.events(lines)?;
         let mut rounds = Rounds::default();
         for _ in 0..rounds_wanted() {
             rounds.push(turn(&mut peer, &events));
@@ -69,14 +69,10 @@ pub(crate) fn rounds_wanted() -> usize {
     text.and_then(|text| text.parse().ok()).filter(|rounds| *rounds > 0).unwrap_or(ROUNDS)
 }
 
-fn decode<E: Engine>(engine: &E, lines: &[&Line]) -> Result<Vec<E::Event>> {
-    ensure!(!lines.is_empty(), "no events of this type");
-    lines.iter().map(|line| engine.decode(line)).collect()
-}
-
 /// Measures both engines on decoded events, in turn.
 fn pair(what: &str, ours: &mut Ours, peer: &mut Rsigma, lines: &[&Line]) -> Result<()> {
-    let (our_events, peer_events) = (decode(ours, lines)?, decode(peer, lines)?);
+    ensure!(!lines.is_empty(), "no events of this type");
+    let (our_events, peer_events) = (ours.events(lines)?, peer.events(lines)?);
     let (mut our_rounds, mut peer_rounds) = (Rounds::default(), Rounds::default());
     for _ in 0..rounds_wanted() {
         our_rounds.push(turn(ours, &our_events));
@@ -88,10 +84,11 @@ fn pair(what: &str, ours: &mut Ours, peer: &mut Rsigma, lines: &[&Line]) -> Resu
 
 /// Measures both engines from text to verdict, in turn.
 fn text(what: &str, ours: &mut Ours, peer: &mut Rsigma, lines: &[&Line]) -> Result<()> {
+    let (our_sources, peer_sources) = (ours.sources(lines), peer.sources(lines));
     let (mut our_rounds, mut peer_rounds) = (Rounds::default(), Rounds::default());
     for _ in 0..rounds_wanted() {
-        our_rounds.push(text_turn(ours, lines)?);
-        peer_rounds.push(text_turn(peer, lines)?);
+        our_rounds.push(text_turn(ours, &our_sources, lines)?);
+        peer_rounds.push(text_turn(peer, &peer_sources, lines)?);
     }
     print(what, &our_rounds, &peer_rounds);
     Ok(())
@@ -105,14 +102,18 @@ fn print(what: &str, ours: &Rounds, peer: &Rounds) {
 
 /// Lets an engine work for one round: over all the events, as often as the time allows. Returns
 /// nanoseconds an event.
-pub(crate) fn turn<E: Engine>(engine: &mut E, events: &[E::Event]) -> f64 {
-    let pass = || Ok(events.iter().map(|event| engine.hits(event)).sum());
+pub(crate) fn turn<E: Engine>(engine: &mut E, events: &[(E::Source, E::Event)]) -> f64 {
+    let pass = || Ok(events.iter().map(|(source, event)| engine.hits(source, event)).sum());
     spend(events.len(), pass).unwrap_or_default()
 }
 
-fn text_turn<E: Engine>(engine: &mut E, lines: &[&Line]) -> Result<f64> {
+fn text_turn<E: Engine>(engine: &mut E, sources: &[E::Source], lines: &[&Line]) -> Result<f64> {
     spend(lines.len(), || {
-        lines.iter().try_fold(0, |hits, line| Ok(hits + engine.hits_in_text(line)?))
+        let mut hits = 0;
+        for (source, line) in sources.iter().zip(lines) {
+            hits += engine.hits_in_text(source, &line.json)?;
+        }
+        Ok(hits)
     })
 }
 
