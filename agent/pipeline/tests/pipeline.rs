@@ -49,7 +49,7 @@ fn rules(level: &str) -> Arc<RuleSet> {
     let parsed = rules_sigma::parse_file("failed.yml", &text);
     let rules = parsed.documents.into_iter().filter_map(|document| match document {
         rules_sigma::Document::Rule(rule) => Some(rule),
-        rules_sigma::Document::Correlation(_) => None,
+        rules_sigma::Document::Correlation(_) | rules_sigma::Document::Filter(_) => None,
     });
     let (set, diagnostics) = RuleSet::compile(rules.collect());
     assert_eq!(set.rules().len(), 1, "{diagnostics:?}");

@@ -35,6 +35,7 @@ fn rule_texts(config: &Config) -> anyhow::Result<HashMap<String, String>> {
             let id = match document {
                 Document::Rule(rule) => rule.id,
                 Document::Correlation(correlation) => correlation.id,
+                Document::Filter(_) => continue,
             };
             texts.insert(id, text.to_owned());
         }

@@ -55,7 +55,7 @@ impl Glob {
             true => text.to_owned(),
             false => text.chars().map(fold).collect(),
         };
-        match pattern.parts.as_slice() {
+        match pattern.parts().as_slice() {
             [] => Self::Literal(Anchor::Whole, String::new()),
             [Part::Many] => Self::Anything,
             [Part::Literal(text)] => Self::Literal(Anchor::Whole, written(text)),

@@ -191,7 +191,7 @@ pub(crate) fn pattern_matches(pattern: &Pattern, text: &str, cased: bool) -> boo
     // reach[i]: the parts so far can end after i characters.
     let mut reach = vec![false; text.len() + 1];
     reach[0] = true;
-    for part in &pattern.parts {
+    for part in &pattern.parts() {
         match part {
             Part::Many => {
                 for index in 1..reach.len() {

@@ -176,14 +176,15 @@ fn unmapped(rule: &Rule) -> Diagnostic {
 }
 
 fn identity(rules: &[Rule]) -> String {
-    let mut parts: Vec<_> = rules.iter().map(|rule| (&rule.id, &rule.source)).collect();
+    let mut parts: Vec<_> =
+        rules.iter().map(|rule| (&rule.id, &rule.source, &rule.detection.tuning)).collect();
     parts.sort();
     let mut hash = Sha256::new();
-    for (id, source) in parts {
-        hash.update((id.len() as u64).to_be_bytes());
-        hash.update(id.as_bytes());
-        hash.update((source.len() as u64).to_be_bytes());
-        hash.update(source.as_bytes());
+    for (id, source, tuning) in parts {
+        for text in [id, &**source].into_iter().chain(tuning.iter().map(|text| &**text)) {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        }
     }
     hex::encode(&hash.finalize()[..8])
 }

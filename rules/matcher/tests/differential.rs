@@ -138,7 +138,7 @@ proptest! {
         let rules: Vec<_> = rules
             .filter_map(|document| match document {
                 Document::Rule(rule) => Some(rule),
-                Document::Correlation(_) => None,
+                Document::Correlation(_) | Document::Filter(_) => None,
             })
             .collect();
         let (set, _) = RuleSet::compile(rules);

@@ -15,7 +15,7 @@ fn compile(logsource: &str, detection: &str) -> RuleSet {
     assert_eq!(parsed.documents.len(), 1, "{shown}");
     let rules = parsed.documents.into_iter().map(|document| match document {
         Document::Rule(rule) => rule,
-        Document::Correlation(_) => unreachable!("the text holds a rule"),
+        Document::Correlation(_) | Document::Filter(_) => unreachable!("the text holds a rule"),
     });
     let (set, _) = RuleSet::compile(rules.collect());
     set
@@ -238,7 +238,7 @@ fn a_logsource_without_events_is_diagnosed_and_harmless() {
     let documents = parse_file("t.yml", text).documents;
     let rules = documents.into_iter().filter_map(|document| match document {
         Document::Rule(rule) => Some(rule),
-        Document::Correlation(_) => None,
+        Document::Correlation(_) | Document::Filter(_) => None,
     });
     let (set, diagnostics) = RuleSet::compile(rules.collect());
     assert_eq!(diagnostics.iter().map(|it| it.code).collect::<Vec<_>>(), ["R061"]);

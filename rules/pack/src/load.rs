@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use rules_sigma::{Correlation, Diagnostic, Document, Rule, Severity, Span, codes, parse_file};
+use rules_sigma::{
+    Correlation, Diagnostic, Document, Placeholders, Rule, Severity, Span, apply_filters, codes,
+    parse_file_with,
+};
 use sha2::{Digest, Sha256};
 
 use crate::rule_files;
+use crate::walk::is_list;
 
 /// The largest rule file read, the bound of the rule language: 1 MiB.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -49,10 +53,21 @@ pub struct Loaded {
 /// The texts of rule files, read and not yet understood.
 #[derive(Debug, Clone, Default)]
 pub struct Texts {
-    /// File names and texts, the shipped ones first.
+    /// File names and texts: lists for placeholders, then the shipped rules, then the others.
     pub files: Vec<(String, String)>,
     /// Files and folders that cannot be read.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Texts {
+    fn read(&mut self, paths: Vec<PathBuf>) {
+        for path in paths {
+            match read(&path) {
+                Ok(text) => self.files.push((path.display().to_string(), text)),
+                Err(reason) => self.diagnostics.push(unreadable(&path, reason)),
+            }
+        }
+    }
 }
 
 /// Loads the shipped rules (if `builtin`) and those of folders and files.
@@ -76,30 +91,35 @@ pub fn load(builtin: bool, dirs: &[PathBuf]) -> Result<Loaded, Error> {
 /// When a path of `dirs` cannot be read. A file inside that cannot be read is only diagnosed.
 pub fn read_texts(builtin: bool, dirs: &[PathBuf]) -> Result<Texts, Error> {
     let mut texts = Texts::default();
-    if builtin {
-        texts
-            .files
-            .extend(crate::shipped().iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())));
-    }
     let found = rule_files(dirs)?;
     let skipped = found.skipped.into_iter().map(|(path, reason)| unreadable(&path, reason));
     texts.diagnostics.extend(skipped);
-    for path in found.files {
-        match read(&path) {
-            Ok(text) => texts.files.push((path.display().to_string(), text)),
-            Err(reason) => texts.diagnostics.push(unreadable(&path, reason)),
-        }
+    texts.read(found.lists);
+    if builtin {
+        let shipped = crate::shipped().iter();
+        texts.files.extend(shipped.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
     }
+    texts.read(found.files);
     Ok(texts)
 }
 
-/// Loads rules from file names and texts.
+/// Loads rules from file names and texts, and folds the filters among them into the rules.
+///
+/// Files called `placeholders.yml` or `placeholders.toml` are lists, for the files after them.
 #[must_use]
 pub fn load_texts<'t>(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Loaded {
     let mut loaded = Loaded::default();
     let mut taken = HashMap::new();
+    let mut placeholders = Placeholders::default();
+    let mut filters = Vec::new();
     for (name, text) in files {
-        let parsed = parse_file(name, text);
+        if is_list(name) {
+            let (lists, diagnostics) = Placeholders::parse(name, text);
+            placeholders.extend(lists);
+            loaded.diagnostics.extend(diagnostics);
+            continue;
+        }
+        let parsed = parse_file_with(name, text, &placeholders);
         loaded.diagnostics.extend(parsed.diagnostics);
         for document in parsed.documents {
             match check_names(&document, &mut taken) {
@@ -107,10 +127,12 @@ pub fn load_texts<'t>(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Lo
                 None => match document {
                     Document::Rule(rule) => loaded.rules.push(rule),
                     Document::Correlation(correlation) => loaded.correlations.push(correlation),
+                    Document::Filter(filter) => filters.push(filter),
                 },
             }
         }
     }
+    loaded.diagnostics.extend(apply_filters(&mut loaded.rules, &filters));
     check_references(&mut loaded, &taken);
     loaded.identity = identity(&loaded);
     loaded
@@ -124,6 +146,7 @@ fn check_names(
     let (id, name, file, line, source) = match document {
         Document::Rule(rule) => (&rule.id, &rule.name, &rule.file, rule.line, &rule.source),
         Document::Correlation(it) => (&it.id, &it.name, &it.file, it.line, &it.source),
+        Document::Filter(it) => (&it.id, &None, &it.file, it.line, &it.source),
     };
     let keys = [("id", Some(id)), ("name", name.as_ref().filter(|name| *name != id))];
     for (key, value) in keys {
@@ -188,16 +211,16 @@ fn place_of(text: &str, line: usize, word: &str) -> Span {
 }
 
 fn identity(loaded: &Loaded) -> String {
-    let rules = loaded.rules.iter().map(|rule| (&rule.id, &rule.source));
-    let correlations = loaded.correlations.iter().map(|it| (&it.id, &it.source));
+    let rules = loaded.rules.iter().map(|it| (&it.id, &it.source, it.detection.tuning.as_slice()));
+    let correlations = loaded.correlations.iter().map(|it| (&it.id, &it.source, [].as_slice()));
     let mut parts: Vec<_> = rules.chain(correlations).collect();
     parts.sort();
     let mut hash = Sha256::new();
-    for (id, source) in parts {
-        hash.update((id.len() as u64).to_be_bytes());
-        hash.update(id.as_bytes());
-        hash.update((source.len() as u64).to_be_bytes());
-        hash.update(source.as_bytes());
+    for (id, source, tuning) in parts {
+        for text in [id, &**source].into_iter().chain(tuning.iter().map(|text| &**text)) {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        }
     }
     hex::encode(&hash.finalize()[..8])
 }

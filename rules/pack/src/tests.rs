@@ -94,3 +94,34 @@ fn correlations_need_their_rules() {
     assert_eq!(codes(&loaded), ["R053", "R053"]);
     assert_eq!(loaded.diagnostics[0].source_line, "  rules: [a, gone]");
 }
+
+#[test]
+fn lists_and_filters_beside_rules_are_used_and_change_the_identity() {
+    let with = |extra: &[(&str, &str)]| {
+        let using = rule("1", "a").replace("user.name: root", "user.name|expand: '%admins%'");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.yml"), using).unwrap();
+        for (name, text) in extra {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let whole = load(false, &[folder.path().to_owned()]).unwrap();
+        // The lists beside a file that is named alone count too.
+        let alone = load(false, &[folder.path().join("a.yml")]).unwrap();
+        assert_eq!(whole.rules.len(), alone.rules.len());
+        whole
+    };
+    assert_eq!(codes(&with(&[])), ["R030"]);
+    let lists = ("placeholders.toml", "admins = ['root', 'adm_*']\n");
+    let first = with(&[lists]);
+    assert_eq!(codes(&first), [""; 0]);
+    assert_eq!(first.rules.len(), 1);
+    let other = with(&[("placeholders.yml", "admins: [root]\n")]);
+    let filter = "title: F\nlogsource: {product: linux}\nfilter:\n  rules: [a, b]\n  \
+                  ours: {host.name: h}\n  condition: not ours\n";
+    let tuned = with(&[lists, ("z.yml", filter)]);
+    assert_eq!(codes(&tuned), ["R032"]);
+    assert_eq!(tuned.rules.first().unwrap().filters, ["z"]);
+    let identities = [&first.identity, &other.identity, &tuned.identity];
+    let distinct: std::collections::HashSet<_> = identities.into_iter().collect();
+    assert_eq!(distinct.len(), 3);
+}

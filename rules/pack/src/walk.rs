@@ -15,6 +15,9 @@ const FILES_MAX: usize = 50_000;
 pub struct Found {
     /// The rule files, sorted, each once.
     pub files: Vec<PathBuf>,
+    /// The files of lists for placeholders (`placeholders.yml` or `.toml`), sorted, each once: those in
+    /// the folders, and those beside files that were named.
+    pub lists: Vec<PathBuf>,
     /// Folders inside that were left out, with the reason.
     pub skipped: Vec<(PathBuf, String)>,
 }
@@ -34,11 +37,15 @@ pub fn rule_files(paths: &[PathBuf]) -> Result<Found, Error> {
             walked.extend(path.canonicalize());
             folder(entries, 1, &mut walked, &mut found)?;
         } else {
+            let beside = LISTS.iter().map(|name| path.with_file_name(name));
+            found.lists.extend(beside.filter(|path| path.is_file()));
             found.files.push(path.clone());
         }
     }
-    found.files.sort();
-    found.files.dedup();
+    for files in [&mut found.files, &mut found.lists] {
+        files.sort();
+        files.dedup();
+    }
     Ok(found)
 }
 
@@ -68,6 +75,8 @@ fn folder(
                 Ok(entries) => folder(entries, depth + 1, walked, found)?,
                 Err(error) => found.skipped.push((path, error.to_string())),
             }
+        } else if is_list(&name) {
+            found.lists.push(path);
         } else if is_rule(&path) {
             found.files.push(path);
             if found.files.len() > FILES_MAX {
@@ -76,6 +85,14 @@ fn folder(
         }
     }
     Ok(())
+}
+
+/// Names of files that hold lists for placeholders.
+const LISTS: [&str; 3] = ["placeholders.yml", "placeholders.yaml", "placeholders.toml"];
+
+/// Says whether a file of this name, with or without folders before it, holds lists for placeholders.
+pub(crate) fn is_list(name: &str) -> bool {
+    LISTS.contains(&name.rsplit(['/', '\\']).next().unwrap_or_default())
 }
 
 fn is_rule(path: &Path) -> bool {

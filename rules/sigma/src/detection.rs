@@ -1,6 +1,10 @@
 //! Detections: named searches and the condition that joins them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::modifiers::Modifiers;
+use crate::placeholders::Placeholders;
 use crate::report::Reporter;
 use crate::yaml::{Key, Kind, Node};
 use crate::{Condition, Span, Test, codes, condition};
@@ -14,6 +18,9 @@ pub struct Detection {
     pub searches: Vec<Search>,
     /// The expression over them; several conditions in a list are joined by `or`.
     pub condition: Condition,
+    /// Texts outside the rule's file that decide what it detects: those of filters folded in, and
+    /// the lists of its placeholders. Identities are computed from them too.
+    pub tuning: Vec<Arc<str>>,
 }
 
 /// One named search.
@@ -57,62 +64,74 @@ pub struct Item {
 
 /// Values in one detection, after expansion; SigmaHQ's largest rule has under 2,000.
 const TESTS_MAX: usize = 20_000;
+/// Searches in one detection.
+const SEARCHES_MAX: usize = 500;
 
-/// Reads the `detection` section. `None` when something was reported that makes it unusable.
-pub(crate) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<Detection> {
+/// Reads the `detection` section (or that of a filter, whose `rules` is no search). `None` when
+/// something was reported that makes it unusable.
+pub(crate) fn read(
+    node: &Node,
+    filter: bool,
+    lists: &Placeholders,
+    report: &mut Reporter<'_>,
+) -> Option<Detection> {
+    let what = if filter { "filter" } else { "detection" };
     let Kind::Map(entries) = &node.kind else {
-        let message = format!("'detection' must be a map of searches, not {}", node.kind_name());
+        let message = format!("'{what}' must be a map of searches, not {}", node.kind_name());
         report.error(codes::WRONG_TYPE, node.span, message);
         return None;
     };
     let errors = report.errors();
-    let mut reader = Reader { report, tests: 0 };
-    let mut searches = Vec::new();
+    let mut reader = Reader { report, lists, tests: 0, used: BTreeMap::new(), span: node.span };
+    let mut searches = Vec::with_capacity(entries.len().saturating_sub(1));
     let mut condition = None;
     for (key, value) in entries {
         match key.text.as_str() {
             "condition" => condition = Some(value),
+            "rules" if filter => {}
             "timeframe" => reader.report.error_help(
                 codes::CONDITION_UNSUPPORTED,
                 key.span,
                 "'timeframe' belongs to the old aggregations, which are not supported",
                 "write a correlation document with a timespan",
             ),
+            // Keeps the name known where the search is wrong, so that the condition does not
+            // complain as well.
             _ => {
-                if let Some(body) = reader.search(&key.text, value) {
-                    searches.push(Search { name: key.text.clone(), body, span: key.span });
-                } else {
-                    // Keeps the name known, so that the condition does not complain as well.
-                    let body = Body::Any(Vec::new());
-                    searches.push(Search { name: key.text.clone(), body, span: key.span });
-                }
+                let body = reader.search(&key.text, value).unwrap_or(Body::Any(Vec::new()));
+                searches.push(Search { name: key.text.clone(), body, span: key.span });
             }
         }
     }
-    if reader.tests > TESTS_MAX {
-        let message =
-            format!("the detection has {} values; the bound is {TESTS_MAX}", reader.tests);
+    let tuning = reader.used.into_values().collect();
+    if searches.len() > SEARCHES_MAX {
+        let message = format!("the {what} has more than {SEARCHES_MAX} searches");
         report.error(codes::DETECTION_BOUNDS, node.span, message);
+        return None;
     }
     if searches.is_empty() {
-        let message = "the detection has no search";
+        let message = format!("the {what} has no search");
         let help = "add a map such as 'selection' beside 'condition'";
         report.error_help(codes::EMPTY_DETECTION, node.span, message, help);
         return None;
     }
     let Some(condition) = condition else {
         let span = entries.first().map_or(node.span, |(key, _)| key.span);
-        let message = "the detection has no condition";
+        let message = format!("the {what} has no condition");
         report.error_help(codes::MISSING_KEY, span, message, "add 'condition: selection'");
         return None;
     };
     let condition = condition::read(condition, &searches, report)?;
-    (report.errors() == errors).then_some(Detection { searches, condition })
+    (report.errors() == errors).then_some(Detection { searches, condition, tuning })
 }
 
 struct Reader<'r, 'a> {
     report: &'r mut Reporter<'a>,
+    lists: &'r Placeholders,
     tests: usize,
+    /// Placeholders used, with what their lists say.
+    used: BTreeMap<String, Arc<str>>,
+    span: Span,
 }
 
 impl Reader<'_, '_> {
@@ -120,7 +139,7 @@ impl Reader<'_, '_> {
         match &node.kind {
             Kind::Map(entries) => self.map(name, entries, node.span),
             Kind::List(nodes) => self.list(name, nodes, node.span),
-            Kind::Scalar(_) => self.keywords(name, std::slice::from_ref(node), node.span),
+            Kind::Scalar(_) => self.keywords(name, &[node], node.span),
         }
     }
 
@@ -129,9 +148,13 @@ impl Reader<'_, '_> {
         if entries.is_empty() {
             return self.empty(span, &format!("the map of search '{name}' is empty"));
         }
-        let items: Vec<Option<Body>> =
-            entries.iter().map(|(key, value)| self.item(key, value)).collect();
-        let mut items = items.into_iter().collect::<Option<Vec<_>>>()?;
+        let mut items = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            items.extend(self.item(key, value));
+        }
+        if items.len() < entries.len() {
+            return None;
+        }
         if items.len() == 1 { items.pop() } else { Some(Body::All(items)) }
     }
 
@@ -141,11 +164,15 @@ impl Reader<'_, '_> {
             return self.empty(span, &format!("the list of search '{name}' is empty"));
         }
         let mut bodies = Vec::new();
+        let mut words = Vec::new();
         let mut sound = true;
         for node in nodes {
             let body = match &node.kind {
                 Kind::Map(entries) => self.map(name, entries, node.span),
-                Kind::Scalar(_) => continue,
+                Kind::Scalar(_) => {
+                    words.push(node);
+                    continue;
+                }
                 Kind::List(_) => {
                     let message = "a list inside the list of a search has no meaning";
                     self.report.error(codes::WRONG_TYPE, node.span, message);
@@ -155,8 +182,6 @@ impl Reader<'_, '_> {
             sound &= body.is_some();
             bodies.extend(body);
         }
-        let words: Vec<Node> =
-            nodes.iter().filter(|node| matches!(node.kind, Kind::Scalar(_))).cloned().collect();
         if !words.is_empty() {
             let body = self.keywords(name, &words, span);
             sound &= body.is_some();
@@ -168,8 +193,8 @@ impl Reader<'_, '_> {
         if bodies.len() == 1 { bodies.pop() } else { Some(Body::Any(bodies)) }
     }
 
-    fn keywords(&mut self, name: &str, nodes: &[Node], span: Span) -> Option<Body> {
-        let tests = self.tests(&Modifiers::default(), nodes, true)?;
+    fn keywords(&mut self, name: &str, nodes: &[&Node], span: Span) -> Option<Body> {
+        let tests = self.tests(&Modifiers::default(), nodes.iter().copied(), nodes.len(), true)?;
         let key = name.to_owned();
         let item = Item { field: None, tests, all: false, negated: false, key, span };
         Some(Body::Item(item))
@@ -191,9 +216,10 @@ impl Reader<'_, '_> {
         if values.is_empty() {
             return self.empty(key.span, &format!("'{}' has an empty list of values", key.text));
         }
-        let tests = self.tests(&modifiers, values, field.is_none())?;
+        modifiers.check_all(key, values.len(), self.report);
+        let tests = self.tests(&modifiers, values.iter(), values.len(), field.is_none())?;
         Some(Body::Item(Item {
-            field,
+            field: field.map(str::to_owned),
             tests,
             all: modifiers.all,
             negated: modifiers.negated,
@@ -202,35 +228,49 @@ impl Reader<'_, '_> {
         }))
     }
 
-    fn tests(&mut self, modifiers: &Modifiers, nodes: &[Node], keyword: bool) -> Option<Vec<Test>> {
-        let tests: Vec<Option<Test>> =
-            nodes.iter().map(|node| modifiers.test(node, keyword, self.report)).collect();
-        let tests = tests.into_iter().collect::<Option<Vec<_>>>()?;
-        // Alternatives need to stay together only where each value is demanded.
-        let tests = if modifiers.all { tests } else { flatten(tests) };
-        self.tests += tests
-            .iter()
-            .map(|test| match test {
-                Test::AnyOf(tests) => tests.len(),
-                _ => 1,
-            })
-            .sum::<usize>();
-        Some(tests)
+    fn tests<'n>(
+        &mut self,
+        modifiers: &Modifiers,
+        nodes: impl Iterator<Item = &'n Node>,
+        count: usize,
+        keyword: bool,
+    ) -> Option<Vec<Test>> {
+        let mut tests = Vec::with_capacity(count);
+        let mut sound = true;
+        for node in nodes {
+            // Checked while they are made: one value may become thousands.
+            if self.tests > TESTS_MAX {
+                return None;
+            }
+            if modifiers.expand
+                && let Kind::Scalar(scalar) = &node.kind
+            {
+                self.lists.note_used(&scalar.text, &mut self.used);
+            }
+            match modifiers.test(node, keyword, self.lists, self.report) {
+                // Alternatives need to stay together only where each value is demanded.
+                Some(Test::AnyOf(several)) if !modifiers.all => {
+                    self.tests += several.len();
+                    tests.extend(several);
+                }
+                Some(test) => {
+                    self.tests += if let Test::AnyOf(several) = &test { several.len() } else { 1 };
+                    tests.push(test);
+                }
+                None => sound = false,
+            }
+            if self.tests > TESTS_MAX {
+                let message = format!("the searches have more than {TESTS_MAX} values");
+                let help = "windash, base64offset and placeholders make several values of one";
+                self.report.error_help(codes::DETECTION_BOUNDS, self.span, message, help);
+            }
+        }
+        tests.shrink_to_fit();
+        sound.then_some(tests)
     }
 
     fn empty(&mut self, span: Span, message: &str) -> Option<Body> {
         self.report.error(codes::EMPTY_DETECTION, span, message);
         None
     }
-}
-
-fn flatten(tests: Vec<Test>) -> Vec<Test> {
-    let mut flat = Vec::with_capacity(tests.len());
-    for test in tests {
-        match test {
-            Test::AnyOf(tests) => flat.extend(tests),
-            test => flat.push(test),
-        }
-    }
-    flat
 }

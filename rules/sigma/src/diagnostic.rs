@@ -38,6 +38,17 @@ pub struct Span {
     pub len: usize,
 }
 
+impl Span {
+    /// Returns the place cut at the end of its line, at least one character long.
+    pub(crate) fn within(self, line: &str) -> Self {
+        let rest = line.trim_end().chars().count().saturating_sub(self.column.saturating_sub(1));
+        Self { len: self.len.min(rest).max(1), ..self }
+    }
+}
+
+/// Carets printed under a line.
+const CARETS_MAX: usize = 500;
+
 /// One finding about a rule file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -69,8 +80,10 @@ impl Diagnostic {
         severity: Severity,
         span: Span,
     ) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let line = span.line.checked_sub(1).and_then(|index| text.lines().nth(index));
         let source_line = line.unwrap_or_default().to_owned();
+        let span = span.within(&source_line);
         let (file, message) = (file.to_owned(), String::new());
         Self { code, severity, message, file, span, source_line, help: None, fix: None }
     }
@@ -115,7 +128,11 @@ impl Diagnostic {
                 .take(column.saturating_sub(1))
                 .map(|c| if c == '\t' { '\t' } else { ' ' })
                 .collect();
-            text.push_str(&format!("{:gutter$} | {indent}{}\n", "", "^".repeat(len.max(1))));
+            text.push_str(&format!(
+                "{:gutter$} | {indent}{}\n",
+                "",
+                "^".repeat(len.clamp(1, CARETS_MAX))
+            ));
         }
         if let Some(help) = &self.help {
             text.push_str(&format!("  = help: {help}\n"));

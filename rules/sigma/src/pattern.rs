@@ -1,19 +1,22 @@
-//! Patterns: text with wildcards, and the case folding they are compared under.
+//! Patterns: text with wildcards.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A text with wildcards, matched against a whole value.
+///
+/// Kept as Sigma spells it, in one allocation: a rule set holds tens of thousands of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Pattern {
-    /// Parts in order; no two literals and no two `Many` stand next to each other.
-    pub parts: Vec<Part>,
+    /// The shortest spelling: no `**`, and a backslash only where it is needed.
+    spelling: Box<str>,
 }
 
 /// One part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum Part<'p> {
     /// Exactly this text, never empty.
-    Literal(String),
+    Literal(Cow<'p, str>),
     /// `*`: any text, also none.
     Many,
     /// `?`: exactly one character.
@@ -27,126 +30,212 @@ impl Pattern {
     /// Spec: Sigma rules specification 2.1, "Escaping".
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let mut pattern = Self::default();
-        let mut chars = text.chars().peekable();
-        while let Some(c) = chars.next() {
-            match c {
-                '\\' => match chars.next_if(|next| matches!(next, '*' | '?' | '\\')) {
-                    Some(escaped) => pattern.push_char(escaped),
-                    None => pattern.push_char('\\'),
-                },
-                '*' => pattern.push(Part::Many),
-                '?' => pattern.push(Part::One),
-                c => pattern.push_char(c),
-            }
+        Self::parse_open(text, false, false)
+    }
+
+    /// Reads a text value, with `*` at the given ends.
+    #[must_use]
+    pub fn parse_open(text: &str, start: bool, end: bool) -> Self {
+        let mut writer = Writer::with_capacity(text.len() + usize::from(start) + usize::from(end));
+        if start {
+            writer.many();
         }
-        pattern
+        let mut rest = text;
+        while let Some(at) = rest.find(['\\', '*', '?']) {
+            let (before, special) = rest.split_at_checked(at).unwrap_or((rest, ""));
+            writer.literal(before);
+            let mut bytes = special.bytes();
+            let taken = match (bytes.next(), bytes.next()) {
+                (Some(b'*'), _) => writer.many(),
+                (Some(b'?'), _) => writer.one(),
+                (_, Some(b'*' | b'?' | b'\\')) => {
+                    writer.literal(special.get(1..2).unwrap_or_default());
+                    2
+                }
+                _ => writer.literal("\\"),
+            };
+            rest = special.get(taken..).unwrap_or_default();
+        }
+        writer.literal(rest);
+        if end {
+            writer.many();
+        }
+        writer.finish()
     }
 
     /// Returns the pattern that matches exactly this text.
     #[must_use]
     pub fn literal(text: &str) -> Self {
-        let mut pattern = Self::default();
-        text.chars().for_each(|c| pattern.push_char(c));
-        pattern
+        Self::literal_open(text, false, false)
+    }
+
+    /// Returns the pattern of a literal text, with `*` at the given ends.
+    #[must_use]
+    pub fn literal_open(text: &str, start: bool, end: bool) -> Self {
+        let mut writer = Writer::with_capacity(text.len() + usize::from(start) + usize::from(end));
+        if start {
+            writer.many();
+        }
+        writer.literal(text);
+        if end {
+            writer.many();
+        }
+        writer.finish()
+    }
+
+    /// Returns its parts in order; no two literals and no two `Many` stand next to each other.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        let mut parts = Vec::new();
+        let mut rest: &str = &self.spelling;
+        while let Some(first) = rest.bytes().next() {
+            let taken = match first {
+                b'*' => {
+                    parts.push(Part::Many);
+                    1
+                }
+                b'?' => {
+                    parts.push(Part::One);
+                    1
+                }
+                _ => {
+                    let end = literal_end(rest);
+                    parts.push(Part::Literal(unescaped(rest.get(..end).unwrap_or_default())));
+                    end
+                }
+            };
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        parts
     }
 
     /// Returns the text it matches, if it has no wildcards.
     #[must_use]
-    pub fn as_literal(&self) -> Option<&str> {
-        match self.parts.as_slice() {
-            [] => Some(""),
-            [Part::Literal(text)] => Some(text),
-            _ => None,
-        }
+    pub fn as_literal(&self) -> Option<Cow<'_, str>> {
+        (literal_end(&self.spelling) == self.spelling.len()).then(|| unescaped(&self.spelling))
     }
 
     /// Returns the pattern with `*` at the given ends.
     #[must_use]
-    pub fn open(self, start: bool, end: bool) -> Self {
-        let mut opened = Self::default();
-        if start {
-            opened.push(Part::Many);
-        }
-        self.parts.into_iter().for_each(|part| opened.push(part));
-        if end {
-            opened.push(Part::Many);
-        }
-        opened
+    pub fn open(&self, start: bool, end: bool) -> Self {
+        // Its own spelling reads back as itself.
+        Self::parse_open(&self.spelling, start, end)
     }
 
-    /// Appends a part, keeping the promise about neighbours.
-    pub fn push(&mut self, part: Part) {
-        match (self.parts.last_mut(), part) {
-            (Some(Part::Literal(text)), Part::Literal(more)) => text.push_str(&more),
-            (Some(Part::Many), Part::Many) => {}
-            (_, Part::Literal(text)) if text.is_empty() => {}
-            (_, part) => self.parts.push(part),
-        }
-    }
-
-    fn push_char(&mut self, c: char) {
-        match self.parts.last_mut() {
-            Some(Part::Literal(text)) => text.push(c),
-            _ => self.parts.push(Part::Literal(c.to_string())),
-        }
+    /// Returns the pattern as Sigma spells it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.spelling
     }
 }
 
 /// Prints the pattern as Sigma spells it.
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, part) in self.parts.iter().enumerate() {
-            match part {
-                Part::Many => f.write_str("*")?,
-                Part::One => f.write_str("?")?,
-                Part::Literal(text) => {
-                    let before_wildcard = index + 1 < self.parts.len();
-                    let mut chars = text.chars().peekable();
-                    while let Some(c) = chars.next() {
-                        let ambiguous = match chars.peek() {
-                            Some(next) => matches!(next, '*' | '?' | '\\'),
-                            None => before_wildcard,
-                        };
-                        if matches!(c, '*' | '?') || (c == '\\' && ambiguous) {
-                            f.write_str("\\")?;
-                        }
-                        write!(f, "{c}")?;
-                    }
-                }
-            }
+        f.write_str(&self.spelling)
+    }
+}
+
+/// Returns where the literal at the start of a spelling ends.
+fn literal_end(spelling: &str) -> usize {
+    let mut escaped = false;
+    for (index, byte) in spelling.bytes().enumerate() {
+        match byte {
+            b'*' | b'?' if !escaped => return index,
+            b'\\' => escaped = !escaped,
+            _ => escaped = false,
         }
-        Ok(())
     }
+    spelling.len()
 }
 
-/// Returns the representative of a character's case class: two characters are equal when case is
-/// ignored exactly when their representatives are.
-///
-/// Spec: Unicode simple case folding (CaseFolding.txt, status C and S), up to the choice of the
-/// representative. A test compares it with the tables of the regex engine.
-#[must_use]
-pub fn fold(c: char) -> char {
-    if c.is_ascii() {
-        return c.to_ascii_lowercase();
+/// Takes the escapes off a literal part of a spelling.
+fn unescaped(spelling: &str) -> Cow<'_, str> {
+    let escapes = |bytes: &[u8]| matches!(bytes, [b'\\', b'*' | b'?' | b'\\']);
+    if !spelling.as_bytes().windows(2).any(escapes) {
+        return Cow::Borrowed(spelling);
     }
-    match c {
-        // Lower-case of I only in Turkish; the default folding leaves it alone.
-        'ı' => return c,
-        // Upper-cased by several characters, but with simple foldings of their own.
-        'ẞ' => return 'ß',
-        '\u{1fd3}' => return '\u{390}',
-        '\u{1fe3}' => return '\u{3b0}',
-        '\u{fb05}' => return '\u{fb06}',
-        _ => {}
+    let mut text = String::with_capacity(spelling.len());
+    let mut chars = spelling.chars().peekable();
+    while let Some(c) = chars.next() {
+        let next = chars.next_if(|next| c == '\\' && matches!(next, '*' | '?' | '\\'));
+        text.push(next.unwrap_or(c));
     }
-    let upper = single(c.to_uppercase()).unwrap_or(c);
-    single(upper.to_lowercase()).unwrap_or(upper)
+    Cow::Owned(text)
 }
 
-fn single(mut chars: impl Iterator<Item = char>) -> Option<char> {
-    let first = chars.next()?;
-    chars.next().is_none().then_some(first)
+/// Writes the shortest spelling.
+struct Writer {
+    spelling: String,
+    /// Backslashes at the end of the literal so far that stand for themselves: whether they need
+    /// escapes shows only at what follows.
+    slashes: usize,
+    after_many: bool,
+}
+
+impl Writer {
+    fn with_capacity(capacity: usize) -> Self {
+        Self { spelling: String::with_capacity(capacity), slashes: 0, after_many: false }
+    }
+
+    /// Writes the backslashes held back: one that something special follows is doubled.
+    fn settle(&mut self, special_follows: bool) {
+        let Some(plain) = self.slashes.checked_sub(1) else { return };
+        for _ in 0..plain {
+            self.spelling.push_str(r"\\");
+        }
+        self.spelling.push_str(if special_follows { r"\\" } else { r"\" });
+        self.slashes = 0;
+    }
+
+    fn literal(&mut self, text: &str) -> usize {
+        let mut rest = text;
+        while let Some(at) = rest.find(['\\', '*', '?']) {
+            let (before, special) = rest.split_at_checked(at).unwrap_or((rest, ""));
+            self.plain(before);
+            let c = special.get(..1).unwrap_or_default();
+            if c == "\\" {
+                self.slashes += 1;
+            } else {
+                self.settle(true);
+                self.spelling.push('\\');
+                self.spelling.push_str(c);
+            }
+            self.after_many = false;
+            rest = special.get(1..).unwrap_or_default();
+        }
+        self.plain(rest);
+        text.len()
+    }
+
+    fn plain(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.settle(false);
+            self.spelling.push_str(text);
+            self.after_many = false;
+        }
+    }
+
+    fn many(&mut self) -> usize {
+        self.settle(true);
+        if !self.after_many {
+            self.spelling.push('*');
+        }
+        self.after_many = true;
+        1
+    }
+
+    fn one(&mut self) -> usize {
+        self.settle(true);
+        self.spelling.push('?');
+        self.after_many = false;
+        1
+    }
+
+    fn finish(mut self) -> Pattern {
+        self.settle(false);
+        Pattern { spelling: self.spelling.into_boxed_str() }
+    }
 }
 
 #[cfg(test)]
@@ -154,65 +243,58 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn lit(text: &str) -> Part {
+    fn lit(text: &str) -> Part<'_> {
         Part::Literal(text.into())
     }
 
     #[test]
     fn backslashes_follow_the_specification() {
         assert_eq!(
-            Pattern::parse(r"a*b?c").parts,
+            Pattern::parse(r"a*b?c").parts(),
             [lit("a"), Part::Many, lit("b"), Part::One, lit("c")]
         );
-        assert_eq!(Pattern::parse(r"C:\Windows").parts, [lit(r"C:\Windows")]);
-        assert_eq!(Pattern::parse(r"\*.exe").parts, [lit("*.exe")]);
-        assert_eq!(Pattern::parse(r"\\*.exe").parts, [lit(r"\"), Part::Many, lit(".exe")]);
-        assert_eq!(Pattern::parse(r"\\\*").parts, [lit(r"\*")]);
-        assert_eq!(Pattern::parse(r"\\\\srv").parts, [lit(r"\\srv")]);
-        assert_eq!(Pattern::parse(r"a\").parts, [lit(r"a\")]);
-        assert_eq!(Pattern::parse("**").parts, [Part::Many]);
-        assert_eq!(Pattern::parse("").parts, []);
-    }
-
-    #[test]
-    fn folding_agrees_with_the_tables_of_the_regex_engine() {
-        // Every character that has a case partner, by regex's own tables.
-        for c in ('\u{80}'..=char::MAX).filter(|c| {
-            fold(*c) != *c
-                || c.is_uppercase()
-                || c.is_lowercase()
-                || c.is_alphabetic() && *c < '\u{2000}'
-        }) {
-            let class = regex_syntax::Parser::new().parse(&format!("(?i)[\\x{{{:x}}}]", c as u32));
-            let hir = class.unwrap();
-            let partners: Vec<char> = match hir.kind() {
-                regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
-                    class.iter().flat_map(|range| range.start()..=range.end()).collect()
-                }
-                _ => vec![c],
-            };
-            for partner in partners {
-                assert_eq!(fold(c), fold(partner), "{c:?} and {partner:?}");
-            }
-        }
-        assert_ne!(fold('ı'), fold('i'));
-        assert_ne!(fold('İ'), fold('i'));
+        assert_eq!(Pattern::parse(r"C:\Windows").parts(), [lit(r"C:\Windows")]);
+        assert_eq!(Pattern::parse(r"\*.exe").parts(), [lit("*.exe")]);
+        assert_eq!(Pattern::parse(r"\\*.exe").parts(), [lit(r"\"), Part::Many, lit(".exe")]);
+        assert_eq!(Pattern::parse(r"\\\*").parts(), [lit(r"\*")]);
+        assert_eq!(Pattern::parse(r"\\\\srv").parts(), [lit(r"\\srv")]);
+        assert_eq!(Pattern::parse(r"a\").parts(), [lit(r"a\")]);
+        assert_eq!(Pattern::parse("**").parts(), [Part::Many]);
+        assert_eq!(Pattern::parse("").parts(), []);
     }
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back(text in "[a*?\\\\]{0,12}") {
+        fn what_is_printed_reads_back(text in r"[a*?\\]{0,12}") {
             let pattern = Pattern::parse(&text);
-            prop_assert_eq!(Pattern::parse(&pattern.to_string()), pattern);
+            prop_assert_eq!(&Pattern::parse(pattern.as_str()), &pattern);
+            // By the rules of the specification, character by character.
+            let mut wanted: Vec<Part<'_>> = Vec::new();
+            let mut chars = text.chars().peekable();
+            let literal = |wanted: &mut Vec<Part<'_>>, c: char| match wanted.last_mut() {
+                Some(Part::Literal(text)) => text.to_mut().push(c),
+                _ => wanted.push(Part::Literal(c.to_string().into())),
+            };
+            while let Some(c) = chars.next() {
+                match (c, chars.peek()) {
+                    ('\\', Some('*' | '?' | '\\')) => literal(&mut wanted, chars.next().unwrap()),
+                    ('*', _) if wanted.last() == Some(&Part::Many) => {}
+                    ('*', _) => wanted.push(Part::Many),
+                    ('?', _) => wanted.push(Part::One),
+                    (c, _) => literal(&mut wanted, c),
+                }
+            }
+            prop_assert_eq!(pattern.parts(), wanted);
         }
 
-        /// The other half of the folding test: characters with one representative are partners.
         #[test]
-        fn folding_joins_only_partners(a in any::<char>(), b in any::<char>()) {
-            if a != b && fold(a) == fold(b) {
-                let class = format!("(?i)^\\x{{{:x}}}$", a as u32);
-                prop_assert!(regex::Regex::new(&class).unwrap().is_match(&b.to_string()));
-            }
+        fn literals_come_back(text in r"[a*?\\é]{0,12}", start: bool, end: bool) {
+            let literal = Pattern::literal(&text);
+            prop_assert!(literal.as_literal().is_some_and(|it| it == text.as_str()));
+            let open = Pattern::literal_open(&text, start, end);
+            prop_assert_eq!(&literal.open(start, end), &open);
+            prop_assert_eq!(open.parts().len(), usize::from(start || (end && text.is_empty()))
+                + usize::from(!text.is_empty()) + usize::from(end && !text.is_empty()));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Collecting diagnostics while a file is read.
 
-use crate::{Diagnostic, Severity, Span};
+use std::cell::OnceCell;
+
+use crate::{Diagnostic, Fix, Severity, Span};
 
 /// Diagnostics kept per file: more than a person reads in one go. Further ones are dropped, and the
 /// last one kept says how many.
@@ -12,16 +14,22 @@ const SOURCE_LINE_CHARS_MAX: usize = 500;
 /// Collects what is wrong with one file.
 pub(crate) struct Reporter<'a> {
     file: &'a str,
-    lines: Vec<&'a str>,
+    text: &'a str,
+    /// Cut only when something is reported: most files are sound.
+    lines: OnceCell<Vec<&'a str>>,
     diagnostics: Vec<Diagnostic>,
     dropped: usize,
     errors: usize,
+    /// False when the last diagnostic was dropped.
+    last_kept: bool,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        let lines = text.lines().collect();
-        Self { file, lines, diagnostics: Vec::new(), dropped: 0, errors: 0 }
+        // Places count without a byte order mark, as editors do.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (lines, diagnostics) = (OnceCell::new(), Vec::new());
+        Self { file, text, lines, diagnostics, dropped: 0, errors: 0, last_kept: false }
     }
 
     pub(crate) fn file(&self) -> &'a str {
@@ -34,7 +42,13 @@ impl<'a> Reporter<'a> {
     }
 
     pub(crate) fn line(&self, number: usize) -> &'a str {
-        number.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or_default()
+        let lines = self.lines.get_or_init(|| self.text.lines().collect());
+        number.checked_sub(1).and_then(|index| lines.get(index)).copied().unwrap_or_default()
+    }
+
+    /// Returns what ends the lines of this file.
+    pub(crate) fn line_end(&self) -> &'static str {
+        if self.text.contains("\r\n") { "\r\n" } else { "\n" }
     }
 
     pub(crate) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
@@ -61,6 +75,52 @@ impl<'a> Reporter<'a> {
         self.push(Severity::Warning, code, span, message.into(), Some(help.into()));
     }
 
+    /// Reports a word that is none of the known ones. When exactly one of these is nearest, the help
+    /// names it, and a fix replaces the word by it; otherwise the help is `fallback`.
+    pub(crate) fn unknown_word(
+        &mut self,
+        (severity, code, span): (Severity, &'static str, Span),
+        word: &str,
+        message: impl Into<String>,
+        known: &[&str],
+        fallback: impl FnOnce() -> String,
+    ) {
+        let near = nearest(word, known.iter().copied());
+        let help = near.map_or_else(fallback, |near| format!("did you mean '{near}'?"));
+        self.push(severity, code, span, message.into(), Some(help));
+        if let Some(near) = near
+            && alone(word, near, known)
+        {
+            self.repair(span, word, near);
+        }
+    }
+
+    /// Gives the diagnostic reported last a fix: `found` at the place becomes `replacement`. Left out
+    /// where the text there is not plainly `found`, such as inside quotes with escapes.
+    pub(crate) fn repair(&mut self, span: Span, found: &str, replacement: &str) {
+        let line = self.line(span.line);
+        let mut rest = line.chars().skip(span.column.saturating_sub(1));
+        let quote = rest.clone().next().filter(|c| matches!(c, '\'' | '"'));
+        let column = span.column + usize::from(quote.is_some() && !found.starts_with(['\'', '"']));
+        if column > span.column {
+            rest.next();
+        }
+        let there = !found.is_empty() && found.chars().all(|c| rest.next() == Some(c));
+        if there {
+            let span = Span { line: span.line, column, len: found.chars().count() };
+            self.attach(Fix { span, replacement: replacement.to_owned() });
+        }
+    }
+
+    /// Gives the diagnostic reported last a fix.
+    pub(crate) fn attach(&mut self, fix: Fix) {
+        if self.last_kept
+            && let Some(last) = self.diagnostics.last_mut()
+        {
+            last.fix = Some(fix);
+        }
+    }
+
     fn push(
         &mut self,
         severity: Severity,
@@ -72,12 +132,14 @@ impl<'a> Reporter<'a> {
         if severity == Severity::Error {
             self.errors += 1;
         }
-        if self.diagnostics.len() >= DIAGNOSTICS_MAX {
+        self.last_kept = self.diagnostics.len() < DIAGNOSTICS_MAX;
+        if !self.last_kept {
             self.dropped += 1;
             return;
         }
         let source_line: String =
             self.line(span.line).chars().take(SOURCE_LINE_CHARS_MAX).collect();
+        let span = span.within(&source_line);
         let file = self.file.to_owned();
         self.diagnostics.push(Diagnostic {
             code,
@@ -112,14 +174,22 @@ pub(crate) fn nearest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
-    let word = word.to_lowercase();
     let bound = (word.chars().count() / 3).clamp(1, 3);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
+        // A text has at most four times as many bytes as characters.
+        .filter(|candidate| candidate.len() <= 4 * (word.len() + bound))
+        .filter(|candidate| word.len() <= 4 * (candidate.len() + bound))
+        .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Says whether no other candidate is as near to `word` as `near` is.
+fn alone(word: &str, near: &str, candidates: &[&str]) -> bool {
+    let least = distance(word, near);
+    candidates.iter().all(|other| *other == near || distance(word, other) > least)
 }
 
 /// Returns `did you mean 'x'?`, or else `fallback`.
@@ -131,14 +201,20 @@ pub(crate) fn did_you_mean<'c>(
     nearest(word, candidates).map_or_else(fallback, |near| format!("did you mean '{near}'?"))
 }
 
-/// Edit distance with swaps of neighbours (optimal string alignment), over at most 40 characters.
+/// Characters of a word by which its distance from others is measured.
+const DISTANCE_CHARS_MAX: usize = 40;
+
+/// Edit distance with swaps of neighbours (optimal string alignment), case ignored.
 fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.chars().take(40).collect();
-    let b: Vec<char> = b.chars().take(40).collect();
+    let folded = |text: &str| -> Vec<char> {
+        text.chars().take(DISTANCE_CHARS_MAX).map(crate::fold).collect()
+    };
+    let (a, b) = (folded(a), folded(b));
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (i, &x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
+        let mut row = Vec::with_capacity(b.len() + 1);
+        row.push(i + 1);
         for (j, &y) in b.iter().enumerate() {
             let at =
                 |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
@@ -164,5 +240,7 @@ mod tests {
         assert_eq!(nearest("hihg", ["high", "low"]), Some("high"));
         assert_eq!(nearest("severe", ["high", "low", "medium"]), None);
         assert_eq!(distance("", "abc"), 3);
+        assert!(alone("levl", "level", &["level", "low"]));
+        assert!(!alone("utf16xe", "utf16le", &["utf16le", "utf16be"]));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rules_event::Level;
 
-use crate::{Correlation, Detection, Diagnostic, Severity, Span};
+use crate::{Correlation, Custom, Details, Detection, Diagnostic, Filter, Severity, Span};
 
 /// What reading one file yields.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,8 @@ pub enum Document {
     Rule(Rule),
     /// A rule over the hits of other rules.
     Correlation(Correlation),
+    /// An exclusion for several rules.
+    Filter(Filter),
 }
 
 /// A rule over single events.
@@ -53,6 +55,10 @@ pub struct Rule {
     pub references: Vec<String>,
     /// The `author`, empty when absent.
     pub author: String,
+    /// What is seldom looked at.
+    pub details: Box<Details>,
+    /// Ids of the filters folded into its detection.
+    pub filters: Vec<String>,
     /// Our additions under `custom.vonglau`.
     pub custom: Custom,
     /// The name its file was given.
@@ -68,6 +74,12 @@ impl Rule {
     #[must_use]
     pub fn techniques(&self) -> Vec<String> {
         techniques(&self.tags)
+    }
+
+    /// Says whether this is the rule of an id (case ignored) or name.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.id.eq_ignore_ascii_case(name) || self.name.as_deref() == Some(name)
     }
 
     /// Makes a diagnostic about a place in this rule, for whoever finds more than the language
@@ -100,28 +112,17 @@ pub struct Logsource {
     pub span: Span,
 }
 
-/// Our additions, under the top-level key `custom` in a map `vonglau`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Custom {
-    /// Title in Vietnamese.
-    pub title_vi: Option<String>,
-    /// Description in Vietnamese.
-    pub description_vi: Option<String>,
-    /// What to do next, in Vietnamese.
-    pub runbook_vi: Option<String>,
-    /// What to do next, in English.
-    pub runbook_en: Option<String>,
-    /// Incident type of the national form, `N1` to `N9`.
-    pub incident_type: Option<String>,
-    /// Version of ATT&CK the tags speak of.
-    pub attack_version: Option<String>,
-    /// What forwarding does with its alerts: `approve`, or `never` when not even a word of them may
-    /// leave.
-    pub forward: Option<String>,
-    /// True when the agent must keep the event back, such as one with marks of state secrets.
-    pub quarantine: bool,
-    /// Which of the numbered detections of the shipped pack it belongs to, from 1.
-    pub detection: Vec<u16>,
+impl Logsource {
+    /// Says whether all events of `other` are events of this one: each part it has is the same
+    /// there.
+    #[must_use]
+    pub fn admits(&self, other: &Self) -> bool {
+        let fits =
+            |mine: &Option<String>, theirs: &Option<String>| mine.is_none() || mine == theirs;
+        fits(&self.category, &other.category)
+            && fits(&self.product, &other.product)
+            && fits(&self.service, &other.service)
+    }
 }
 
 /// Returns the technique ids among tags, upper-cased, each once.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::{Comparison, Pattern, TimePart};
+use crate::{Comparison, Number, Pattern, RegexFlags, TimePart};
 
 /// One thing a field's value is tested for. A list of values passes when one of them does.
 ///
@@ -76,109 +76,6 @@ pub enum Place {
     Start,
     /// At the end.
     End,
-}
-
-/// Flags of a regular expression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct RegexFlags {
-    /// `i`: case is ignored.
-    pub ignore_case: bool,
-    /// `m`: `^` and `$` also match at line ends.
-    pub multi_line: bool,
-    /// `s`: `.` also matches a line end.
-    pub dot_all: bool,
-}
-
-/// The most memory one compiled regular expression of a rule may take: 4 MiB (the largest
-/// of SigmaHQ, `\w{1,64}` in Unicode, takes 1.4 MB). Keeps a hostile or
-/// careless `re` from taking the agent's memory.
-pub const REGEX_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// The most memory the lazily built automaton of one regular expression may take on one thread:
-/// 1 MiB. Beyond it, states are thrown away and built anew.
-const REGEX_CACHE_BYTES_MAX: usize = 1024 * 1024;
-
-/// Compiles a regular expression of a rule, within [`REGEX_BYTES_MAX`].
-///
-/// # Errors
-/// When it is not one, uses look-around or back-references, or is too large.
-pub fn compile_regex(source: &str, flags: RegexFlags) -> Result<regex::Regex, regex::Error> {
-    regex::RegexBuilder::new(source)
-        .case_insensitive(flags.ignore_case)
-        .multi_line(flags.multi_line)
-        .dot_matches_new_line(flags.dot_all)
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(REGEX_CACHE_BYTES_MAX)
-        .build()
-}
-
-/// A number of a rule.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Number {
-    /// A whole number.
-    Int(i64),
-    /// A number with a fraction; finite.
-    Float(f64),
-}
-
-impl Number {
-    /// Reads a number in its usual decimal spelling; `None` for anything else, such as `0x10`,
-    /// `007` or `1e400`, which stay text.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        let whole = digits.split(['.', 'e', 'E']).next()?;
-        let usual = digits.starts_with(|c: char| c.is_ascii_digit())
-            && digits.ends_with(|c: char| c.is_ascii_digit())
-            && (whole == "0" || !whole.starts_with('0'));
-        if !usual {
-            return None;
-        }
-        if let Ok(number) = text.parse() {
-            return Some(Self::Int(number));
-        }
-        if !digits.contains(['.', 'e', 'E']) {
-            return None;
-        }
-        text.parse().ok().filter(|number: &f64| number.is_finite()).map(Self::Float)
-    }
-
-    /// Compares two numbers exactly, also across kinds.
-    #[must_use]
-    pub fn compare(self, other: Self) -> Option<std::cmp::Ordering> {
-        match (self, other) {
-            (Self::Int(a), Self::Int(b)) => Some(a.cmp(&b)),
-            (Self::Float(a), Self::Float(b)) => a.partial_cmp(&b),
-            (Self::Int(a), Self::Float(b)) => compare_mixed(a, b),
-            (Self::Float(a), Self::Int(b)) => compare_mixed(b, a).map(std::cmp::Ordering::reverse),
-        }
-    }
-}
-
-/// Compares without rounding the whole number: 2^53 + 1 is more than 2^53.
-fn compare_mixed(a: i64, b: f64) -> Option<std::cmp::Ordering> {
-    use std::cmp::Ordering;
-    if b.is_nan() {
-        return None;
-    }
-    // ±2^63, exactly representable.
-    if b >= 9_223_372_036_854_775_808.0 {
-        return Some(Ordering::Less);
-    }
-    if b < -9_223_372_036_854_775_808.0 {
-        return Some(Ordering::Greater);
-    }
-    let whole = b.trunc() as i64;
-    Some(a.cmp(&whole).then_with(|| 0.0.partial_cmp(&b.fract()).unwrap_or(Ordering::Equal)))
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Int(number) => write!(f, "{number}"),
-            Self::Float(number) => write!(f, "{number}"),
-        }
-    }
 }
 
 /// A network: an address and how many leading bits of it count.
@@ -274,28 +171,6 @@ impl fmt::Display for Test {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cmp::Ordering;
-
-    #[test]
-    fn numbers_are_only_usual_decimals() {
-        assert_eq!(Number::parse("-12"), Some(Number::Int(-12)));
-        assert_eq!(Number::parse("1.5"), Some(Number::Float(1.5)));
-        assert_eq!(Number::parse("0"), Some(Number::Int(0)));
-        for text in ["", "0x10", "007", "1e999", "+1", "1_000", "inf", ".5", "99999999999999999999"]
-        {
-            assert_eq!(Number::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn numbers_compare_without_rounding() {
-        let big = 1_i64 << 53;
-        let float = Number::Float(big as f64);
-        assert_eq!(Number::Int(big + 1).compare(float), Some(Ordering::Greater));
-        assert_eq!(Number::Int(1).compare(Number::Float(1.5)), Some(Ordering::Less));
-        assert_eq!(Number::Int(-1).compare(Number::Float(-1.5)), Some(Ordering::Greater));
-        assert_eq!(Number::Float(2.0).compare(Number::Int(2)), Some(Ordering::Equal));
-    }
 
     #[test]
     fn networks_hold_their_addresses() {
