@@ -1,8 +1,10 @@
 //! The shipped rules, and rules from folders.
 
+mod detections;
 mod load;
 mod walk;
 
+pub use detections::DETECTIONS;
 pub use load::{Error, Loaded, Texts, load, load_texts, read_texts};
 pub use walk::{Found, rule_files};
 

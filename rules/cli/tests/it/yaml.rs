@@ -1,5 +1,7 @@
 //! YAML to JSON, as an editor's language server sees a rule file.
 
+use std::collections::HashMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
@@ -8,30 +10,36 @@ enum Open {
     Map(Map<String, Value>, Option<String>),
 }
 
-/// Returns the documents of a text without anchors and tags.
+/// Returns the documents of a text without tags; aliases are written out.
 pub(crate) fn documents(text: &str) -> Vec<Value> {
     let mut documents = Vec::new();
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<(Open, usize)> = Vec::new();
+    let mut anchored: HashMap<usize, Value> = HashMap::new();
     for event in Parser::new_from_str(text) {
-        let value = match event.expect("valid YAML").0 {
-            Event::SequenceStart(..) => {
-                open.push(Open::List(Vec::new()));
+        let (value, anchor) = match event.expect("valid YAML").0 {
+            Event::SequenceStart(anchor, ..) => {
+                open.push((Open::List(Vec::new()), anchor));
                 continue;
             }
-            Event::MappingStart(..) => {
-                open.push(Open::Map(Map::new(), None));
+            Event::MappingStart(anchor, ..) => {
+                open.push((Open::Map(Map::new(), None), anchor));
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(Open::List(items)) => Value::Array(items),
-                Some(Open::Map(map, None)) => Value::Object(map),
+                Some((Open::List(items), anchor)) => (Value::Array(items), anchor),
+                Some((Open::Map(map, None), anchor)) => (Value::Object(map), anchor),
                 _ => panic!("unbalanced"),
             },
-            Event::Scalar(text, style, ..) => scalar(&text, style == ScalarStyle::Plain),
-            Event::Alias(_) => panic!("aliases are not used here"),
+            Event::Scalar(text, style, anchor, _) => {
+                (scalar(&text, style == ScalarStyle::Plain), anchor)
+            }
+            Event::Alias(anchor) => (anchored[&anchor].clone(), 0),
             _ => continue,
         };
-        match open.last_mut() {
+        if anchor != 0 {
+            anchored.insert(anchor, value.clone());
+        }
+        match open.last_mut().map(|(open, _)| open) {
             None => documents.push(value),
             Some(Open::List(items)) => items.push(value),
             Some(Open::Map(map, key)) => match key.take() {
