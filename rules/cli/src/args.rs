@@ -58,6 +58,12 @@ Examples:
   vonglau-rules bench --events day.ndjson
   vonglau-rules bench rules/ --events day.ndjson --top 10 --format json")]
     Bench(BenchArgs),
+    /// Propose a filter that keeps a rule from known harmless events.
+    #[command(after_help = "\
+Exits with 1 when no filter can be proposed without hiding a case that must match.
+
+Example: vonglau-rules tune rules/new.yml --false-positive noise.ndjson > rules/new.filter.yml")]
+    Tune(TuneArgs),
     /// Try foreign rules, such as those of SigmaHQ, and report coverage.
     #[command(after_help = "\
 Refused rules are no failure here: the report counts them by code.
@@ -164,6 +170,18 @@ pub(crate) struct BenchArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct TuneArgs {
+    /// Id or name of a rule, or the path of a file with one rule.
+    pub(crate) rule: String,
+    /// Files with events that must not match; - is standard input.
+    #[arg(long = "false-positive", value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) harmless: Vec<PathBuf>,
+    /// Where the rule is looked for; without any, in the shipped rules.
+    #[arg(long = "rules", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct ImportArgs {
     /// The folder, such as a checkout of SigmaHQ/sigma or its rules/.
     pub(crate) folder: PathBuf,
@@ -220,4 +238,6 @@ pub(crate) enum SchemaKind {
     Rule,
     /// Case files beside rules.
     Case,
+    /// Lists of values for placeholders.
+    Placeholders,
 }

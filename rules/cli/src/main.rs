@@ -16,6 +16,7 @@ mod progress;
 mod sarif;
 mod schema;
 mod target;
+mod tune;
 mod watch;
 mod why;
 mod yaml;
@@ -79,6 +80,7 @@ fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<Exit> {
         Command::Why(args) => why::run(&args, paint, out),
         Command::Explain(args) => pages::run(&args, out),
         Command::Bench(args) => bench::run(&args, out),
+        Command::Tune(args) => tune::run(&args, out),
         Command::Import(args) => import::run(&args, out),
         Command::Schema(args) => schema::run(&args, out),
         Command::Man => outline::man(out),

@@ -11,7 +11,7 @@ use crate::args::Args;
 /// Commands by what one wants to do.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Write and check", &["new", "check", "test", "watch", "why", "explain"]),
-    ("Measure and tune", &["bench", "import"]),
+    ("Measure and tune", &["bench", "tune", "import"]),
     ("Set up", &["schema", "man", "completions"]),
 ];
 

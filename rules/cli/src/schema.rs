@@ -10,12 +10,16 @@ use crate::args::{SchemaArgs, SchemaKind};
 
 const RULE: &str = include_str!("../schema/rule.schema.json");
 const CASE: &str = include_str!("../schema/case.schema.json");
+const PLACEHOLDERS: &str = include_str!("../schema/placeholders.schema.json");
 
 pub(crate) fn run(args: &SchemaArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     // Where a schema speaks of the fields of events.
     let (text, place) = match args.kind {
         SchemaKind::Rule => (RULE, "items"),
         SchemaKind::Case => (CASE, "event"),
+        SchemaKind::Placeholders => {
+            return Ok(out.write_all(PLACEHOLDERS.as_bytes()).map(|()| Exit::Done)?);
+        }
     };
     let mut schema: Value = serde_json::from_str(text)?;
     if let Value::Object(properties) = &mut schema["$defs"][place]["properties"] {

@@ -122,6 +122,23 @@ impl Target {
             }
         }
     }
+
+    /// Loads the rule over single events that a command is about; see [`Target::of`].
+    ///
+    /// # Errors
+    /// As [`Target::of`], and when it is a correlation.
+    pub(crate) fn of_rule(rule: &str, paths: &[PathBuf]) -> anyhow::Result<(Self, usize)> {
+        match Self::of(rule, paths)? {
+            (target, Asked::Rule(index)) => Ok((target, index)),
+            (_, Asked::Correlation(it)) => {
+                let rules = it.rules.join(", ");
+                bail!(
+                    "'{rule}' is a correlation and looks at no event itself; ask about its rules: \
+                     {rules}"
+                )
+            }
+        }
+    }
 }
 
 /// What was named.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::schemas::Schema;
-use crate::{RULE, check, json, program, run};
+use crate::{RULE, check, json, program, run, text};
 
 #[test]
 fn the_shipped_rules_are_sound_and_pass_their_cases() {
@@ -72,6 +72,7 @@ fn sarif_has_the_shape_of_the_specification() {
         let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
         assert_eq!(rules[index]["id"], result["ruleId"]);
     }
+    assert!(results.iter().any(|it| it["fixes"].is_array()), "no finding brings its repair");
     // The shape refuses what the specification does.
     let mut wrong = log.clone();
     wrong["runs"][0]["results"][0]["level"] = "fatal".into();
@@ -92,4 +93,61 @@ fn standard_input_is_checked() {
     let broken = RULE.replace("user.name:", "user.name|contians:");
     check(&program(here, &["check", "-"], &broken), 1, &["error[R012]", "--> <stdin>:7:27"]);
     check(&program(here, &["check", "-", "--fix"], &broken), 2, &["standard input"]);
+}
+
+#[test]
+fn repairs_are_shown_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yml");
+    let broken = RULE.replace("user.name:", "user.name|contians:");
+    fs::write(&path, &broken).unwrap();
+    let output = run(folder.path(), &["check", "a.yml", "--diff"]);
+    let expected = [
+        "--- a.yml\n+++ a.yml\n@@ -4,5 +4,5 @@\n",
+        "-    selection: {user.name|contians: root}\n+    selection: {user.name|contains: root}\n",
+    ];
+    check(&output, 1, &expected);
+    assert_eq!(fs::read_to_string(&path).unwrap(), broken, "--diff writes nothing");
+
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("a.yml", folder.path().join("link.yml")).unwrap();
+    let output = run(folder.path(), &["check", "link.yml", "--fix"]);
+    check(&output, 0, &["1 repairs written to link.yml", "0 errors"]);
+    let fixed = RULE.replace("user.name:", "user.name|contains:");
+    assert_eq!(fs::read_to_string(&path).unwrap(), fixed);
+    let facts = fs::symlink_metadata(folder.path().join("link.yml")).unwrap();
+    assert!(facts.is_symlink(), "the link stays a link");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 2, "no temporary file is left: {left:?}");
+    check(&run(folder.path(), &["check", "a.yml", "--diff"]), 0, &[]);
+    assert!(!text(&run(folder.path(), &["check", "a.yml", "--fix"]).stdout).contains("written"));
+    check(&run(folder.path(), &["check", "--fix"]), 2, &["PATHS"]);
+}
+
+#[test]
+fn repairs_come_to_an_end() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../sigma/tests/golden");
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(golden).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let count = |output: &std::process::Output| {
+        let report = json(output);
+        let found = report["diagnostics"].as_array().unwrap();
+        (found.len(), found.iter().filter(|it| it["fix"].is_object()).count())
+    };
+    let (before, fixes) = count(&run(folder.path(), &["check", ".", "--format", "json"]));
+    assert!(fixes >= 10, "{fixes} repairs offered");
+    let output = run(folder.path(), &["check", ".", "--fix", "--format", "json"]);
+    check(&output, 1, &[]);
+    let (after, left) = count(&output);
+    // Fewer, though not by as many: a repaired document is read on, and more is seen.
+    assert!(after < before, "{before} findings, {fixes} repairs, {after} left");
+    assert_eq!(left, 0, "what can be repaired is repaired");
+    check(&run(folder.path(), &["check", ".", "--diff"]), 0, &[]);
 }

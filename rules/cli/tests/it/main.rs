@@ -12,6 +12,7 @@ mod import;
 mod new;
 mod outline;
 mod schemas;
+mod tune;
 mod watch;
 mod why;
 mod yaml;
