@@ -1,41 +1,94 @@
-//! x
-use crate::corpus;
-use crate::engine::Engine;
-use crate::ours::Ours;
-use crate::rsigma::Rsigma;
+//! Where `rsigma-eval` 0.26 and we give different verdicts: every one of them, by its cause.
+//!
+//! `benches/agreement.md` decides each cause by the Sigma specification.
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::Result;
-use std::collections::BTreeMap;
-pub(crate) fn run() -> Result<()> {
-    let rules = corpus::rules()?;
-    let mut ours = Ours::load(&rules)?;
-    let mut peer = Rsigma::load(&rules)?;
-    for strict in [true, false] {
-        peer.strictly(strict);
-        for file in ["linmix.tsv", "synthpos.tsv"] {
-            let (mut same, mut n) = (0, 0);
-            let mut diffs: BTreeMap<(String, &str), Vec<usize>> = BTreeMap::new();
-            for (i, line) in corpus::events(file)?.iter().enumerate() {
-                let (a, b) = (ours.event(&line.json)?, peer.event(&line.json)?);
-                let (sa, sb) = (ours.source(&line.source), peer.source(&line.source));
-                let (a, b) = (ours.hit_ids(&sa, &a), peer.hit_ids(&sb, &b));
-                n += 1;
-                same += usize::from(a == b);
-                for x in &a {
-                    if !b.contains(x) {
-                        diffs.entry((x.clone(), "ours")).or_default().push(i)
-                    }
-                }
-                for x in &b {
-                    if !a.contains(x) {
-                        diffs.entry((x.clone(), "peer")).or_default().push(i)
-                    }
-                }
-            }
-            println!("{file} strict {strict}: {n} events, {same} same");
-            for ((id, who), at) in diffs {
-                println!("  {id} {who} x{} first {}", at.len(), at[0]);
-            }
+use serde_json::json;
+
+use crate::corpus::{self, Line};
+use crate::engine::Engine;
+use crate::figure;
+use crate::ours::Ours;
+use crate::rsigma::{self, Rsigma};
+
+const BENCH: &str = "agreement";
+
+/// Why a verdict differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause {
+    /// The rule names a part of the logsource that the event does not have.
+    Logsource,
+    /// Something else: to be looked at.
+    Undecided,
+}
+
+impl Cause {
+    const ALL: [Self; 2] = [Self::Logsource, Self::Undecided];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Logsource => "logsource",
+            Self::Undecided => "undecided",
         }
     }
+}
+
+pub(crate) fn run() -> Result<()> {
+    let rules = corpus::rules()?;
+    let (mut ours, mut peer) = (Ours::load(&rules)?, Rsigma::load(&rules)?);
+    let loaded = (ours.rules() as f64, peer.rules() as f64);
+    figure::print(BENCH, "rules", loaded.0, "rules", Some((rsigma::NAME, loaded.1)));
+    for file in ["linmix", "synthpos"] {
+        compare(file, &corpus::events(&format!("{file}.tsv"))?, &mut ours, &mut peer)?;
+    }
+    let rules = corpus::regression_rules()?;
+    let (mut ours, mut peer) = (Ours::load(&rules)?, Rsigma::load(&rules)?);
+    compare("regression", &corpus::regression_events()?, &mut ours, &mut peer)
+}
+
+/// Compares all verdicts on the events of a file and prints each that differs.
+fn compare(file: &str, lines: &[Line], ours: &mut Ours, peer: &mut Rsigma) -> Result<()> {
+    let mut causes: BTreeMap<Cause, usize> = BTreeMap::new();
+    let (mut hits, mut same) = (0, 0);
+    for (number, line) in lines.iter().enumerate() {
+        let (our_source, peer_source) = (ours.source(&line.source), peer.source(&line.source));
+        let (our_event, peer_event) = (ours.event(&line.json)?, peer.event(&line.json)?);
+        let our_ids = ids(ours.hit_ids(&our_source, &our_event));
+        peer.strictly(false);
+        let peer_ids = ids(peer.hit_ids(&peer_source, &peer_event));
+        // As strict about the logsource as we are, does the peer still differ?
+        peer.strictly(true);
+        let strict_ids = ids(peer.hit_ids(&peer_source, &peer_event));
+        peer.strictly(false);
+        hits += our_ids.len();
+        same += usize::from(our_ids == peer_ids);
+        for id in our_ids.symmetric_difference(&peer_ids) {
+            let settled = our_ids.contains(id) == strict_ids.contains(id);
+            let cause = if settled { Cause::Logsource } else { Cause::Undecided };
+            *causes.entry(cause).or_default() += 1;
+            let says_hit = if our_ids.contains(id) { "vonglau" } else { rsigma::NAME };
+            let difference = json!({
+                "events": file, "event": number + 1, "rule": id,
+                "says_hit": says_hit, "cause": cause.name(),
+            });
+            println!("{}", json!({"bench": BENCH, "difference": difference}));
+        }
+    }
+    let print = |what: &str, value: usize, unit: &str| {
+        figure::print(BENCH, &format!("{file}: {what}"), value as f64, unit, None);
+    };
+    print("events", lines.len(), "events");
+    print("events with the same verdicts", same, "events");
+    print("hits", hits, "hits");
+    for cause in Cause::ALL {
+        let count = causes.get(&cause).copied().unwrap_or_default();
+        print(&format!("verdicts that differ, cause {}", cause.name()), count, "verdicts");
+    }
     Ok(())
+}
+
+fn ids(ids: Vec<String>) -> BTreeSet<String> {
+    ids.into_iter().collect()
 }

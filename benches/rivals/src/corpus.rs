@@ -1,8 +1,10 @@
 //! The rules and events that are measured: files handed to the bench, never part of the project.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value as Json;
 
 /// The text of one rule file.
 #[derive(Debug, Clone)]
@@ -37,12 +39,15 @@ pub(crate) fn data() -> PathBuf {
 
 /// Returns all public rules, in the order of their paths.
 pub(crate) fn rules() -> Result<Vec<RuleText>> {
-    let root = data().join("sigma_rules/rules");
+    rules_in(&data().join("sigma_rules/rules"))
+}
+
+fn rules_in(root: &Path) -> Result<Vec<RuleText>> {
     let mut paths = Vec::new();
-    collect(&root, &mut paths).with_context(|| format!("no rules under {}", root.display()))?;
+    collect(root, &mut paths).with_context(|| format!("no rules under {}", root.display()))?;
     paths.sort();
     let texts = paths.iter().map(|path| {
-        let name = path.strip_prefix(&root).unwrap_or(path).display().to_string();
+        let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
         Ok(RuleText { name, text: std::fs::read_to_string(path)? })
     });
     texts.collect()
@@ -88,4 +93,53 @@ pub(crate) fn events(name: &str) -> Result<Vec<Line>> {
     let lines: Vec<Line> = lines.collect::<Result<_>>()?;
     ensure!(!lines.is_empty(), "{} is empty", path.display());
     Ok(lines)
+}
+
+/// Returns the rules that have recorded samples.
+pub(crate) fn regression_rules() -> Result<Vec<RuleText>> {
+    rules_in(&data().join("sigma_regression/rules"))
+}
+
+/// Returns the recorded samples, each as if from where every rule with samples looks: so that each
+/// rule is tried on each sample.
+pub(crate) fn regression_events() -> Result<Vec<Line>> {
+    let folder = data().join("sigma_regression");
+    let manifest: Vec<Json> =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("manifest.json"))?)?;
+    let part =
+        |entry: &Json, name: &str| entry["logsource"][name].as_str().unwrap_or_default().to_owned();
+    let mut sources = BTreeSet::new();
+    let mut samples = Vec::new();
+    for entry in &manifest {
+        sources.insert(Source {
+            product: part(entry, "product"),
+            service: part(entry, "service"),
+            category: part(entry, "category"),
+        });
+        let id = entry["rule_id"].as_str().context("a sample without a rule")?;
+        let text = std::fs::read_to_string(folder.join(format!("events/{id}.jsonl")))?;
+        for line in text.lines() {
+            samples.push(windows_event(&serde_json::from_str(line)?));
+        }
+    }
+    let each = sources.iter().flat_map(|source| {
+        samples.iter().map(|json| Line { source: source.clone(), json: json.clone() })
+    });
+    Ok(each.collect())
+}
+
+/// Flattens a Windows event: the fields of `EventData` and, of `System`, those that rules use.
+fn windows_event(event: &Json) -> String {
+    let mut flat = serde_json::Map::new();
+    let system = &event["Event"]["System"];
+    for name in ["EventID", "Channel", "Computer", "Level", "Task", "Opcode", "Keywords"] {
+        flat.insert(name.to_owned(), system[name].clone());
+    }
+    let provider = system["Provider"]["#attributes"]["Name"].clone();
+    flat.insert("Provider_Name".to_owned(), provider);
+    if let Json::Object(data) = &event["Event"]["EventData"] {
+        let data = data.iter().filter(|(name, _)| !name.starts_with('#'));
+        flat.extend(data.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    Json::Object(flat).to_string()
 }

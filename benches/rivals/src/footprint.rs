@@ -56,7 +56,7 @@ pub(crate) fn child(mut words: impl Iterator<Item = String>) -> Result<()> {
                 .args(["--footprint", "write-image", &set])
                 .output()?;
             ensure!(output.status.success(), "compiling the rules failed");
-            print(|| Ours::from_image(&output.stdout))
+            print(|| Ours::from_image(output.stdout))
         }
         "write-image" => Ok(std::io::stdout().write_all(&Ours::load(&texts()?)?.image())?),
         other => bail!("no engine is called '{other}'"),

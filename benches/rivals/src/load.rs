@@ -28,7 +28,8 @@ fn measure(set: &str, texts: &[RuleText]) -> Result<()> {
         let (ns, loaded) = time(|| Ours::load(texts));
         loaded?;
         ours.push(ns / 1e6);
-        let (ns, loaded) = time(|| Ours::from_image(&image));
+        let bytes = image.clone();
+        let (ns, loaded) = time(|| Ours::from_image(bytes));
         loaded?;
         mapped.push(ns / 1e6);
         let (ns, loaded) = time(|| Rsigma::load(texts));

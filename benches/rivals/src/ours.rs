@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use rules_event::Event;
-use rules_matcher::{Matcher, Naming, RuleSet, Selection, SourceOf};
+use rules_matcher::{JsonFields, Matcher, Naming, RuleSet, Selection, SourceOf};
 use rules_sigma::{Document, Rule, parse_file};
 
 use crate::corpus::{RuleText, Source};
@@ -28,13 +28,13 @@ pub(crate) fn parse(texts: &[RuleText]) -> Vec<Rule> {
 
 impl Ours {
     /// Reads what [`Ours::image`] wrote.
-    pub(crate) fn from_image(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn from_image(bytes: Vec<u8>) -> Result<Self> {
         Ok(Self { matcher: Arc::new(Matcher::from_image(bytes)?), out: Vec::new() })
     }
 
     /// Returns the compiled rules as bytes.
     pub(crate) fn image(&self) -> Vec<u8> {
-        self.matcher.to_image()
+        self.matcher.to_image().to_vec()
     }
 }
 
@@ -64,6 +64,11 @@ impl Engine for Ours {
 
     fn event(&self, json: &str) -> Result<Event> {
         agent_wire::parse_event(json.as_bytes()).map_err(anyhow::Error::msg)
+    }
+
+    fn hits_in_text(&mut self, source: &Selection, json: &str) -> Result<usize> {
+        self.matcher.hits_in(source, &JsonFields::parse(json)?, &mut self.out);
+        Ok(self.out.len())
     }
 
     fn hits(&mut self, source: &Selection, event: &Event) -> usize {

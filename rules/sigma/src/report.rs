@@ -42,7 +42,7 @@ impl<'a> Reporter<'a> {
     }
 
     pub(crate) fn line(&self, number: usize) -> &'a str {
-        let lines = self.lines.get_or_init(|| self.text.lines().collect());
+        let lines = self.lines.get_or_init(|| crate::diagnostic::lines(self.text).collect());
         number.checked_sub(1).and_then(|index| lines.get(index)).copied().unwrap_or_default()
     }
 

@@ -4,6 +4,7 @@
 //! (YAML 1.2.2, 9.1.2 `c-forbidden`), so the cut is exact, and a document that is not YAML does not
 //! take the following ones with it.
 
+use crate::diagnostic::lines_with_ends;
 use crate::report::Reporter;
 use crate::{Span, codes};
 
@@ -150,7 +151,7 @@ fn split(text: &str) -> Vec<(usize, &str)> {
     };
     let mut parts = Vec::new();
     let (mut start, mut start_line, mut offset) = (0, 1, 0);
-    for (index, line) in text.split_inclusive('\n').enumerate() {
+    for (index, line) in lines_with_ends(text).enumerate() {
         if is_marker(line) && offset > start {
             parts.push((start_line, text.get(start..offset).unwrap_or_default()));
             (start, start_line) = (offset, index + 1);

@@ -10,7 +10,8 @@ const RULE: &str = "title: A\nid: 00000000-0000-0000-0000-000000000001\nlevel: l
 #[track_caller]
 fn check(text: &str) {
     let parsed = parse_file("t.yml", text);
-    let lines = text.lines().count();
+    // A carriage return alone ends a line of YAML, too.
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n").lines().count();
     for diagnostic in &parsed.diagnostics {
         assert!(diagnostic.span.line <= lines + 1, "{diagnostic:?}");
         assert!(!diagnostic.render().is_empty());
@@ -45,6 +46,18 @@ proptest! {
     fn conditions_are_survived(condition in "(sel|fil|and|or|not|of|1|all|them|f\\*|\\(|\\)| ){0,40}") {
         check(&RULE.replace("sel and not 1 of f*", &format!("'{condition}'")));
     }
+}
+
+#[test]
+fn a_carriage_return_alone_ends_a_line_as_yaml_has_it() {
+    let parsed = parse_file("t.yml", "title: A\r---\rtitle: B\r\nlevel: [\n");
+    let last = parsed.diagnostics.iter().max_by_key(|it| it.span.line).unwrap();
+    assert!((4..=5).contains(&last.span.line), "{last:?}");
+    check("title: A\rlevel: high\rx\n- y\n");
+    let wrong = RULE.replace('\n', "\r").replace("level: low", "level: lov");
+    let parsed = parse_file("t.yml", &wrong);
+    assert_eq!(parsed.diagnostics[0].span.line, 3, "{:?}", parsed.diagnostics);
+    assert_eq!(parsed.diagnostics[0].source_line, "level: lov");
 }
 
 #[test]
