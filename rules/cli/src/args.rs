@@ -43,7 +43,8 @@ about all events together: what its rules hit, how the hits fall into groups, an
 
 Examples:
   vonglau-rules why ssh_failed_login event.json
-  vonglau-agent decode --path /var/log/auth.log < auth.log | vonglau-rules why rules/a.yml -")]
+  vonglau-agent decode --path /var/log/auth.log < auth.log | vonglau-rules why rules/a.yml -
+  vonglau-rules why proc_creation_win_x.yml evtx.jsonl --logsource windows//process_creation")]
     Why(WhyArgs),
     /// Explain a diagnostic code, or list all codes.
     #[command(after_help = "Examples:
@@ -143,6 +144,9 @@ pub(crate) struct WhyArgs {
     /// Where the rule is looked for; without any, in the shipped rules.
     #[arg(long = "rules", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Events keep Sigma's own field names and are of this logsource: a raw Windows event, say.
+    #[arg(long, value_name = "PRODUCT/SERVICE/CATEGORY")]
+    pub(crate) logsource: Option<String>,
     /// How the answer is printed; JSON is one object for each event.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

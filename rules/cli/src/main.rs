@@ -15,6 +15,7 @@ mod paint;
 mod progress;
 mod sarif;
 mod schema;
+mod sigma_event;
 mod target;
 mod tune;
 mod watch;

@@ -10,12 +10,24 @@ use rules_matcher::RuleSet;
 pub(super) const RULE_TIME: Duration = Duration::from_millis(3);
 /// How long the whole set is measured, at least.
 pub(super) const SET_TIME: Duration = Duration::from_millis(500);
+/// Events of the full scan at most: it is slow, and only compared.
+const SCAN_EVENTS_MAX: usize = 2_000;
 /// Rounds at least: the first one fills caches.
 const ROUNDS_MIN: usize = 3;
 
 /// Returns the nanoseconds an event takes. The fastest round counts: what else the machine does can
 /// only slow a round down.
 pub(super) fn nanos_an_event(set: &RuleSet, events: &[&Event], time: Duration) -> f64 {
+    nanos(events, time, |event, hits| set.hits(event, hits))
+}
+
+/// Returns what an event takes when every rule of its logsource is tried one after the other.
+pub(super) fn full_scan_nanos(set: &RuleSet, events: &[&Event], time: Duration) -> f64 {
+    let sample = events.get(..SCAN_EVENTS_MAX).unwrap_or(events);
+    nanos(sample, time, |event, hits| set.full_scan(event, hits))
+}
+
+fn nanos(events: &[&Event], time: Duration, mut ask: impl FnMut(&Event, &mut Vec<usize>)) -> f64 {
     let mut hits = Vec::new();
     let mut best = Duration::MAX;
     let start = Instant::now();
@@ -23,7 +35,7 @@ pub(super) fn nanos_an_event(set: &RuleSet, events: &[&Event], time: Duration) -
     while rounds < ROUNDS_MIN || start.elapsed() < time {
         let round = Instant::now();
         for event in events {
-            set.hits(event, &mut hits);
+            ask(event, &mut hits);
             black_box(&hits);
         }
         best = best.min(round.elapsed());

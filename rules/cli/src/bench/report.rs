@@ -60,6 +60,12 @@ pub(super) fn text(bench: &Bench, top: usize, out: &mut dyn Write) -> anyhow::Re
         bench.rules.len(),
         1e9 / nanos.max(0.1)
     )?;
+    writeln!(
+        out,
+        "one after the other they would take {:.0} ns/event, {:.1} times as long",
+        bench.scan_nanos,
+        bench.scan_nanos / nanos.max(0.1)
+    )?;
     let alerts = bench.alerts();
     writeln!(out, "alerts (level medium and above): {alerts}, {} a day", rate(bench, alerts))?;
     if bench.span < SPAN_SHORT {
@@ -100,6 +106,7 @@ pub(super) fn json(bench: &Bench, top: usize, out: &mut dyn Write) -> anyhow::Re
         "events": bench.events,
         "span_seconds": bench.span.as_secs_f64(),
         "ns_per_event": bench.set_nanos,
+        "full_scan_ns_per_event": bench.scan_nanos,
         "alerts": bench.alerts(),
         "alerts_per_day": bench.a_day(bench.alerts()),
         "errors": bench.broken,

@@ -43,6 +43,7 @@ fn costs_and_rates_are_counted() {
     // 9 on the hour and 3 in between, in two days.
     assert_eq!((&root["candidates"], &root["hits"]), (&52.into(), &12.into()));
     assert_eq!(root["hits_per_day"], 6.0);
+    assert!(report["full_scan_ns_per_event"].as_f64().unwrap() > 0.0);
     assert!(root["ns_per_event"].as_f64().unwrap() > 0.0);
     assert_eq!((&of("web")["candidates"], &of("web")["hits"]), (&1.into(), &0.into()));
     assert_eq!(report["correlations"][0]["alerts"], 1);

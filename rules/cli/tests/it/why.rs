@@ -81,3 +81,24 @@ fn correlations_show_their_groups() {
         (&false.into(), &2.into())
     );
 }
+
+#[test]
+fn raw_events_are_asked_by_logsource() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = RULE.replace(
+        "{product: linux, service: sshd}",
+        "{product: windows, category: process_creation}",
+    );
+    let rule = rule.replace("{user.name: root}", "{Image|endswith: '\\calc.exe'}");
+    fs::write(folder.path().join("calc.yml"), rule).unwrap();
+    let event = r#"{"Event": {"System": {"EventID": 1}, "EventData": {"Image": "C:\\CALC.EXE"}}}"#;
+    let why = |logsource: &str| {
+        program(folder.path(), &["why", "calc.yml", "-", "--logsource", logsource], event)
+    };
+    check(&why("windows//process_creation"), 0, &["✔ logsource", "Image is 'C:\\CALC.EXE'"]);
+    check(&why("windows/-/process_creation"), 0, &[]);
+    check(&why("linux//process_creation"), 1, &["✘ logsource: the one given", "✔ condition"]);
+    check(&why("windows"), 2, &["is no logsource; write product/service/category"]);
+    let without = program(folder.path(), &["why", "calc.yml", "-"], event);
+    check(&without, 1, &["✘ condition"]);
+}
