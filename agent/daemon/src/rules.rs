@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rules_matcher::RuleSet;
+use rules_matcher::{Matcher, RuleSet};
 use rules_service::meter::Health;
 
 use crate::config::RulesSection;
@@ -13,7 +13,7 @@ const DIAGNOSTICS_LOGGED_MAX: usize = 20;
 const SUBJECT: &str = "rules";
 
 /// Loads the shipped rules and those of the folders. Broken ones are left out and logged.
-pub(crate) fn load(section: &RulesSection) -> Result<Arc<RuleSet>> {
+pub(crate) fn load(section: &RulesSection) -> Result<Arc<Matcher>> {
     let loaded = rules_pack::load(section.builtin, &section.dirs)?;
     let mut diagnostics = loaded.diagnostics;
     let (set, more) = RuleSet::compile(loaded.rules);
@@ -26,12 +26,13 @@ pub(crate) fn load(section: &RulesSection) -> Result<Arc<RuleSet>> {
         tracing::warn!(more, "further diagnostics of rules; see 'vonglau-rules check'");
     }
     tracing::info!(rules = set.rules().len(), identity = set.identity(), "rules loaded");
-    Ok(Arc::new(set))
+    // What the rules look like is of no use at the edge: verdicts need their compiled form only.
+    Ok(Arc::clone(set.matcher()))
 }
 
 /// Loads the rules at the start. A folder that cannot be read is a problem to be shown, not a
 /// reason to read no logs: what else there is, is used.
-pub(crate) fn load_at_start(section: &RulesSection, health: &Health) -> Result<Arc<RuleSet>> {
+pub(crate) fn load_at_start(section: &RulesSection, health: &Health) -> Result<Arc<Matcher>> {
     load(section).or_else(|error| {
         tell(health, &error);
         let mut rest = section.clone();
@@ -41,7 +42,7 @@ pub(crate) fn load_at_start(section: &RulesSection, health: &Health) -> Result<A
 }
 
 /// Loads the rules again; `None` if they cannot be, and the old ones stay in force.
-pub(crate) fn reload(section: &RulesSection, health: &Health) -> Option<Arc<RuleSet>> {
+pub(crate) fn reload(section: &RulesSection, health: &Health) -> Option<Arc<Matcher>> {
     match load(section) {
         Ok(set) => {
             health.resolved(SUBJECT);

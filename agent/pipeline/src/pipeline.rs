@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agent_inputs::{Item, Line};
 use rules_event::{Event, Level, encode_lossless, field};
-use rules_matcher::RuleSet;
+use rules_matcher::Matcher;
 
 use crate::decode::{self, Context};
 use crate::detect::Detector;
@@ -43,7 +43,7 @@ pub struct Processed {
 impl Pipeline {
     /// Returns a pipeline; without rules it only decodes.
     #[must_use]
-    pub fn new(agent: AgentFacts, rules: Option<Arc<RuleSet>>) -> Self {
+    pub fn new(agent: AgentFacts, rules: Option<Arc<Matcher>>) -> Self {
         Self { agent, detector: Detector::new(rules) }
     }
 
@@ -60,7 +60,7 @@ impl Pipeline {
     }
 
     /// Puts another rule set in force, from the next event on.
-    pub fn swap_rules(&self, rules: Arc<RuleSet>) {
+    pub fn swap_rules(&self, rules: Arc<Matcher>) {
         self.detector.swap(rules);
     }
 

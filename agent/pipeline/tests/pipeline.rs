@@ -7,9 +7,9 @@ use std::sync::Arc;
 use agent_inputs::{Format, Item, Line, SourceMeta};
 use agent_pipeline::{AgentFacts, Pipeline};
 use rules_event::{Event, Level, Timestamp, Value, field};
-use rules_matcher::RuleSet;
+use rules_matcher::{Matcher, RuleSet};
 
-fn pipeline(rules: Option<Arc<RuleSet>>) -> Pipeline {
+fn pipeline(rules: Option<Arc<Matcher>>) -> Pipeline {
     let agent = AgentFacts {
         agent_id: [0xab; 16],
         agent_id_text: "ab".repeat(16),
@@ -39,7 +39,7 @@ fn item(bytes: &[u8], offset: u64, dataset: Option<&str>) -> Item {
 const FAILED: &[u8] =
     b"Nov 21 08:30:00 web01 sshd[1]: Failed password for root from 203.0.113.5 port 22 ssh2";
 
-fn rules(level: &str) -> Arc<RuleSet> {
+fn rules(level: &str) -> Arc<Matcher> {
     let text = format!(
         "title: Failed login\nid: 11111111-1111-4111-8111-111111111111\nstatus: test\n\
          logsource:\n    product: linux\n    service: sshd\n\
@@ -53,7 +53,7 @@ fn rules(level: &str) -> Arc<RuleSet> {
     });
     let (set, diagnostics) = RuleSet::compile(rules.collect());
     assert_eq!(set.rules().len(), 1, "{diagnostics:?}");
-    Arc::new(set)
+    Arc::clone(set.matcher())
 }
 
 fn text<'a>(event: &'a Event, name: &str) -> &'a str {

@@ -4,7 +4,7 @@
 //! test or regular expression holds on a value when it holds on the text as written or on one of its
 //! copies. The text as written stays the evidence. [`crate::taxonomy`] says which fields have copies.
 
-use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// Which copies the values of a field have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -24,20 +24,41 @@ pub const DECODINGS_MAX: usize = 2;
 /// What an invalid byte sequence is replaced by, as ClickHouse's `toValidUTF8` does.
 const REPLACEMENT: char = '\u{fffd}';
 
+/// Memory for copies, reused from value to value.
+#[derive(Debug, Default)]
+pub struct CopyBuffers {
+    bytes: Vec<u8>,
+    last: String,
+    next: String,
+}
+
 impl Copies {
     /// Calls `each` for every copy that differs from what it was made of.
-    pub fn of(self, text: &str, mut each: impl FnMut(&str)) {
-        if self == Self::None {
+    pub fn of(self, text: &str, each: impl FnMut(&str)) {
+        self.of_in(&mut CopyBuffers::default(), text, each);
+    }
+
+    /// As [`Copies::of`], without allocating once the buffers have grown.
+    pub fn of_in(self, buffers: &mut CopyBuffers, text: &str, mut each: impl FnMut(&str)) {
+        if self.has_none(text) {
             return;
         }
-        let mut last = Cow::Borrowed(text);
-        for _ in 0..DECODINGS_MAX {
-            let Some(decoded) = self.decode(&last) else { break };
-            each(&decoded);
-            last = Cow::Owned(decoded);
+        let mut decodings = 0;
+        while decodings < DECODINGS_MAX {
+            let source = if decodings == 0 { text } else { &buffers.last };
+            if !self.decode_into(source, &mut buffers.bytes) {
+                break;
+            }
+            buffers.next.clear();
+            make_valid(&buffers.bytes, &mut buffers.next);
+            std::mem::swap(&mut buffers.last, &mut buffers.next);
+            decodings += 1;
+            each(&buffers.last);
         }
-        if let Some(plain) = strip_vietnamese(&last) {
-            each(&plain);
+        let source = if decodings == 0 { text } else { &buffers.last };
+        buffers.next.clear();
+        if strip_into(source, &mut buffers.next) {
+            each(&buffers.next);
         }
     }
 
@@ -51,40 +72,33 @@ impl Copies {
         }
     }
 
-    /// Decodes `%HH` once; `None` when nothing changes.
-    #[must_use]
-    pub fn decode(self, text: &str) -> Option<String> {
-        let bytes = text.as_bytes();
-        let mut decoded = Vec::new();
-        let mut done = 0;
-        let mut at = 0;
-        while let Some(rest) = bytes.get(at..) {
+    /// Decodes `%HH` once; returns false when nothing changes.
+    fn decode_into(self, text: &str, decoded: &mut Vec<u8>) -> bool {
+        decoded.clear();
+        let mut rest = text.as_bytes();
+        let mut changed = false;
+        loop {
             let found = match self {
                 Self::Url => memchr::memchr2(b'%', b'+', rest),
                 Self::None | Self::Text => memchr::memchr(b'%', rest),
             };
-            let Some(found) = found else { break };
-            at += found;
-            let (byte, len) = match bytes.get(at..) {
-                Some([b'+', ..]) => (Some(b' '), 1),
-                Some([_, high, low, ..]) => match (digit(*high), digit(*low)) {
+            let Some((before, after)) = found.and_then(|at| rest.split_at_checked(at)) else {
+                decoded.extend_from_slice(rest);
+                return changed;
+            };
+            decoded.extend_from_slice(before);
+            let (byte, len) = match *after {
+                [b'+', ..] => (Some(b' '), 1),
+                [_, high, low, ..] => match (digit(high), digit(low)) {
                     (Some(high), Some(low)) => (Some((high << 4) | low), 3),
                     _ => (None, 1),
                 },
                 _ => (None, 1),
             };
-            if let Some(byte) = byte {
-                decoded.extend_from_slice(bytes.get(done..at)?);
-                decoded.push(byte);
-                done = at + len;
-            }
-            at += len;
+            changed |= byte.is_some();
+            decoded.push(byte.unwrap_or(b'%'));
+            rest = after.get(len..).unwrap_or_default();
         }
-        if done == 0 {
-            return None;
-        }
-        decoded.extend_from_slice(bytes.get(done..)?);
-        Some(valid(decoded))
     }
 }
 
@@ -98,12 +112,7 @@ fn digit(byte: u8) -> Option<u8> {
 }
 
 /// Makes bytes valid UTF-8: each run of invalid bytes becomes one replacement character.
-fn valid(bytes: Vec<u8>) -> String {
-    let bytes = match String::from_utf8(bytes) {
-        Ok(text) => return text,
-        Err(error) => error.into_bytes(),
-    };
-    let mut text = String::with_capacity(bytes.len());
+fn make_valid(bytes: &[u8], text: &mut String) {
     let mut in_run = false;
     for chunk in bytes.utf8_chunks() {
         if !chunk.valid().is_empty() {
@@ -115,7 +124,6 @@ fn valid(bytes: Vec<u8>) -> String {
             in_run = true;
         }
     }
-    text
 }
 
 /// The letters of Vietnamese with marks, and the letter each becomes.
@@ -141,39 +149,52 @@ pub const VIETNAMESE: &[(&str, char)] = &[
 pub const MARKS: [char; 8] =
     ['\u{300}', '\u{301}', '\u{302}', '\u{303}', '\u{306}', '\u{309}', '\u{31b}', '\u{323}'];
 
+/// What the characters from [`FIRST`] on become: themselves, but for the letters of the table.
+static PLAIN: LazyLock<Vec<char>> = LazyLock::new(|| {
+    let mut plain: Vec<char> = (FIRST..=LAST).collect();
+    for (marked, letter) in VIETNAMESE {
+        for c in marked.chars() {
+            if let Some(place) = place(c).and_then(|place| plain.get_mut(place)) {
+                *place = *letter;
+            }
+        }
+    }
+    plain
+});
+
+/// The table's first and last letter.
+const FIRST: char = 'À';
+const LAST: char = 'ỹ';
+
+fn place(c: char) -> Option<usize> {
+    (c as usize).checked_sub(FIRST as usize)
+}
+
 /// Returns the text without Vietnamese marks; `None` when it has none.
 #[must_use]
 pub fn strip_vietnamese(text: &str) -> Option<String> {
-    if text.is_ascii() {
-        return None;
-    }
-    let mut changed = false;
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        match strip(c) {
-            Some(letter) => {
-                changed |= letter != c;
-                plain.push(letter);
-            }
-            None => changed = true,
-        }
-    }
-    changed.then_some(plain)
+    let mut plain = String::new();
+    strip_into(text, &mut plain).then_some(plain)
 }
 
-/// Returns what a character becomes; `None` when it is dropped.
-fn strip(c: char) -> Option<char> {
-    if c.is_ascii() {
-        return Some(c);
+/// Appends the text without Vietnamese marks; returns false when it has none.
+fn strip_into(text: &str, plain: &mut String) -> bool {
+    if text.is_ascii() {
+        return false;
     }
-    if MARKS.contains(&c) {
-        return None;
+    let mut changed = false;
+    for c in text.chars() {
+        if c.is_ascii() {
+            plain.push(c);
+        } else if MARKS.contains(&c) {
+            changed = true;
+        } else {
+            let letter = place(c).and_then(|place| PLAIN.get(place)).copied().unwrap_or(c);
+            changed |= letter != c;
+            plain.push(letter);
+        }
     }
-    if !matches!(c, '\u{c0}'..='\u{1b0}' | '\u{1ea0}'..='\u{1ef9}') {
-        return Some(c);
-    }
-    let found = VIETNAMESE.iter().find(|(marked, _)| marked.contains(c));
-    Some(found.map_or(c, |(_, letter)| *letter))
+    changed
 }
 
 #[cfg(test)]

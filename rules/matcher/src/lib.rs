@@ -30,7 +30,7 @@ mod witness;
 
 pub mod taxonomy;
 
-pub use copies::{Copies, DECODINGS_MAX, MARKS, VIETNAMESE, strip_vietnamese};
+pub use copies::{Copies, CopyBuffers, DECODINGS_MAX, MARKS, VIETNAMESE, strip_vietnamese};
 pub use explain::{Explanation, Step};
 pub use fields::{Fields, ValueRef};
 pub use image::{IMAGE_BYTES_MAX, ImageError};

@@ -177,7 +177,7 @@ fn with_regex(source: &str, flags: RegexFlags, then: impl FnOnce(&Regex) -> bool
 pub(crate) fn with_text(value: ValueRef<'_>, mut then: impl FnMut(&str)) {
     match value {
         ValueRef::Str(text) => then(text),
-        ValueRef::Int(number) => then(&number.to_string()),
+        ValueRef::Int(number) => then(itoa::Buffer::new().format(number)),
         ValueRef::Float(number) => then(&number.to_string()),
         ValueRef::Bool(flag) => then(if flag { "true" } else { "false" }),
         ValueRef::Null | ValueRef::List(_) => {}

@@ -279,26 +279,31 @@ impl<'m, E: Fields> Run<'m, '_, E> {
 
     /// Says whether something holds on the text of a value as written, or on one of its copies.
     fn on_written(
-        &self,
+        &mut self,
         slot: u32,
         value: ValueRef<'_>,
         holds: impl Fn(&Self, &[u8]) -> bool,
     ) -> bool {
         let copies = if slot == u32::from(EVERYWHERE) { Copies::None } else { self.copies(slot) };
-        let on_scalar = |scalar: ValueRef<'_>| {
+        let mut buffers = std::mem::take(&mut self.scratch.store.buffers);
+        let mut on_scalar = |scalar: ValueRef<'_>| {
             let mut held = false;
             with_text(scalar, |text| {
                 held = holds(self, text.as_bytes());
-                if !held && !copies.has_none(text) {
-                    copies.of(text, |copy| held = held || holds(self, copy.as_bytes()));
+                if !held {
+                    copies.of_in(&mut buffers, text, |copy| {
+                        held = held || holds(self, copy.as_bytes());
+                    });
                 }
             });
             held
         };
-        match value {
+        let held = match value {
             ValueRef::List(values) => values.iter().any(|one| on_scalar(one.into())),
             scalar => on_scalar(scalar),
-        }
+        };
+        self.scratch.store.buffers = buffers;
+        held
     }
 
     fn text_holds(&self, it: &[u32], text: &[u8]) -> bool {

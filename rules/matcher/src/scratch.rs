@@ -4,9 +4,9 @@ use std::io::Write;
 
 use rules_sigma::{Number, fold};
 
-use crate::Copies;
 use crate::fields::ValueRef;
 use crate::witness::canonical;
+use crate::{Copies, CopyBuffers};
 
 /// Memory for folded texts kept after an event: one huge line must not hold memory for ever.
 const ARENA_KEPT_BYTES_MAX: usize = 256 * 1024;
@@ -45,6 +45,7 @@ pub(crate) struct Texts {
 pub(crate) struct Store {
     arena: Vec<u8>,
     spans: Vec<(u32, u32)>,
+    pub(crate) buffers: CopyBuffers,
 }
 
 impl Scratch {
@@ -80,6 +81,7 @@ impl Store {
         self.spans.clear();
         if self.arena.capacity() > ARENA_KEPT_BYTES_MAX {
             self.arena = Vec::new();
+            self.buffers = CopyBuffers::default();
         }
     }
 
@@ -108,7 +110,9 @@ impl Store {
     pub(crate) fn add(&mut self, text: &str, copies: Copies) {
         self.fold(text);
         if !copies.has_none(text) {
-            copies.of(text, |copy| self.fold(copy));
+            let mut buffers = std::mem::take(&mut self.buffers);
+            copies.of_in(&mut buffers, text, |copy| self.fold(copy));
+            self.buffers = buffers;
         }
     }
 

@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 use rules_event::{Event, Timestamp, Value};
-use rules_matcher::RuleSet;
-use rules_sigma::{Document, parse_file};
+use rules_matcher::{Matcher, Naming, RuleSet, SourceOf};
+use rules_sigma::{Document, Rule, parse_file};
 
-const FIELDS: [&str; 4] = ["user.name", "source.ip", "message", "http.response.status_code"];
+const FIELDS: [&str; 5] =
+    ["user.name", "source.ip", "message", "http.response.status_code", "url.original"];
 
 /// A text of a rule, as YAML.
 fn yaml_text() -> impl Strategy<Value = String> {
@@ -49,7 +50,7 @@ fn item() -> impl Strategy<Value = String> {
             list(field, "|base64offset|contains", &texts)
         }),
     ];
-    let other = (0..FIELDS.len(), 0..FIELDS.len(), 0..6_usize, 0_i64..12).prop_map(
+    let other = (0..FIELDS.len(), 0..FIELDS.len(), 0..8_usize, 0_i64..12).prop_map(
         |(field, other, kind, number)| {
             let field = FIELDS[field];
             match kind {
@@ -58,6 +59,8 @@ fn item() -> impl Strategy<Value = String> {
                 2 => format!("'{field}|cidr': ['10.0.0.0/8', 'a000::/8']"),
                 3 => format!("'{field}|gte': {number}"),
                 4 => format!("'{field}|exists': {}", number % 2 == 0),
+                5 => format!("'{field}|hour|gte': {number}"),
+                6 => format!("'{field}|re': '(?:ab[aA]|b+k).*(a|đ)'"),
                 _ => format!("'{field}|fieldref|startswith': '{}'", FIELDS[other]),
             }
         },
@@ -103,6 +106,11 @@ fn value() -> impl Strategy<Value = Value> {
         1 => (0_i64..12).prop_map(Value::from),
         1 => any::<bool>().prop_map(Value::from),
         1 => Just(Value::Float(0.5)),
+        1 => Just(Value::Float(3.0)),
+        1 => prop_oneof![
+            Just("3.0"), Just("5e-1"), Just("-0"), Just("0.0"), Just("2026-11-21T08:30:00Z"),
+            Just("%2561+b"), Just("a%62%ff"), Just("1763713800"), Just("ab ab ab ab abab"),
+        ].prop_map(Value::from),
         1 => Just(Value::Null),
         1 => Just(Value::from("10.1.2.3")),
         1 => Just(Value::from("YWIgYWI=")),
@@ -126,6 +134,15 @@ fn event() -> impl Strategy<Value = Event> {
     })
 }
 
+fn rules(texts: &[String]) -> Vec<Rule> {
+    let documents = texts.iter().flat_map(|text| parse_file("t.yml", text).documents);
+    let rules = documents.filter_map(|document| match document {
+        Document::Rule(rule) => Some(rule),
+        _ => None,
+    });
+    rules.collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
@@ -134,17 +151,12 @@ proptest! {
         texts in prop::collection::vec(rule(), 1..4),
         events in prop::collection::vec(event(), 1..6),
     ) {
-        let rules = texts.iter().flat_map(|text| parse_file("t.yml", text).documents);
-        let rules: Vec<_> = rules
-            .filter_map(|document| match document {
-                Document::Rule(rule) => Some(rule),
-                Document::Correlation(_) | Document::Filter(_) => None,
-            })
-            .collect();
-        let (set, _) = RuleSet::compile(rules);
-        let mut hits = Vec::new();
+        let (set, _) = RuleSet::compile(rules(&texts));
+        let (mut hits, mut plain) = (Vec::new(), Vec::new());
         for event in &events {
             set.hits(event, &mut hits);
+            set.full_scan(event, &mut plain);
+            prop_assert_eq!(&hits, &plain, "{:?}\n{:?}", texts, event);
             for index in 0..set.rules().len() {
                 let why = set.why(index, event);
                 prop_assert_eq!(
@@ -152,6 +164,25 @@ proptest! {
                     "{}\n{:?}\n{}", set.rules()[index].source, event, why
                 );
             }
+        }
+    }
+
+    /// The same with Sigma's own names, keywords in every field, and a set read back from its image.
+    #[test]
+    fn images_and_sigma_names_agree(
+        texts in prop::collection::vec(rule(), 1..4),
+        events in prop::collection::vec(event(), 1..6),
+    ) {
+        let (set, _) = RuleSet::compile_as(rules(&texts), Naming::Sigma);
+        let matcher = Matcher::from_image(set.matcher().to_image().to_vec());
+        let matcher = matcher.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let source = SourceOf { product: Some("linux"), ..SourceOf::default() };
+        let selection = matcher.select(&source);
+        let (mut hits, mut plain) = (Vec::new(), Vec::new());
+        for event in &events {
+            matcher.hits_in(&selection, event, &mut hits);
+            set.full_scan_in(&source, event, &mut plain);
+            prop_assert_eq!(&hits, &plain, "{:?}\n{:?}", texts, event);
         }
     }
 }
