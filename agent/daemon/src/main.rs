@@ -152,7 +152,7 @@ fn execute(command: Command) -> Result<Exit> {
         Command::CheckConfig { file } => {
             let config = Config::load(&file.config)?;
             let rule_set = rules::load(&config.rules)?;
-            print(&format!("{}: good; {} rules\n", file.config.display(), rule_set.rules().len()))?;
+            print(&format!("{}: good; {} rules\n", file.config.display(), rule_set.len()))?;
             Ok(Exit::Done)
         }
         Command::Identity { file, json } => {

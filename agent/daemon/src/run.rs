@@ -77,7 +77,7 @@ impl Agent {
         let positions = checkpoint.positions();
         let (metrics, health) = (Metrics::new(), Health::default());
         let rule_set = rules::load_at_start(&config.rules, &health)?;
-        set(&metrics.rules, rule_set.rules().len() as u64);
+        set(&metrics.rules, rule_set.len() as u64);
         let pulse = Pulse {
             identity: identity.clone(),
             host: config.host_name(),
@@ -229,7 +229,7 @@ impl Agent {
         let loaded = tokio::task::spawn_blocking(move || rules::reload(&section, &health)).await;
         match loaded {
             Ok(Some(rule_set)) => {
-                set(&self.metrics.rules, rule_set.rules().len() as u64);
+                set(&self.metrics.rules, rule_set.len() as u64);
                 rule_set.identity().clone_into(&mut self.pulse.ruleset);
                 self.pipeline.swap_rules(rule_set);
             }
