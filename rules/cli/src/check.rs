@@ -13,7 +13,7 @@ use crate::sarif;
 use crate::target::Target;
 
 pub(crate) fn run(args: &CheckArgs, paint: Paint, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let mut target = Target::load(&args.paths)?;
+    let mut target = Target::load_beside(&args.paths)?;
     if args.diff || args.fix {
         let stdin = args.paths.iter().any(|path| path.as_os_str() == "-");
         anyhow::ensure!(!stdin, "standard input cannot be repaired; name the file");
@@ -36,15 +36,16 @@ pub(crate) fn run(args: &CheckArgs, paint: Paint, out: &mut dyn Write) -> anyhow
                     writeln!(out, "{} repairs written to {}", it.repairs, it.file)?;
                 }
             }
-            target = Target::load(&args.paths)?;
+            target = Target::load_beside(&args.paths)?;
         }
     }
     let (errors, warnings) = (target.count(Severity::Error), target.count(Severity::Warning));
+    let (rules, correlations) = target.loaded();
     match args.format {
         CheckFormat::Json => {
             let found: Vec<Value> = target.diagnostics.iter().map(to_json).collect();
             let report = json!({
-                "rules": target.set.rules().len(), "correlations": target.correlations.len(),
+                "rules": rules, "correlations": correlations,
                 "errors": errors, "warnings": warnings, "diagnostics": found,
             });
             writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
@@ -65,7 +66,7 @@ pub(crate) fn text(target: &Target, paint: Paint, out: &mut dyn Write) -> anyhow
         writeln!(out, "{}", paint.rendered(&diagnostic.render()))?;
     }
     let (errors, warnings) = (target.count(Severity::Error), target.count(Severity::Warning));
-    let (rules, correlations) = (target.set.rules().len(), target.correlations.len());
+    let (rules, correlations) = target.loaded();
     let found = format!("{errors} errors, {warnings} warnings");
     let found = if errors > 0 { paint.bad(&found) } else { paint.good(&found) };
     writeln!(out, "{rules} rules and {correlations} correlations loaded: {found}")?;

@@ -1,6 +1,6 @@
 //! Target: the rules a command is about, loaded and compiled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use rules_correlate::{Correlator, Limits};
 use rules_matcher::RuleSet;
 use rules_pack::Loaded;
-use rules_sigma::{Correlation, Diagnostic, Document, Severity, Span, codes};
+use rules_sigma::{Correlation, Diagnostic, Severity, Span, codes};
 
 use crate::nearest;
 use crate::progress;
@@ -17,6 +17,8 @@ use crate::progress;
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The largest rule file, the bound of the rule language: 1 MiB.
 const RULE_BYTES_MAX: u64 = 1024 * 1024;
+/// Entries of a folder looked at for what stands beside a file.
+const BESIDE_MAX: usize = 10_000;
 /// What standard input is called in messages.
 const STDIN_NAME: &str = "<stdin>";
 
@@ -27,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Ids by name, of rules and correlations.
     pub(crate) names: HashMap<String, String>,
+    /// Files that were not named and only stand beside those that were.
+    context: HashSet<String>,
 }
 
 impl Target {
@@ -34,6 +38,16 @@ impl Target {
     /// standard input.
     pub(crate) fn load(paths: &[PathBuf]) -> anyhow::Result<Self> {
         Ok(Self::compile(load(paths)?))
+    }
+
+    /// As [`Target::load`]; a file that is named alone is loaded with those of its folder, to which
+    /// its correlations and filters may refer. Nothing is said about what is wrong with them.
+    pub(crate) fn load_beside(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let beside = beside(paths);
+        let mut target = Self::load(&[paths, &beside].concat())?;
+        target.context = beside.iter().map(|path| path.display().to_string()).collect();
+        target.diagnostics.retain(|it| !target.context.contains(&it.file));
+        Ok(target)
     }
 
     fn compile(loaded: Loaded) -> Self {
@@ -46,7 +60,9 @@ impl Target {
             .collect();
         let (set, found) = RuleSet::compile(loaded.rules);
         diagnostics.extend(found);
-        let mut target = Self { set, correlations: loaded.correlations, diagnostics, names };
+        let correlations = loaded.correlations;
+        let context = HashSet::new();
+        let mut target = Self { set, correlations, diagnostics, names, context };
         let (_, problems) = target.correlator();
         for problem in problems {
             let found =
@@ -60,6 +76,14 @@ impl Target {
     /// Returns a fresh correlator over all correlations, and what it leaves out.
     pub(crate) fn correlator(&self) -> (Correlator, Vec<String>) {
         Correlator::new(self.correlations.clone(), &self.names, Limits::default())
+    }
+
+    /// Returns how many rules and correlations were loaded of what was named.
+    pub(crate) fn loaded(&self) -> (usize, usize) {
+        let named = |file: &str| !self.context.contains(file);
+        let rules = self.set.rules().iter().filter(|rule| named(&rule.file));
+        let correlations = self.correlations.iter().filter(|it| named(&it.file));
+        (rules.count(), correlations.count())
     }
 
     /// Returns how many findings are this bad.
@@ -91,8 +115,6 @@ impl Target {
 
     /// Loads what a command is about: the only rule or correlation of a file, or one by id or name.
     ///
-    /// A correlation in a file is loaded with the rules of its folder, to which it refers.
-    ///
     /// # Errors
     /// When there is none; what is wrong with a broken one is in the message.
     pub(crate) fn of(rule: &str, paths: &[PathBuf]) -> anyhow::Result<(Self, Asked)> {
@@ -101,26 +123,21 @@ impl Target {
             let asked = target.find(rule)?;
             return Ok((target, asked));
         }
-        let path = Path::new(rule);
-        let text = read_up_to(path, RULE_BYTES_MAX)?;
-        let parsed = rules_sigma::parse_file(rule, &text);
-        if let [Document::Correlation(it)] = parsed.documents.as_slice() {
-            let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-            let mut context = vec![folder.unwrap_or(Path::new(".")).to_owned()];
-            context.extend_from_slice(paths);
-            let target = Self::load(&context)?;
-            let asked = target.find(&it.id)?;
-            return Ok((target, asked));
+        let target = Self::load_beside(&[&[PathBuf::from(rule)], paths].concat())?;
+        let here = |file: &str| same_file(Path::new(file), Path::new(rule));
+        let rules = target.set.rules().iter().enumerate().filter(|(_, it)| here(&it.file));
+        let correlations = target.correlations.iter().filter(|it| here(&it.file));
+        let mut asked: Vec<Asked> = rules.map(|(index, _)| Asked::Rule(index)).collect();
+        asked.extend(correlations.map(|it| Asked::Correlation(Box::new(it.clone()))));
+        if asked.len() == 1
+            && let Some(only) = asked.pop()
+        {
+            return Ok((target, only));
         }
-        let target = Self::load(&[path.to_owned()])?;
-        match target.set.rules().len() {
-            1 => Ok((target, Asked::Rule(0))),
-            count => {
-                // A file whose only rule is broken deserves to have its mistakes shown.
-                let found: String = target.diagnostics.iter().map(Diagnostic::render).collect();
-                bail!("{found}{rule} holds {count} rules; name one by id with --rules")
-            }
-        }
+        // A file whose only rule is broken deserves to have its mistakes shown.
+        let found = target.diagnostics.iter().filter(|it| here(&it.file));
+        let found: String = found.map(Diagnostic::render).collect();
+        bail!("{found}{rule} holds {} rules; name one by id with --rules", asked.len())
     }
 
     /// Loads the rule over single events that a command is about; see [`Target::of`].
@@ -146,6 +163,42 @@ pub(crate) enum Asked {
     /// Index in the rule set.
     Rule(usize),
     Correlation(Box<Correlation>),
+}
+
+/// Returns the rule files that stand in the folders of files that are named.
+fn beside(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let real: HashSet<PathBuf> = paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let named = |path: &Path| {
+        path.canonicalize().is_ok_and(|path| path.ancestors().any(|part| real.contains(part)))
+    };
+    let files = paths.iter().filter(|path| path.is_file());
+    let folders: BTreeSet<&Path> = files.filter_map(|path| path.parent()).collect();
+    let mut found = Vec::new();
+    for folder in folders {
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        // A folder that cannot be read has nothing to add.
+        let Ok(entries) = std::fs::read_dir(here) else { continue };
+        for entry in entries.flatten().take(BESIDE_MAX) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let rule = name.ends_with(".yml") || name.ends_with(".yaml");
+            let case = name.ends_with(".case.yml") || name.ends_with(".case.yaml");
+            let path = folder.join(&name);
+            if rule && !case && !name.starts_with(['.', '-']) && !is_list(&path) && path.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    found.retain(|path| !named(path));
+    found
+}
+
+/// Lists for placeholders are found by the loader itself.
+fn is_list(path: &Path) -> bool {
+    path.file_stem().is_some_and(|stem| stem == "placeholders")
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn load(paths: &[PathBuf]) -> anyhow::Result<Loaded> {

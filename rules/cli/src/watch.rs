@@ -73,7 +73,7 @@ pub(crate) fn run(args: &WatchArgs, paint: Paint, out: &mut dyn Write) -> anyhow
 
 /// Checks and tests once. What fails is shown and watched on.
 fn look(args: &WatchArgs, paint: Paint, out: &mut dyn Write) -> anyhow::Result<()> {
-    let target = match Target::load(&args.paths) {
+    let target = match Target::load_beside(&args.paths) {
         Ok(target) => target,
         Err(error) => return Ok(writeln!(out, "{}", paint.bad(&format!("{error:#}")))?),
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::schemas::Schema;
-use crate::{RULE, check, json, program, run, text};
+use crate::{CORRELATION, RULE, check, json, program, run, text};
 
 #[test]
 fn the_shipped_rules_are_sound_and_pass_their_cases() {
@@ -84,6 +84,26 @@ fn sarif_has_the_shape_of_the_specification() {
     check(&sound, 0, &[]);
     assert_eq!(schema.error(&json(&sound)), None);
     assert_eq!(json(&sound)["runs"][0]["results"], serde_json::json!([]));
+}
+
+#[test]
+fn a_file_alone_is_checked_with_what_stands_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("root.yml", RULE);
+    write("many.yml", CORRELATION);
+    write("broken.yml", "title: [");
+    write(
+        "filter.yml",
+        "title: f\nid: 00000000-0000-0000-0000-000000000004\nlogsource: {product: \
+        linux}\nfilter:\n  rules: [root_login]\n  s: {user.name: x}\n  condition: not s\n",
+    );
+    let loaded = "0 rules and 1 correlations loaded: 0 errors, 0 warnings";
+    check(&run(folder.path(), &["check", "many.yml", "--strict"]), 0, &[loaded]);
+    check(&run(folder.path(), &["check", "filter.yml", "--strict"]), 0, &["0 errors, 0 warnings"]);
+    check(&run(folder.path(), &["check", "."]), 1, &["./broken.yml"]);
+    let inside = folder.path().join("root.yml").display().to_string();
+    check(&run(Path::new("."), &["check", &inside, &inside]), 0, &["1 rules and 0 correlations"]);
 }
 
 #[test]
