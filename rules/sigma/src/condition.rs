@@ -1,8 +1,8 @@
 //! Conditions: the Boolean expression over the searches of a detection.
 
-use crate::report::{Reporter, did_you_mean};
+use crate::report::Reporter;
 use crate::yaml::{Kind, Node};
-use crate::{Search, Span, codes};
+use crate::{Search, Severity, Span, codes};
 
 /// A condition, with searches as indexes into [`crate::Detection::searches`].
 ///
@@ -208,13 +208,13 @@ impl<'p> Parser<'p, '_> {
             return Some(Condition::Search(search));
         }
         let span = self.span(index);
-        let help = if word.eq_ignore_ascii_case("them") || word.contains('*') {
-            format!("write '1 of {word}' or 'all of {word}'")
-        } else {
-            self.suggest(word)
-        };
         let message = format!("the condition names '{word}', which is no search of this detection");
-        self.report.error_help(codes::UNKNOWN_SEARCH, span, message, help);
+        if word.eq_ignore_ascii_case("them") || word.contains('*') {
+            let help = format!("write '1 of {word}' or 'all of {word}'");
+            self.report.error_help(codes::UNKNOWN_SEARCH, span, message, help);
+        } else {
+            self.unknown(codes::UNKNOWN_SEARCH, span, word, message);
+        }
         // Goes on as if it were there, so that further mistakes are found too.
         Some(Condition::Search(0))
     }
@@ -226,10 +226,10 @@ impl<'p> Parser<'p, '_> {
             "1" | "any" => Quantifier::Any,
             "all" => Quantifier::All,
             _ => {
-                let span = self.span(index);
+                let what = (Severity::Error, codes::CONDITION_SYNTAX, self.span(index));
                 let message = format!("'{word} of' is not known");
-                let help = "write '1 of', 'any of' or 'all of'";
-                self.report.error_help(codes::CONDITION_SYNTAX, span, message, help);
+                let help = || "write '1 of', 'any of' or 'all of'".to_owned();
+                self.report.unknown_word(what, word, message, &["any", "all"], help);
                 Quantifier::Any
             }
         };
@@ -253,17 +253,16 @@ impl<'p> Parser<'p, '_> {
         if searches.is_empty() {
             let span = self.span(index);
             let message = format!("no search is named like '{pattern}'");
-            let help = self.suggest(pattern);
-            self.report.error_help(codes::EMPTY_GROUP, span, message, help);
+            self.unknown(codes::EMPTY_GROUP, span, pattern, message);
         }
         Some(Condition::Of { quantifier, pattern: pattern.to_owned(), searches })
     }
 
-    fn suggest(&self, word: &str) -> String {
-        let names = self.searches.iter().map(|search| search.name.as_str());
-        did_you_mean(word, names.clone(), || {
-            format!("searches of this detection: {}", names.collect::<Vec<_>>().join(", "))
-        })
+    /// Reports a word that names no search.
+    fn unknown(&mut self, code: &'static str, span: Span, word: &str, message: String) {
+        let names: Vec<&str> = self.searches.iter().map(|search| search.name.as_str()).collect();
+        let help = || format!("searches of this detection: {}", names.join(", "));
+        self.report.unknown_word((Severity::Error, code, span), word, message, &names, help);
     }
 
     fn peek(&self) -> Option<&'p str> {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::Fix;
+use crate::lines::lines;
 
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,7 +83,7 @@ impl Diagnostic {
     ) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let line = span.line.checked_sub(1).and_then(|index| lines(text).nth(index));
-        let source_line = line.unwrap_or_default().to_owned();
+        let source_line = line.map_or("", |(_, line)| line).to_owned();
         let span = span.within(&source_line);
         let (file, message) = (file.to_owned(), String::new());
         Self { code, severity, message, file, span, source_line, help: None, fix: None }
@@ -100,7 +101,8 @@ impl Diagnostic {
     /// that begins at `line` of a text.
     #[must_use]
     pub fn key_span(text: &str, line: usize, key: &str) -> Span {
-        let found = lines(text).enumerate().skip(line.saturating_sub(1)).find(|(_, text)| {
+        let lines = lines(text).map(|(_, line)| line);
+        let found = lines.enumerate().skip(line.saturating_sub(1)).find(|(_, text)| {
             text.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(':'))
         });
         let line = found.map_or(line, |(index, _)| index + 1);
@@ -139,29 +141,6 @@ impl Diagnostic {
         }
         text
     }
-}
-
-/// Returns the lines of a text with what ends them, as YAML counts lines: a carriage return alone
-/// ends one, too.
-///
-/// Spec: YAML 1.2.2, 5.4 "Line Break Characters".
-pub(crate) fn lines_with_ends(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let at = rest.find(['\n', '\r']).unwrap_or(rest.len());
-        let end = match rest.get(at..) {
-            Some(tail) if tail.starts_with("\r\n") => at + 2,
-            _ => rest.len().min(at + 1),
-        };
-        let (line, tail) = rest.split_at(end);
-        rest = tail;
-        (!line.is_empty()).then_some(line)
-    })
-}
-
-/// Returns the lines of a text as YAML counts them.
-pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
-    lines_with_ends(text).map(|line| line.trim_end_matches(['\n', '\r']))
 }
 
 impl fmt::Display for Diagnostic {

@@ -18,6 +18,7 @@ mod document;
 mod filter;
 mod fix;
 mod fold;
+mod lines;
 mod meta;
 mod modifiers;
 mod number;

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use crate::lines::lines;
 use crate::{Diagnostic, Fix, Severity, Span};
 
 /// Diagnostics kept per file: more than a person reads in one go. Further ones are dropped, and the
@@ -42,7 +43,7 @@ impl<'a> Reporter<'a> {
     }
 
     pub(crate) fn line(&self, number: usize) -> &'a str {
-        let lines = self.lines.get_or_init(|| crate::diagnostic::lines(self.text).collect());
+        let lines = self.lines.get_or_init(|| lines(self.text).map(|(_, line)| line).collect());
         number.checked_sub(1).and_then(|index| lines.get(index)).copied().unwrap_or_default()
     }
 
@@ -186,10 +187,13 @@ pub(crate) fn nearest<'c>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Says whether no other candidate is as near to `word` as `near` is.
+/// Says whether no other candidate is as near to `word` as `near` is, and they differ by more than
+/// numbers: `sel_2` is not plainly a misspelt `sel_1`.
 fn alone(word: &str, near: &str, candidates: &[&str]) -> bool {
     let least = distance(word, near);
-    candidates.iter().all(|other| *other == near || distance(word, other) > least)
+    let letter = |c: &char| !c.is_numeric();
+    let numbers_only = word.chars().filter(letter).eq(near.chars().filter(letter));
+    !numbers_only && candidates.iter().all(|other| *other == near || distance(word, other) > least)
 }
 
 /// Returns `did you mean 'x'?`, or else `fallback`.
@@ -241,6 +245,7 @@ mod tests {
         assert_eq!(nearest("severe", ["high", "low", "medium"]), None);
         assert_eq!(distance("", "abc"), 3);
         assert!(alone("levl", "level", &["level", "low"]));
+        assert!(!alone("sel_2", "sel_1", &["sel_1"]));
         assert!(!alone("utf16xe", "utf16le", &["utf16le", "utf16be"]));
     }
 }

@@ -1,10 +1,10 @@
 //! YAML to a tree with places, within bounds.
 //!
-//! A file is first cut at its document markers. YAML forbids a line `---` inside any scalar
+//! A file is first cut at its document markers. YAML forbids lines `---` and `...` inside any scalar
 //! (YAML 1.2.2, 9.1.2 `c-forbidden`), so the cut is exact, and a document that is not YAML does not
 //! take the following ones with it.
 
-use crate::diagnostic::lines_with_ends;
+use crate::lines::lines;
 use crate::report::Reporter;
 use crate::{Span, codes};
 
@@ -126,7 +126,7 @@ pub(crate) fn documents(text: &str, report: &mut Reporter<'_>) -> Vec<Source> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut sources = Vec::new();
     for (first_line, text) in split(text) {
-        if text.lines().all(is_blank) {
+        if lines(text).all(|(_, line)| is_blank(line)) {
             continue;
         }
         if sources.len() >= DOCUMENTS_MAX {
@@ -143,27 +143,37 @@ pub(crate) fn documents(text: &str, report: &mut Reporter<'_>) -> Vec<Source> {
     sources
 }
 
-/// Cuts a text before every document marker. Yields the line number of each part and the part.
+/// Cuts a text before every `---` and after every `...`. Yields the line number of each part and the
+/// part.
 fn split(text: &str) -> Vec<(usize, &str)> {
-    let is_marker = |line: &str| {
-        let rest = line.strip_prefix("---");
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+    // Nearly every file is one document.
+    if !text.contains("---") && !text.contains("...") {
+        return vec![(1, text)];
+    }
+    let is_marker = |line: &str, marker| {
+        let rest: Option<&str> = line.strip_prefix(marker);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
     };
     let mut parts = Vec::new();
-    let (mut start, mut start_line, mut offset) = (0, 1, 0);
-    for (index, line) in lines_with_ends(text).enumerate() {
-        if is_marker(line) && offset > start {
+    let (mut start, mut start_line) = (0, 1);
+    let mut ended = false;
+    for (index, (offset, line)) in lines(text).enumerate() {
+        if (ended || is_marker(line, "---")) && offset > start {
             parts.push((start_line, text.get(start..offset).unwrap_or_default()));
             (start, start_line) = (offset, index + 1);
         }
-        offset += line.len();
+        ended = is_marker(line, "...");
     }
     parts.push((start_line, text.get(start..).unwrap_or_default()));
     parts
 }
 
-/// Says whether a line holds nothing of a document.
+/// Says whether a line holds nothing of a document: it is empty, a comment, a marker or a directive.
 fn is_blank(line: &str) -> bool {
-    let line = line.trim();
-    line.is_empty() || line.starts_with('#') || line == "---" || line == "..."
+    let text = line.trim();
+    text.is_empty()
+        || text.starts_with('#')
+        || text == "---"
+        || text == "..."
+        || line.starts_with('%')
 }
