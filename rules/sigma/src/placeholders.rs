@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use crate::modifiers::regex_of;
 use crate::report::{Reporter, did_you_mean};
-use crate::yaml::{self, FILE_BYTES_MAX, Kind, Node, Scalar};
-use crate::{Diagnostic, Span, codes};
+use crate::yaml::{Node, Scalar};
+use crate::{Diagnostic, codes};
+
+mod read;
 
 /// Lists in all files together.
 const LISTS_MAX: usize = 1_000;
@@ -153,82 +155,7 @@ impl Placeholders {
             }
         }
     }
-
-    fn read_yaml(&mut self, text: &str, report: &mut Reporter<'_>) {
-        for source in yaml::documents(text, report) {
-            let Kind::Map(entries) = &source.root.kind else {
-                let message = format!("lists must be a map, not {}", source.root.kind_name());
-                report.error_help(codes::BAD_PLACEHOLDERS, source.root.span, message, HELP);
-                continue;
-            };
-            for (key, node) in entries {
-                let nodes = match &node.kind {
-                    Kind::List(nodes) => nodes.as_slice(),
-                    _ => std::slice::from_ref(node),
-                };
-                let values = nodes.iter().map(|node| value(node, report)).collect::<Option<_>>();
-                if let Some(values) = values {
-                    self.add(&key.text, key.span, values, report);
-                }
-            }
-        }
-    }
-
-    fn read_toml(&mut self, text: &str, report: &mut Reporter<'_>) {
-        if text.len() > FILE_BYTES_MAX {
-            let message =
-                format!("the file has {} bytes; the bound is {FILE_BYTES_MAX}", text.len());
-            report.error(codes::FILE_TOO_LARGE, Span::default(), message);
-            return;
-        }
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let tables: BTreeMap<toml::Spanned<String>, toml::Spanned<toml::Value>> =
-            match toml::from_str(text) {
-                Ok(tables) => tables,
-                Err(error) => {
-                    let at = error.span().map_or(0, |span| span.start);
-                    let message = error.message().replace('\n', "; ");
-                    report.error_help(codes::BAD_PLACEHOLDERS, place(text, at), message, HELP);
-                    return;
-                }
-            };
-        for (key, value) in tables {
-            let span = place(text, key.span().start);
-            let values = match value.into_inner() {
-                toml::Value::Array(values) => values,
-                value => vec![value],
-            };
-            let values: Option<Vec<Scalar>> = values.into_iter().map(toml_value).collect();
-            match values {
-                Some(values) => self.add(key.get_ref(), span, values, report),
-                None => {
-                    let message = "a list holds texts, numbers, true and false";
-                    report.error_help(codes::BAD_PLACEHOLDERS, span, message, HELP);
-                }
-            }
-        }
-    }
-
-    fn add(&mut self, name: &str, span: Span, values: Vec<Scalar>, report: &mut Reporter<'_>) {
-        let code = codes::BAD_PLACEHOLDERS;
-        if name.is_empty() || !name.chars().all(is_word) || name.chars().count() > NAME_MAX {
-            let message = format!("'{name:.40}' is no name of a placeholder");
-            let help = "letters, digits and '_', without percent signs";
-            report.error_help(code, span, message, help);
-        } else if values.is_empty() {
-            let message = format!("the list '{name}' is empty");
-            let help = "rules that use it are refused; give it at least one value";
-            report.warning(code, span, message, help);
-        } else if values.len() > VALUES_MAX || self.lists.len() >= LISTS_MAX {
-            let message = format!("more than {LISTS_MAX} lists, or {VALUES_MAX} values in one");
-            report.error(code, span, message);
-        } else {
-            self.lists.entry(name.to_owned()).or_default().extend(values);
-        }
-    }
 }
-
-const HELP: &str = "write 'name: [value, value]', one list a line";
 
 impl Problem {
     pub(crate) fn report(self, node: &Node, report: &mut Reporter<'_>) {
@@ -246,37 +173,6 @@ impl Problem {
             }
         }
     }
-}
-
-fn value(node: &Node, report: &mut Reporter<'_>) -> Option<Scalar> {
-    match &node.kind {
-        Kind::Scalar(scalar) if !scalar.is_null() => Some(scalar.clone()),
-        _ => {
-            let message = format!("a list holds texts and numbers, not {}", node.kind_name());
-            report.error_help(codes::BAD_PLACEHOLDERS, node.span, message, HELP);
-            None
-        }
-    }
-}
-
-fn toml_value(value: toml::Value) -> Option<Scalar> {
-    let (text, plain) = match value {
-        toml::Value::String(text) => (text, false),
-        toml::Value::Integer(number) => (number.to_string(), true),
-        toml::Value::Float(number) => (number.to_string(), true),
-        toml::Value::Boolean(flag) => (flag.to_string(), true),
-        _ => return None,
-    };
-    Some(Scalar { text, plain })
-}
-
-/// Returns the place of one character at a byte of a text.
-fn place(text: &str, at: usize) -> Span {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let start = before.rfind('\n').map_or(0, |index| index + 1);
-    let column = before.get(start..).unwrap_or_default().chars().count() + 1;
-    Span { line, column, len: 1 }
 }
 
 #[derive(Debug, PartialEq)]
@@ -326,62 +222,4 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lists() -> Placeholders {
-        let text = "a: [x, 'y*', 7]\nb: [1, 2]\n";
-        let (lists, diagnostics) = Placeholders::parse("placeholders.yml", text);
-        assert_eq!(diagnostics, []);
-        lists
-    }
-
-    fn texts(text: &str) -> Vec<String> {
-        let values = lists().expand(text, false, Spelling::AsIs).unwrap();
-        values.into_iter().map(|value| value.text).collect()
-    }
-
-    #[test]
-    fn names_become_their_values() {
-        assert_eq!(texts("%a%"), ["x", "y*", "7"]);
-        assert_eq!(texts("p-%b%-q"), ["p-1-q", "p-2-q"]);
-        assert_eq!(texts("%b%%b%"), ["11", "12", "21", "22"]);
-        // The example of the specification.
-        assert_eq!(texts(r"\%plain%b%"), ["%plain1", "%plain2"]);
-        assert_eq!(texts("100 %, %% and % a%"), ["100 %, %% and % a%"]);
-        assert_eq!(texts(""), [""]);
-        let regex = lists().expand("^%a%$", false, Spelling::Regex).unwrap();
-        assert_eq!(regex.get(1).map(|value| value.text.as_str()), Some("^y.*$"));
-    }
-
-    #[test]
-    fn unknown_names_and_too_many_values_are_refused() {
-        let problem = lists().expand("é %c%", false, Spelling::AsIs).unwrap_err();
-        assert!(matches!(problem, Problem::Undefined { offset: 2, .. }), "{problem:?}");
-        let many = "%a%".repeat(9);
-        assert_eq!(lists().expand(&many, false, Spelling::AsIs), Err(Problem::TooMany));
-    }
-
-    #[test]
-    fn toml_says_the_same_and_names_the_place_of_mistakes() {
-        let text = "a = ['x', 'y*', 7]\nb = [1, 2]\n";
-        let (lists, diagnostics) = Placeholders::parse("placeholders.toml", text);
-        assert_eq!(diagnostics, []);
-        assert_eq!(lists.expand("%b%", false, Spelling::AsIs).unwrap().len(), 2);
-        let (lists, diagnostics) =
-            Placeholders::parse("l.toml", "a = [{x = 1}]\n\"b-\" = 1\nc = []\nd = true\n");
-        assert_eq!(lists.lists().map(|(name, _)| name).collect::<Vec<_>>(), ["d"]);
-        let places: Vec<_> = diagnostics.iter().map(|it| (it.code, it.span.line)).collect();
-        assert_eq!(places, [("R031", 1), ("R031", 2), ("R031", 3)]);
-        let (_, diagnostics) = Placeholders::parse("l.toml", "a = 1\nb = = 2\n");
-        assert_eq!(diagnostics.first().map(|it| (it.code, it.span.line)), Some(("R031", 2)));
-    }
-
-    #[test]
-    fn lists_of_wrong_kinds_are_left_out() {
-        let (lists, diagnostics) =
-            Placeholders::parse("l.yml", "a: {x: y}\nb: [[1]]\nc: ~\n'%d%': 1\ne: 5\n");
-        assert_eq!(lists.lists().map(|(name, _)| name).collect::<Vec<_>>(), ["e"]);
-        assert_eq!(diagnostics.len(), 4);
-    }
-}
+mod tests;

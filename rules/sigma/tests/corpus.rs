@@ -92,7 +92,7 @@ fn the_public_rules_load_or_are_refused_by_the_specification() {
     }
     let with = Tally::read(&files, &lists);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus-tally.txt");
-    let kept = std::fs::read_to_string(&file).unwrap();
+    let kept = std::fs::read_to_string(&file).expect("the file is readable");
     for (name, tally) in [("without lists", &without), ("with lists for all names", &with)] {
         let line = tally.line(name);
         let old = kept.lines().find(|line| line.starts_with(name)).unwrap_or_default();
@@ -113,7 +113,10 @@ fn collect(folder: &Path, files: &mut Vec<(String, String)>) {
         if path.is_dir() {
             collect(&path, files);
         } else if path.extension().is_some_and(|ending| ending == "yml") {
-            files.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+            files.push((
+                path.display().to_string(),
+                std::fs::read_to_string(&path).expect("the file is readable"),
+            ));
         }
     }
 }

@@ -23,7 +23,7 @@ fn every_file_draws_its_diagnostics() {
         let text = shown(&parsed);
         let golden = folder().join(&name).with_extension("stderr");
         if update {
-            std::fs::write(&golden, &text).unwrap();
+            std::fs::write(&golden, &text).expect("the file is readable");
         }
         let expected = std::fs::read_to_string(&golden).unwrap_or_default();
         if text != expected {
@@ -80,11 +80,12 @@ fn folder() -> std::path::PathBuf {
 
 fn files() -> Vec<(String, String)> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder()).expect("the file is readable") {
+        let path = entry.expect("the file is readable").path();
         if path.extension().is_some_and(|ending| ending == "yml") {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            files.push((name, std::fs::read_to_string(&path).unwrap()));
+            let name =
+                path.file_name().expect("the file is readable").to_string_lossy().into_owned();
+            files.push((name, std::fs::read_to_string(&path).expect("the file is readable")));
         }
     }
     files.sort();

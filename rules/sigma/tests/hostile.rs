@@ -62,11 +62,14 @@ fn check_indexes(rule: &Rule) {
 /// Real rules to damage: those of the golden pairs, which use every part of the language.
 fn golden() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut paths: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the file is readable")
+        .map(|entry| entry.expect("the file is readable").path())
+        .collect();
     paths.sort();
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "yml"));
-    let texts = paths.iter().map(|path| std::fs::read_to_string(path).unwrap());
+    let texts =
+        paths.iter().map(|path| std::fs::read_to_string(path).expect("the file is readable"));
     // The bombs are tried as they are; damaging them as well takes too long.
     texts.filter(|text| text.len() < 4_000).collect()
 }
