@@ -37,18 +37,27 @@
 //!
 //! Spec: Sigma correlation rules specification 2.1.
 
+mod alert;
+mod chain;
 mod correlator;
 mod definition;
+mod fault;
 mod fired;
 mod group;
+mod hit;
+mod judge;
+mod level;
 mod limits;
-mod sweep;
+mod plan;
+mod sketch;
 mod table;
+mod tally;
+mod thin;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
-pub use correlator::Correlator;
-pub use fired::{EVENT_IDS_MAX, Fired};
+pub use correlator::{Correlator, Tardy};
+pub use fired::{EVENT_IDS_MAX, Fired, Witness};
 pub use limits::Limits;
