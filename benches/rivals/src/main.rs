@@ -14,7 +14,6 @@ mod footprint;
 mod growth;
 mod load;
 mod ours;
-mod probes;
 mod rsigma;
 mod speed;
 

@@ -3,8 +3,7 @@
 use super::*;
 
 fn problems(rules: Vec<Correlation>) -> Vec<String> {
-    let found = Correlator::new(rules, &names(), Limits::default()).1;
-    found.into_iter().map(|found| format!("{}: {}", found.code, found.message)).collect()
+    Correlator::new(rules, &names(), Limits::default()).1
 }
 
 #[test]
@@ -34,8 +33,10 @@ fn unknown_references_take_only_their_dependants_along() {
     lost.rules = vec!["nobody".into()];
     let said = problems(vec![lost, break_in(), spraying()]);
     assert_eq!(said.len(), 2, "{said:?}");
-    assert_eq!(said[0], "R053: the correlation refers to 'nobody', which was not loaded");
-    assert_eq!(said[1], "R053: the correlation refers to 'brute', which is left out");
+    assert!(
+        said[0].starts_with("correlation 'brute' in brute.yml is left out: it refers to 'nobody'")
+    );
+    assert!(said[1].contains("'break-in'") && said[1].contains("'brute'"), "{}", said[1]);
 }
 
 #[test]
@@ -44,14 +45,8 @@ fn circles_are_refused() {
     let two = correlation("two", CorrelationKind::EventCount, &["one"], 60);
     let own = correlation("own", CorrelationKind::EventCount, &["own"], 60);
     let said = problems(vec![one, two, own, spraying()]);
-    assert_eq!(
-        said,
-        [
-            "R057: correlations refer to each other in a circle: one → two → one",
-            "R057: correlations refer to each other in a circle: two → one → two",
-            "R057: correlations refer to each other in a circle: own → own",
-        ]
-    );
+    assert_eq!(said.len(), 3);
+    assert!(said.iter().all(|text| text.contains("circle")));
 }
 
 #[test]
@@ -61,14 +56,16 @@ fn what_cannot_be_counted_is_refused() {
         change(&mut rule);
         problems(vec![rule])
     };
+    let lt = with(|rule| rule.condition = Threshold { op: Comparison::Lt, value: 3 });
+    assert!(lt[0].contains("lt or lte"), "{lt:?}");
     let huge = with(|rule| rule.condition = at_least(1_000_000));
-    assert!(huge[0].contains("at most 1024 are counted exactly"), "{huge:?}");
-    assert!(with(|rule| rule.fields.clear())[0].contains("needs a field"));
+    assert!(huge[0].contains("at most 256 can be counted"), "{huge:?}");
+    assert!(with(|rule| rule.field = None)[0].contains("needs a field"));
     assert!(with(|rule| rule.timespan = Duration::ZERO)[0].contains("timespan"));
     assert!(with(|rule| rule.rules.clear())[0].contains("1 to 64 rules"));
     let mut some = correlation("some", CorrelationKind::TemporalOrdered, &["a", "b", "c"], 60);
-    some.condition = bounds(&[(Comparison::Lt, 3.0)]);
-    assert!(problems(vec![some])[0].contains("no upper bound"));
+    some.condition = at_least(2);
+    assert!(problems(vec![some])[0].contains("every rule"));
     let twice = problems(vec![spraying(), spraying()]);
     assert!(twice[0].contains("taken"), "{twice:?}");
 }
