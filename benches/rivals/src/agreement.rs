@@ -11,6 +11,7 @@ use crate::corpus::{self, Line};
 use crate::engine::Engine;
 use crate::figure;
 use crate::ours::Ours;
+use crate::probes::{self, Outcome, Verdict};
 use crate::rsigma::{self, Rsigma};
 
 const BENCH: &str = "agreement";
@@ -45,7 +46,35 @@ pub(crate) fn run() -> Result<()> {
     }
     let rules = corpus::regression_rules()?;
     let (mut ours, mut peer) = (Ours::load(&rules)?, Rsigma::load(&rules)?);
-    compare("regression", &corpus::regression_events()?, &mut ours, &mut peer)
+    compare("regression", &corpus::regression_events()?, &mut ours, &mut peer)?;
+    probe()
+}
+
+/// Asks both engines the probes and prints each answer that is not the specification's.
+fn probe() -> Result<()> {
+    let outcomes = probes::ask()?;
+    let right = |verdict: fn(&Outcome) -> Verdict| {
+        outcomes.iter().filter(|one| verdict(one).name() == one.expected).count() as f64
+    };
+    for one in &outcomes {
+        if one.ours.name() != one.expected || one.peer.name() != one.expected {
+            let difference = json!({
+                "probe": one.name, "specification": one.heading, "expected": one.expected,
+                "vonglau": one.ours.name(), rsigma::NAME: one.peer.name(),
+            });
+            println!("{}", json!({"bench": BENCH, "difference": difference}));
+        }
+    }
+    figure::print(BENCH, "probes", outcomes.len() as f64, "probes", None);
+    let peer = (rsigma::NAME, right(|one| one.peer));
+    figure::print(
+        BENCH,
+        "probes answered as the specification has it",
+        right(|one| one.ours),
+        "probes",
+        Some(peer),
+    );
+    Ok(())
 }
 
 /// Compares all verdicts on the events of a file and prints each that differs.

@@ -14,6 +14,7 @@ mod footprint;
 mod growth;
 mod load;
 mod ours;
+mod probes;
 mod rsigma;
 mod speed;
 

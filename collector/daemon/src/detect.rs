@@ -2,16 +2,16 @@
 //!
 //! Alert ids are derived from what fired, so recording the same thing again is an update:
 //! * a rule: rule id, entity, and the hour of the event (one alert an hour and entity, with a count);
-//! * a correlation: its id, its group and the start of its window (the correlator's `key`).
+//! * a correlation: its id, its group and the slot its window ended in (the correlator's `key`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use collector_incident::{Alert, Entity};
 use collector_ingest::{Finding, FindingKind};
-use rules_correlate::{Correlator, Fired, Limits};
-use rules_event::{Event, Level, field};
+use rules_correlate::{Correlator, Fired, Limits, Tardy};
+use rules_event::{Event, Level, Timestamp, field};
 use rules_pack::Loaded;
-use rules_sigma::{CorrelationKind, Custom};
+use rules_sigma::{Correlation, CorrelationKind, Custom, Diagnostic};
 use uuid::Uuid;
 
 /// Rules of this level and above alert by themselves; lower ones only feed correlations.
@@ -33,6 +33,8 @@ struct RuleFacts {
     /// A correlation of steps in order: its last event is the outcome, and says on which host and
     /// as whom. Alerts about these then join the same incident.
     ordered: bool,
+    /// Only a correlation in its own file speaks for it: see [`silent`].
+    silent: bool,
 }
 
 /// How the count of an alert is to be understood.
@@ -52,7 +54,8 @@ pub(crate) struct Detector {
 
 impl Detector {
     /// Returns a detector for loaded rules, and what is wrong with their correlations.
-    pub(crate) fn new(loaded: Loaded) -> (Self, Vec<String>) {
+    pub(crate) fn new(loaded: Loaded) -> (Self, Vec<Diagnostic>) {
+        let silent = silent(&loaded);
         let mut rules = HashMap::new();
         let mut names = HashMap::new();
         for rule in &loaded.rules {
@@ -65,6 +68,7 @@ impl Detector {
                 techniques: rule.techniques(),
                 custom: rule.custom.clone(),
                 ordered: false,
+                silent: silent.contains(&rule.id),
             };
             rules.insert(rule.id.clone(), facts);
         }
@@ -78,6 +82,7 @@ impl Detector {
                 techniques: correlation.techniques(),
                 custom: correlation.custom.clone(),
                 ordered: correlation.kind == CorrelationKind::TemporalOrdered,
+                silent: silent.contains(&correlation.id),
             };
             rules.insert(correlation.id.clone(), facts);
         }
@@ -91,9 +96,19 @@ impl Detector {
         self.correlator.replay_span()
     }
 
-    /// Returns live correlation keys, and how many were evicted at the bound.
-    pub(crate) fn load(&self) -> (usize, u64) {
-        (self.correlator.keys(), self.correlator.evicted())
+    /// Returns what the correlations hold, and what they gave up or got out of time.
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            groups: self.correlator.keys(),
+            bytes: self.correlator.bytes(),
+            evicted: self.correlator.evicted(),
+            tardy: self.correlator.tardy(),
+        }
+    }
+
+    /// Says what time it is: event times far beyond it are not believed.
+    pub(crate) fn clock(&mut self, now: Timestamp) {
+        self.correlator.clock(now);
     }
 
     /// Feeds an event to the correlations without raising anything: used to rebuild their memory.
@@ -110,14 +125,16 @@ impl Detector {
         let mut alerts = BTreeMap::new();
         for event in events {
             let ids: Vec<&str> = event.rule_ids().collect();
-            if ids.is_empty() {
-                continue;
-            }
             for id in &ids {
                 self.judge_hit(event, id, &mut alerts);
             }
-            for fired in self.correlator.observe(event, &ids) {
-                self.judge_fired(event, &fired, &mut alerts);
+            // An event that no rule hit still says how far time has come.
+            let fired = match ids.is_empty() {
+                true => self.correlator.advance(event.time),
+                false => self.correlator.observe(event, &ids),
+            };
+            for fired in fired {
+                self.judge_fired(&fired, &mut alerts);
             }
         }
         alerts
@@ -130,7 +147,7 @@ impl Detector {
         alerts: &mut BTreeMap<String, (Alert, Tally)>,
     ) {
         let Some(facts) = self.rules.get(rule_id) else { return };
-        if facts.level < ALERT_LEVEL_MIN {
+        if facts.level < ALERT_LEVEL_MIN || facts.silent {
             return;
         }
         let entity = entity_of(event);
@@ -138,7 +155,7 @@ impl Detector {
         let id = alert_id(&format!("rule|{rule_id}|{:?}|{hour}", entity.pairs()));
         let (alert, _) = alerts
             .entry(id.clone())
-            .or_insert_with(|| (facts.alert(id, rule_id, entity, event), Tally::Added));
+            .or_insert_with(|| (facts.alert_of_hit(id, rule_id, entity, event), Tally::Added));
         alert.count += 1;
         alert.first = alert.first.min(event.time);
         alert.last = alert.last.max(event.time);
@@ -146,34 +163,72 @@ impl Detector {
         add(&mut alert.agents, event.get_str(field::AGENT_ID).unwrap_or_default());
     }
 
-    fn judge_fired(
-        &self,
-        event: &Event,
-        fired: &Fired,
-        alerts: &mut BTreeMap<String, (Alert, Tally)>,
-    ) {
+    fn judge_fired(&self, fired: &Fired, alerts: &mut BTreeMap<String, (Alert, Tally)>) {
         let Some(facts) = self.rules.get(&fired.correlation_id) else { return };
-        if facts.level < ALERT_LEVEL_MIN {
+        if facts.level < ALERT_LEVEL_MIN || facts.silent {
             return;
         }
         let id = alert_id(&format!("correlation|{}", fired.key));
+        let witness = &fired.witness;
         let mut entity = Entity::from_group(&fired.group);
         if facts.ordered {
-            add_host_and_user(&mut entity, event);
+            entity.set(field::AGENT_HOST, witness.host.as_deref().unwrap_or_default());
+            entity.set(field::USER_NAME, witness.user.as_deref().unwrap_or_default());
         }
-        let (alert, _) = alerts.entry(id.clone()).or_insert_with(|| {
-            (facts.alert(id, &fired.correlation_id, entity, event), Tally::Total)
-        });
+        let (alert, _) = alerts
+            .entry(id.clone())
+            .or_insert_with(|| (facts.alert(id, &fired.correlation_id, fired.first), Tally::Total));
+        alert.entity = entity;
+        alert.organization.clone_from(&witness.organization);
         alert.count = alert.count.max(fired.count);
         (alert.first, alert.last) = (fired.first, fired.last);
         alert.event_ids = fired.event_ids.iter().take(EVIDENCE_MAX).cloned().collect();
-        add(&mut alert.agents, event.get_str(field::AGENT_ID).unwrap_or_default());
+        add(&mut alert.agents, witness.agent.as_deref().unwrap_or_default());
         alert.summary = fired_summary(&facts.title, fired);
     }
 }
 
+/// What correlations hold, and what they gave up or got out of time since the start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) groups: usize,
+    pub(crate) bytes: usize,
+    pub(crate) evicted: u64,
+    pub(crate) tardy: Tardy,
+}
+
+/// Returns the ids of rules that do not alert by themselves: those of one file with a correlation
+/// that refers to them and does not ask to `generate` them. A rule of another file was written to
+/// stand alone, and does.
+///
+/// Spec: Sigma correlation rules specification 2.1, "Correlation rules" and "Generate".
+fn silent(loaded: &Loaded) -> HashSet<String> {
+    let rules = loaded.rules.iter().map(|it| (&it.id, &it.name, &it.file));
+    let nested = loaded.correlations.iter().map(|it| (&it.id, &it.name, &it.file));
+    let refers = |correlation: &Correlation, id: &String, name: &Option<String>| {
+        correlation.rules.iter().any(|rule| rule == id || Some(rule) == name.as_ref())
+    };
+    rules
+        .chain(nested)
+        .filter(|(id, name, file)| {
+            let mut told = loaded.correlations.iter().filter(|it| refers(it, id, name)).peekable();
+            told.peek().is_some() && told.all(|it| it.file == **file && !it.generate)
+        })
+        .map(|(id, _, _)| id.clone())
+        .collect()
+}
+
 impl RuleFacts {
-    fn alert(&self, id: String, rule_id: &str, entity: Entity, event: &Event) -> Alert {
+    fn alert_of_hit(&self, id: String, rule_id: &str, entity: Entity, event: &Event) -> Alert {
+        Alert {
+            summary: event.get_str(field::MESSAGE).map(short).unwrap_or_default(),
+            entity,
+            organization: event.get_str(field::ORGANIZATION_ID).map(str::to_owned),
+            ..self.alert(id, rule_id, event.time)
+        }
+    }
+
+    fn alert(&self, id: String, rule_id: &str, at: Timestamp) -> Alert {
         Alert {
             id,
             rule_id: rule_id.to_owned(),
@@ -182,14 +237,14 @@ impl RuleFacts {
             level: self.level,
             techniques: self.techniques.clone(),
             attack_version: self.custom.attack_version.clone().unwrap_or_default(),
-            summary: event.get_str(field::MESSAGE).map(short).unwrap_or_default(),
-            entity,
-            first: event.time,
-            last: event.time,
+            summary: String::new(),
+            entity: Entity::default(),
+            first: at,
+            last: at,
             count: 0,
             event_ids: Vec::new(),
             agents: Vec::new(),
-            organization: event.get_str(field::ORGANIZATION_ID).map(str::to_owned),
+            organization: None,
             incident_type: self.custom.incident_type.clone(),
             runbook_vi: self.custom.runbook_vi.clone(),
             runbook_en: self.custom.runbook_en.clone(),
@@ -261,9 +316,14 @@ fn add_host_and_user(entity: &mut Entity, event: &Event) {
 fn fired_summary(title: &str, fired: &Fired) -> String {
     let group: Vec<String> =
         fired.group.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let distinct =
-        if fired.values > 0 { format!(", {} distinct", fired.values) } else { String::new() };
-    format!("{title}: {} events{distinct}, {}", fired.count, group.join(" "))
+    let about = if fired.estimated { "about " } else { "" };
+    let distinct = if fired.values > 0 {
+        format!(", {about}{} distinct", fired.values)
+    } else {
+        String::new()
+    };
+    let measure = fired.measure.map(|measure| format!(", measured {measure}")).unwrap_or_default();
+    format!("{title}: {about}{} events{distinct}{measure}, {}", fired.count, group.join(" "))
 }
 
 fn alert_id(text: &str) -> String {

@@ -3,14 +3,14 @@
 use collector_incident::{Alert, record_alert};
 use collector_ingest::{BoxError, FindingKind, Observer, Range};
 use collector_store::{AlertRow, Store, StoredEvent};
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use rules_event::{Level, Timestamp};
 use rules_pack::Loaded;
 use rules_service::meter::Health;
 use sha2::{Digest, Sha256};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use crate::detect::{Detector, Tally, alert_about_pipeline};
+use crate::detect::{Detector, Load, Tally, alert_about_pipeline};
 
 /// Hits that arrived this much earlier than the longest timespan are replayed as well: lines may be
 /// stored that much later than they were written.
@@ -28,7 +28,9 @@ pub(crate) struct Metrics {
     alerts: IntCounterVec,
     incidents: IntCounter,
     groups: IntGauge,
+    bytes: IntGauge,
     evicted: IntGauge,
+    tardy: IntGaugeVec,
 }
 
 impl Metrics {
@@ -43,11 +45,40 @@ impl Metrics {
             "vonglau_correlation_evicted",
             "Groups that correlations gave up at their bound since the start",
         )?;
+        let bytes = IntGauge::new(
+            "vonglau_correlation_bytes",
+            "Bytes that the groups of correlations take",
+        )?;
+        let tardy = IntGaugeVec::new(
+            Opts::new(
+                "vonglau_correlation_tardy",
+                "Events out of time for correlations since the start: 'late' and judged with what \
+                 was left, 'too_late' to count where all was judged, 'ahead' of the clock",
+            ),
+            &["reason"],
+        )?;
         registry.register(Box::new(alerts.clone()))?;
         registry.register(Box::new(incidents.clone()))?;
         registry.register(Box::new(groups.clone()))?;
         registry.register(Box::new(evicted.clone()))?;
-        Ok(Self { alerts, incidents, groups, evicted })
+        registry.register(Box::new(bytes.clone()))?;
+        registry.register(Box::new(tardy.clone()))?;
+        Ok(Self { alerts, incidents, groups, bytes, evicted, tardy })
+    }
+
+    fn show(&self, load: Load) {
+        let of = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.groups.set(of(load.groups as u64));
+        self.bytes.set(of(load.bytes as u64));
+        self.evicted.set(of(load.evicted));
+        let reasons = [
+            ("late", load.tardy.late),
+            ("too_late", load.tardy.too_late),
+            ("ahead", load.tardy.ahead),
+        ];
+        for (reason, number) in reasons {
+            self.tardy.with_label_values(&[reason]).set(of(number));
+        }
     }
 }
 
@@ -156,6 +187,7 @@ impl Observer for Watch {
         // The range's own time: the same if it is done again, and so the rows are the same.
         let now = range.at;
         let mut rows = Vec::new();
+        self.detector.clock(now);
         let judged = self.detector.judge(range.events.iter().map(|(event, _)| event));
         let mut alerts: Vec<(Alert, Tally)> = judged.into_values().collect();
         // In the order of what happened: an incident then grows step by step, and an alert that
@@ -180,9 +212,7 @@ impl Observer for Watch {
             .await
             .map_err(|_| "ClickHouse is slow")??;
         self.health.resolved(INGEST);
-        let (groups, evicted) = self.detector.load();
-        self.metrics.groups.set(i64::try_from(groups).unwrap_or(i64::MAX));
-        self.metrics.evicted.set(i64::try_from(evicted).unwrap_or(i64::MAX));
+        self.metrics.show(self.detector.load());
         Ok(())
     }
 }
@@ -194,13 +224,14 @@ async fn rebuilt(store: &Store, db: &SqlitePool, loaded: Loaded) -> anyhow::Resu
     }
     let (mut detector, problems) = Detector::new(loaded);
     for problem in problems {
-        tracing::warn!(%problem, "a correlation cannot be used");
+        tracing::warn!("{}", problem.render());
     }
     let open = collector_ingest::open_spans(db).await?;
     // Counted back from what has arrived, not from the clock: after an outage the backlog is old.
     // By topic, since the alerts lane runs ahead of the events lane, whose hits count as well.
     let Some(reached) = store.arrivals_reach().await? else { return Ok(detector) };
     let since = reached.saturating_sub(detector.memory() + LATENESS);
+    detector.clock(reached);
     let heads = collector_ingest::committed_heads(db).await?;
     let mut hits = 0u64;
     let remember = |stored: &StoredEvent| {

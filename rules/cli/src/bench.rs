@@ -149,6 +149,9 @@ fn correlations(target: &Target, events: &[Event]) -> Vec<CorrelationRate> {
             episodes.entry(fired.correlation_id).or_default().insert(fired.key);
         }
     }
+    for fired in correlator.finish() {
+        episodes.entry(fired.correlation_id).or_default().insert(fired.key);
+    }
     let rate = |it: &rules_sigma::Correlation| CorrelationRate {
         id: it.id.clone(),
         name: it.name.clone().unwrap_or_else(|| it.title.clone()),

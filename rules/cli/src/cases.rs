@@ -249,6 +249,7 @@ fn test_correlation(id: &str, case: &Case, expected: bool, target: &Target) -> O
             correlator.observe(event, &ids).into_iter().filter(|it| it.correlation_id == id),
         );
     }
+    fired.extend(correlator.finish().into_iter().filter(|it| it.correlation_id == id));
     let in_group = |it: &&rules_correlate::Fired| {
         case.expect_group
             .as_ref()

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use rules_correlate::{Correlator, Limits};
 use rules_matcher::RuleSet;
 use rules_pack::Loaded;
-use rules_sigma::{Correlation, Diagnostic, Severity, Span, codes};
+use rules_sigma::{Correlation, Diagnostic, Severity};
 
 use crate::nearest;
 use crate::progress;
@@ -64,17 +64,12 @@ impl Target {
         let context = HashSet::new();
         let mut target = Self { set, correlations, diagnostics, names, context };
         let (_, problems) = target.correlator();
-        for problem in problems {
-            let found =
-                Diagnostic::in_text("", "", codes::BAD_THRESHOLD, Severity::Error, Span::default());
-            let help = "see what the correlation asks for; bounds are those of the collector";
-            target.diagnostics.push(found.saying(problem, help));
-        }
+        target.diagnostics.extend(problems);
         target
     }
 
     /// Returns a fresh correlator over all correlations, and what it leaves out.
-    pub(crate) fn correlator(&self) -> (Correlator, Vec<String>) {
+    pub(crate) fn correlator(&self) -> (Correlator, Vec<Diagnostic>) {
         Correlator::new(self.correlations.clone(), &self.names, Limits::default())
     }
 

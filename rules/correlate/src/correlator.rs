@@ -1,17 +1,20 @@
 //! Correlator: hands each hit to the correlations that wait for it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rules_event::{Event, Value};
-use rules_sigma::{Correlation, CorrelationKind};
+use rules_event::{Event, Timestamp, Value};
+use rules_sigma::{Correlation, Diagnostic};
 
-use crate::definition::{Definitions, Field, Subscription};
-use crate::group::Group;
-use crate::table::Table;
-use crate::window::Hit;
-use crate::{Fired, Limits};
+use crate::definition::{Definition, Definitions, Field, Subscription, nanos};
+use crate::fired::shortened;
+use crate::group::{NewEnd, Outcome, Surroundings, Values, carried_value};
+use crate::hit::{Carried, EventId, Hit, NEVER};
+use crate::table::{Handle, Table};
+use crate::{Fired, Limits, judge};
 
 /// A group value longer than this is cut, and a digest of the whole put in place of the rest.
 const GROUP_VALUE_BYTES_MAX: usize = 256;
@@ -26,23 +29,50 @@ pub struct Correlator {
     definitions: Definitions,
     limits: Limits,
     table: Table,
-    /// Hashes counted values. Seeded at random, so that nobody can make two values look alike.
+    /// Hashes group keys. Seeded at random, so that nobody can make a bucket overflow.
     hasher: RandomState,
-    /// Observations so far.
+    /// Hits handed to a correlation so far.
     tick: u64,
-    /// The newest event time seen.
+    /// The newest event time seen, as far as it is believed.
     newest: i64,
+    /// Event times beyond this are not believed.
+    believed: i64,
+    tardy: Tardy,
+    outcome: Outcome,
+    /// The key of the group being looked for.
+    key: Vec<u8>,
+    /// Nested hits that are still to be handed on.
+    waiting: Vec<(Subscription, NewEnd)>,
+}
+
+/// Events that came out of the time they should have come in, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tardy {
+    /// Events that came later than [`Limits::lateness`]. They are judged with what is left of their
+    /// time, so their alerts may lack what was already forgotten.
+    pub late: u64,
+    /// Of these, hits that no longer counted in a correlation, since it had judged their time.
+    pub too_late: u64,
+    /// Events from the future, as far as [`Correlator::clock`] says: they count, but time does not
+    /// move on by them.
+    pub ahead: u64,
+}
+
+/// Where the fields of a hit are read.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Event(&'a Event),
+    /// A nested correlation that fired: its group, and what its hit carried along.
+    Nested(&'a NewEnd),
 }
 
 /// A hit on its way to one correlation.
 struct Arrival<'a> {
-    event: &'a Event,
+    source: Source<'a>,
     time: i64,
-    event_id: &'a str,
+    id: EventId,
     /// Hits it stands for.
     weight: u32,
-    /// The group of the nested correlation that fired, whose fields go before the event's own.
-    nested: &'a [(String, String)],
 }
 
 impl Correlator {
@@ -54,7 +84,7 @@ impl Correlator {
         correlations: Vec<Correlation>,
         rule_ids_by_name: &HashMap<String, String>,
         limits: Limits,
-    ) -> (Self, Vec<String>) {
+    ) -> (Self, Vec<Diagnostic>) {
         let mut definitions = Definitions::new(correlations, rule_ids_by_name, &limits);
         let problems = std::mem::take(&mut definitions.problems);
         let correlator = Self {
@@ -64,34 +94,57 @@ impl Correlator {
             hasher: RandomState::new(),
             tick: 0,
             newest: i64::MIN,
+            believed: i64::MAX,
+            tardy: Tardy::default(),
+            outcome: Outcome::default(),
+            key: Vec::new(),
+            waiting: Vec::new(),
         };
         (correlator, problems)
     }
 
     /// Takes an event and the ids of the rules that hit it; returns what fires by it, nested
-    /// correlations after those they count. An event that lacks a group field or the counted field
-    /// of a correlation does not count there. The same event (by id) counts once.
+    /// correlations after those they count, and what is certain now that time has come so far. An
+    /// event that lacks a group field or the counted field of a correlation does not count there.
+    /// The same event (by id) counts once.
     pub fn observe(&mut self, event: &Event, rule_ids: &[&str]) -> Vec<Fired> {
-        let mut fired = Vec::new();
-        let waiting: Vec<Subscription> = rule_ids
-            .iter()
-            .filter_map(|id| self.definitions.by_rule.get(*id))
-            .flatten()
-            .copied()
-            .collect();
-        if waiting.is_empty() {
-            return fired;
-        }
         let time = event.time.as_nanos();
-        self.newest = self.newest.max(time);
-        let repeats = event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1);
-        let weight = u32::try_from(repeats.clamp(1, REPEATS_MAX)).unwrap_or(1);
-        for subscription in waiting {
-            let arrival = Arrival { event, time, event_id: &event.id, weight, nested: &[] };
-            self.arrive(subscription, &arrival, &mut fired);
+        self.pass(time);
+        let mut id = None;
+        for rule_id in rule_ids {
+            let listeners = self.definitions.by_rule.get(*rule_id).cloned().unwrap_or_default();
+            for at in listeners {
+                let to = self.definitions.listeners[at];
+                let id = id.get_or_insert_with(|| EventId::new(&event.id)).clone();
+                let source = Source::Event(event);
+                let arrival = Arrival { source, time, id, weight: weight_of(event) };
+                self.arrive(to, &arrival);
+                self.hand_on();
+            }
         }
-        self.table.settle(self.newest, self.limits.groups_max, self.limits.hits_max);
-        fired
+        if id.is_some() && time.saturating_add(nanos(self.limits.lateness)) < self.newest {
+            self.tardy.late += 1;
+        }
+        self.table.expire(self.newest, &self.definitions.list);
+        std::mem::take(&mut self.outcome.fired)
+    }
+
+    /// Lets time move on to that of an event that no rule hit; returns what is certain by then.
+    pub fn advance(&mut self, time: Timestamp) -> Vec<Fired> {
+        self.pass(time.as_nanos());
+        std::mem::take(&mut self.outcome.fired)
+    }
+
+    /// Judges everything that still waits: for the end of a finite input.
+    pub fn finish(&mut self) -> Vec<Fired> {
+        self.judge_until(i64::MAX);
+        std::mem::take(&mut self.outcome.fired)
+    }
+
+    /// Says what time it is, as far as the caller knows: events from later than the lateness beyond
+    /// that do not move time on. Without it every event is believed.
+    pub fn clock(&mut self, now: Timestamp) {
+        self.believed = now.as_nanos().saturating_add(nanos(self.limits.lateness));
     }
 
     /// Returns the longest timespan of any correlation; zero if there is none.
@@ -101,9 +154,9 @@ impl Correlator {
         Duration::from_nanos(longest.unwrap_or(0).unsigned_abs())
     }
 
-    /// Returns how far back hits must be observed again after a restart for every later firing to
-    /// have the key it would have had; more than [`Self::longest_timespan`], since windows, nested
-    /// correlations and the ends of slots reach further.
+    /// Returns how far back hits must be observed again after a restart for later firings to say
+    /// what they would have said; more than [`Self::longest_timespan`], since lateness, nested
+    /// correlations and the slots of alerts reach further.
     #[must_use]
     pub fn replay_span(&self) -> Duration {
         let reach = self.definitions.list.iter().map(|definition| definition.reach).max();
@@ -114,6 +167,12 @@ impl Correlator {
     #[must_use]
     pub fn keys(&self) -> usize {
         self.table.groups()
+    }
+
+    /// Returns how many bytes the groups take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.table.bytes()
     }
 
     /// Returns how many groups were dropped for want of room while they could still have mattered.
@@ -128,89 +187,209 @@ impl Correlator {
         self.table.expired()
     }
 
-    /// Gives a hit to one correlation, and what fires by it to those that refer to that one. Ends
-    /// because references form no circle.
-    fn arrive(&mut self, to: Subscription, arrival: &Arrival<'_>, fired: &mut Vec<Fired>) {
-        let definition = &self.definitions.list[to.definition];
-        let read = |field: &Field| read_field(field, to.place, arrival);
-        let mut values = Vec::with_capacity(definition.group_by.len());
-        for field in &definition.group_by {
-            let Some(text) = read(field) else { return };
-            values.push(shortened(text));
+    /// Returns how many events came late, too late or from the future.
+    #[must_use]
+    pub fn tardy(&self) -> Tardy {
+        self.tardy
+    }
+
+    /// Notes the time of an event and judges what is certain by it.
+    fn pass(&mut self, time: i64) {
+        if time > self.believed {
+            self.tardy.ahead += 1;
+        } else if time > self.newest {
+            self.newest = time;
+            self.judge_until(time);
         }
-        let ordered = definition.kind == CorrelationKind::TemporalOrdered;
-        let value = match (&definition.counted, definition.kind) {
-            (Some(field), CorrelationKind::ValueCount) => {
-                let Some(text) = read(field) else { return };
-                self.hasher.hash_one(text)
-            }
-            (_, CorrelationKind::EventCount | CorrelationKind::ValueCount) => 0,
-            _ => to.place as u64,
-        };
+    }
+
+    /// Judges, in the order of time, what was due before `now`.
+    fn judge_until(&mut self, now: i64) {
+        while let Some((handle, due)) = self.table.next_due(now) {
+            self.tick += 1;
+            let Some(held) = self.table.get(handle) else { continue };
+            let definition = &self.definitions.list[held.definition as usize];
+            let around = Surroundings {
+                definition,
+                values: &|| decode(definition, &held.key),
+                read: &|_| None,
+                tick: self.tick,
+                newest: self.newest,
+                hits_max: self.limits.hits_per_window_max,
+            };
+            // What is due by now, as if now were a moment later than that.
+            judge::judge_due(&mut held.group, due, &around, &mut self.outcome);
+            self.settle(handle);
+            self.hand_on();
+        }
+    }
+
+    /// Hands nested hits on, and those that come of them. Ends because references form no circle.
+    fn hand_on(&mut self) {
+        while let Some((to, end)) = self.waiting.pop() {
+            let source = Source::Nested(&end);
+            let arrival = Arrival { source, time: end.time, id: end.id.clone(), weight: 1 };
+            self.arrive(to, &arrival);
+        }
+    }
+
+    /// Gives a hit to one correlation.
+    fn arrive(&mut self, to: Subscription, arrival: &Arrival<'_>) {
+        let definition = &self.definitions.list[to.definition];
+        let source = arrival.source;
+        self.key.clear();
+        for field in &definition.group_by {
+            let Some(text) = source.text(field, to.place) else { return };
+            encode(&mut self.key, &shortened(&text, GROUP_VALUE_BYTES_MAX));
+        }
+        let Some(value) = value_of(definition, to.place, source) else { return };
+        let by_rule = definition.plan.by_rule();
+        let carries = definition.carriers >> to.place & 1 == 1 && !definition.carried.is_empty();
         let hit = Hit {
             time: arrival.time,
-            step: if ordered { u32::try_from(to.place).unwrap_or(u32::MAX) } else { 0 },
-            event_id: arrival.event_id.into(),
+            id: arrival.id.clone(),
             value,
+            link: NEVER,
+            carried: carries.then(|| source.carry(definition)),
             weight: arrival.weight,
+            level: 0,
+            place: if by_rule { u8::try_from(to.place).unwrap_or(u8::MAX) } else { 0 },
             end: false,
-            counted: false,
+            counted: [false; 2],
         };
         self.tick += 1;
-        let tick = self.tick;
-        let hits_max = self.limits.hits_per_window_max;
-        let names = definition.group_by.iter().map(|field| field.name.clone());
-        let group_values: Vec<_> = names.zip(values.iter().cloned()).collect();
-        let observed = self.table.with(
-            (to.definition, values),
-            || Group::new(group_values.clone()),
-            tick,
-            definition.timespan,
-            |group| group.observe(definition, hit, tick, hits_max),
-        );
-        if let Some(new) = observed.fired {
-            match fired.iter_mut().find(|known| known.key == new.key) {
-                Some(known) => *known = new,
-                None => fired.push(new),
+        let number = u32::try_from(to.definition).unwrap_or(u32::MAX);
+        let mut hash = self.hasher.build_hasher();
+        hash.write_u32(number);
+        hash.write(&self.key);
+        let handle = self.table.find(number, &self.key, hash.finish(), self.tick);
+        let Some(held) = self.table.get(handle) else { return };
+        let late = match source {
+            Source::Event(_) => arrival.time.saturating_add(definition.lateness) < self.newest,
+            // Told as soon as it was certain, which may be long after.
+            Source::Nested(end) => end.late,
+        };
+        let key = &self.key;
+        let around = Surroundings {
+            definition,
+            values: &|| decode(definition, key),
+            read: &|name| source.read(name).map(Cow::into_owned),
+            tick: self.tick,
+            newest: self.newest,
+            hits_max: self.limits.hits_per_window_max,
+        };
+        held.group.observe(hit, late, &around, &mut self.outcome);
+        self.settle(handle);
+    }
+
+    /// Notes what a hit did to its group and beyond.
+    fn settle(&mut self, handle: Handle) {
+        let Some(held) = self.table.get(handle) else { return };
+        let definition = &self.definitions.list[held.definition as usize];
+        let due = match definition.plan.waits() {
+            true => judge::due(&held.group, definition),
+            false => None,
+        };
+        self.table.changed(handle, self.tick, self.newest, definition.kept(), due);
+        self.tardy.too_late += std::mem::take(&mut self.outcome.too_late);
+        for end in self.outcome.new_ends.drain(..).rev() {
+            let NewEnd { time, id, carried, group, late } = end;
+            for &subscriber in definition.subscribers.iter().rev() {
+                let (id, carried, group) = (id.clone(), carried.clone(), group.clone());
+                self.waiting.push((subscriber, NewEnd { time, id, carried, group, late }));
             }
         }
-        let subscribers = definition.subscribers.clone();
-        for (time, event_id) in &observed.new_ends {
-            for &subscriber in &subscribers {
-                let nested = Arrival {
-                    event: arrival.event,
-                    time: *time,
-                    event_id,
-                    weight: 1,
-                    nested: &group_values,
-                };
-                self.arrive(subscriber, &nested, fired);
-            }
-        }
+        self.table.settle(self.tick, self.limits.groups_max, self.limits.bytes_max);
     }
 }
 
-/// Returns the text of a field, or `None` where there is none.
-fn read_field(field: &Field, place: usize, arrival: &Arrival<'_>) -> Option<String> {
-    let name = field.of_rule(place);
-    if let Some((_, value)) = arrival.nested.iter().find(|(known, _)| known == name) {
-        return Some(value.clone());
+impl<'a> Source<'a> {
+    /// Reads a field by its name.
+    fn read(self, name: &str) -> Option<Cow<'a, str>> {
+        match self {
+            Source::Event(event) => match event.get(name)? {
+                Value::Null => None,
+                list @ Value::List(values) => {
+                    (!values.is_empty()).then(|| Cow::Owned(list.to_string()))
+                }
+                scalar => scalar.to_text(),
+            },
+            Source::Nested(end) => {
+                if let Some((_, value)) = end.group.iter().find(|(known, _)| known == name) {
+                    return Some(Cow::Borrowed(value));
+                }
+                carried_value(end.carried.as_ref()?, name).map(Cow::Owned)
+            }
+        }
     }
-    match arrival.event.get(name)? {
-        Value::Null => None,
-        list @ Value::List(values) => (!values.is_empty()).then(|| list.to_string()),
-        scalar => scalar.to_text().map(|text| text.into_owned()),
+
+    /// Reads a field of a correlation. The group of a nested one goes by the correlation's names.
+    fn text(self, field: &Field, place: usize) -> Option<Cow<'a, str>> {
+        self.read(field.of_rule(place))
+    }
+
+    fn number(self, field: &Field, place: usize) -> Option<f64> {
+        let number = match self {
+            Source::Event(event) => match event.get(field.of_rule(place))? {
+                #[expect(clippy::cast_precision_loss, reason = "sums are rounded to f64 anyway")]
+                Value::Int(number) => Some(*number as f64),
+                Value::Float(number) => Some(*number),
+                Value::Str(text) => text.trim().parse().ok(),
+                _ => None,
+            },
+            Source::Nested(_) => self.text(field, place)?.trim().parse().ok(),
+        };
+        number.filter(|number: &f64| number.is_finite())
+    }
+
+    fn carry(self, definition: &Definition) -> Carried {
+        let read = |name: &Arc<str>| {
+            let value = self.read(name)?;
+            Some((name.clone(), shortened(&value, GROUP_VALUE_BYTES_MAX).into_owned()))
+        };
+        definition.carried.iter().filter_map(read).collect()
     }
 }
 
-/// Cuts a text to the length limit, with a digest in place of the rest.
-fn shortened(mut text: String) -> String {
-    if text.len() > GROUP_VALUE_BYTES_MAX {
-        let digest = crate::fired::key(&text, &[], 0);
-        let end = text.floor_char_boundary(GROUP_VALUE_BYTES_MAX - digest.len() - 1);
-        text.truncate(end);
-        text.push('~');
-        text.push_str(&digest);
+/// Returns what a correlation looks at in a hit; `None` when the hit lacks it.
+fn value_of(definition: &Definition, place: usize, source: Source<'_>) -> Option<u64> {
+    if definition.plan.by_number() {
+        return source.number(definition.fields.first()?, place).map(f64::to_bits);
     }
-    text
+    if !definition.plan.by_value() {
+        return Some(0);
+    }
+    // With keys that never change: a replay then finds the same. Tables of values add their own.
+    let mut hash = BuildHasherDefault::<DefaultHasher>::default().build_hasher();
+    for field in &definition.fields {
+        let text = source.text(field, place)?;
+        hash.write_usize(text.len());
+        hash.write(text.as_bytes());
+    }
+    Some(hash.finish())
+}
+
+fn weight_of(event: &Event) -> u32 {
+    let repeats = event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1);
+    u32::try_from(repeats.clamp(1, REPEATS_MAX)).unwrap_or(1)
+}
+
+/// Writes a group value after its length, so that no two groups are written alike.
+fn encode(key: &mut Vec<u8>, text: &str) {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    key.extend_from_slice(&length.to_le_bytes());
+    key.extend_from_slice(text.as_bytes());
+}
+
+/// Reads a group's values back, with their names.
+fn decode(definition: &Definition, mut key: &[u8]) -> Values {
+    let mut values = Vec::with_capacity(definition.group_by.len());
+    for field in &definition.group_by {
+        let Some((length, rest)) = key.split_first_chunk::<2>() else { break };
+        let length = usize::from(u16::from_le_bytes(*length)).min(rest.len());
+        let (text, rest) = rest.split_at(length);
+        values.push((field.name.clone(), String::from_utf8_lossy(text).into_owned()));
+        key = rest;
+    }
+    values.into()
 }

@@ -1,35 +1,60 @@
 //! Definition: a correlation rule, checked and resolved.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rules_sigma::{Comparison, Correlation, CorrelationKind, Threshold};
+use rules_event::field;
+use rules_sigma::{Correlation, Diagnostic};
 
 use crate::Limits;
+use crate::fault;
+use crate::plan::Plan;
 
-/// Rules one correlation may refer to.
-const RULES_MAX: usize = 64;
-/// A slot, the unit of episode keys, is at least this long.
+/// A slot, the unit of alerts, is at least this long.
 const SLOT_MIN: Duration = Duration::from_secs(3600);
+/// Of a slot that is longer, no more than this is replayed after a restart: the count of an alert
+/// may then start lower, which the store, where counts only grow, makes good.
+const SLOT_REPLAYED_MAX: Duration = Duration::from_secs(6 * 3600);
+/// What every alert wants to know of its last hit.
+const WITNESS: [&str; 5] = [
+    field::AGENT_ID,
+    field::ORGANIZATION_ID,
+    field::AGENT_HOST,
+    field::HOST_NAME,
+    field::USER_NAME,
+];
 
 /// A correlation ready to run. Times are nanoseconds.
 #[derive(Debug)]
 pub(crate) struct Definition {
     pub(crate) id: String,
-    pub(crate) kind: CorrelationKind,
+    pub(crate) plan: Plan,
     pub(crate) timespan: i64,
-    pub(crate) threshold: Threshold,
     /// How many rules it refers to.
     pub(crate) rules: usize,
     pub(crate) group_by: Vec<Field>,
-    /// What `value_count` counts.
-    pub(crate) counted: Option<Field>,
+    /// What the `value_` kinds look at.
+    pub(crate) fields: Vec<Field>,
+    /// How far behind the newest event a hit may be without changing the outcome.
+    pub(crate) lateness: i64,
     /// The length of a slot.
     pub(crate) slot: i64,
     /// Who is told when this fires: definition and the place of this in its list of rules.
-    pub(crate) subscribers: Vec<Subscription>,
+    pub(crate) subscribers: Box<[Subscription]>,
+    /// Fields that a hit carries along, for those who are told, or for the alert.
+    pub(crate) carried: Box<[Arc<str>]>,
+    /// The rules, as bits, whose hits do.
+    pub(crate) carriers: u64,
     /// How far back events reach that can matter to a firing now, through all nested correlations.
     pub(crate) reach: i64,
+}
+
+impl Definition {
+    /// How far behind its newest hit a window keeps others.
+    pub(crate) fn kept(&self) -> i64 {
+        self.timespan.saturating_add(self.lateness)
+    }
 }
 
 /// A field to read, possibly under another name in the events of each rule.
@@ -47,7 +72,11 @@ impl Field {
             let (_, field) = alias?.fields.iter().find(|(of, _)| of == rule)?;
             Some(field.clone())
         };
-        Self { name: name.to_owned(), by_rule: correlation.rules.iter().map(field_in).collect() }
+        let by_rule = match alias {
+            None => Vec::new(),
+            Some(_) => correlation.rules.iter().map(field_in).collect(),
+        };
+        Self { name: name.to_owned(), by_rule }
     }
 
     /// Returns the field to read in an event that the rule at `place` hit.
@@ -66,12 +95,13 @@ pub(crate) struct Subscription {
 /// The correlations that can run, and who listens to which rule.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
+    /// Each after those it refers to.
     pub(crate) list: Vec<Definition>,
-    /// Listeners by id of a rule that is no correlation.
-    pub(crate) by_rule: HashMap<String, Vec<Subscription>>,
-    pub(crate) problems: Vec<String>,
-    /// Ids and names of correlations left out.
-    absent: HashSet<String>,
+    /// The listeners to every rule that is no correlation, one rule's after the other's.
+    pub(crate) listeners: Vec<Subscription>,
+    /// By rule id, which of them are its.
+    pub(crate) by_rule: HashMap<String, std::ops::Range<usize>>,
+    pub(crate) problems: Vec<Diagnostic>,
 }
 
 impl Definitions {
@@ -81,194 +111,137 @@ impl Definitions {
         rule_ids_by_name: &HashMap<String, String>,
         limits: &Limits,
     ) -> Self {
-        let mut made = Self::default();
-        let mut ids = HashSet::new();
-        let mut usable = Vec::new();
-        for correlation in correlations {
-            let fault = if ids.insert(correlation.id.clone()) {
-                fault(&correlation, limits)
-            } else {
-                Some("its id is taken by an earlier correlation; give it one of its own".into())
-            };
-            match fault {
-                None => usable.push(correlation),
-                Some(fault) => made.leave_out(&correlation, &fault),
-            }
-        }
-        let ordered = made.in_order(usable, rule_ids_by_name);
-        made.connect(&ordered, rule_ids_by_name);
+        let (usable, problems) = fault::sieve(correlations, rule_ids_by_name, limits);
+        let mut made = Self { problems, ..Self::default() };
+        made.connect(&in_order(usable), rule_ids_by_name, limits);
         made
     }
 
-    fn leave_out(&mut self, correlation: &Correlation, fault: &str) {
-        let (id, file) = (&correlation.id, &correlation.file);
-        self.problems.push(format!("correlation '{id}' in {file} is left out: {fault}"));
-        self.absent.extend(correlation.name.iter().chain([id]).cloned());
-    }
-
-    /// Returns the correlations so that each comes after those it refers to.
-    fn in_order(
+    fn connect(
         &mut self,
-        mut waiting: Vec<Correlation>,
+        ordered: &[Correlation],
         rule_ids_by_name: &HashMap<String, String>,
-    ) -> Vec<Correlation> {
-        let known: HashSet<&String> = rule_ids_by_name.values().collect();
-        let mut ordered: Vec<Correlation> = Vec::with_capacity(waiting.len());
-        // Each round settles at least one, or is the last.
-        loop {
-            let names = names_of(&waiting);
-            let done = names_of(&ordered);
-            let mut later = Vec::new();
-            let mut settled = Vec::new();
-            for (index, correlation) in waiting.iter().enumerate() {
-                let unknown = correlation.rules.iter().find(|rule| {
-                    let text = rule.as_str();
-                    !(done.contains_key(text)
-                        || names.contains_key(text)
-                        || rule_ids_by_name.contains_key(*rule)
-                        || known.contains(rule)
-                        || (looks_like_id(text) && !self.absent.contains(text)))
-                });
-                if let Some(unknown) = unknown {
-                    let fault = format!(
-                        "it refers to '{unknown}', which is the id or name of no rule and of no \
-                         correlation in force"
-                    );
-                    settled.push((index, Some(fault)));
-                } else if correlation.rules.iter().all(|rule| !names.contains_key(rule.as_str())) {
-                    settled.push((index, None));
-                } else {
-                    later.push(index);
-                }
-            }
-            if settled.is_empty() {
-                for correlation in waiting {
-                    self.leave_out(&correlation, "it refers to itself, directly or in a circle");
-                }
-                return ordered;
-            }
-            let mut rest: Vec<Option<Correlation>> = waiting.into_iter().map(Some).collect();
-            for (index, fault) in settled {
-                let Some(correlation) = rest[index].take() else { continue };
-                match fault {
-                    None => ordered.push(correlation),
-                    Some(fault) => self.leave_out(&correlation, &fault),
-                }
-            }
-            waiting = rest.into_iter().flatten().collect();
-            if waiting.is_empty() {
-                return ordered;
-            }
-        }
-    }
-
-    fn connect(&mut self, ordered: &[Correlation], rule_ids_by_name: &HashMap<String, String>) {
-        let names: HashMap<String, usize> =
-            names_of(ordered).into_iter().map(|(name, index)| (name.to_owned(), index)).collect();
+        limits: &Limits,
+    ) {
+        let names = names_of(ordered);
+        let mut by_rule: HashMap<String, Vec<Subscription>> = HashMap::new();
+        let mut subscribers: Vec<Vec<Subscription>> = vec![Vec::new(); ordered.len()];
         for (index, correlation) in ordered.iter().enumerate() {
-            let mut nested_reach = 0;
+            let (mut nested_reach, mut nested_lateness) = (0, 0);
             for (place, rule) in correlation.rules.iter().enumerate() {
                 let subscription = Subscription { definition: index, place };
-                if let Some(&nested) = names.get(rule) {
+                if let Some(&nested) = names.get(rule.as_str()) {
                     // In order, so what it refers to is in the list already.
-                    let nested: &mut Definition = &mut self.list[nested];
-                    nested.subscribers.push(subscription);
-                    nested_reach = nested_reach.max(nested.reach);
+                    let known = &self.list[nested];
+                    subscribers[nested].push(subscription);
+                    nested_reach = nested_reach.max(known.reach);
+                    if known.plan.waits() {
+                        nested_lateness = nested_lateness.max(known.lateness);
+                    }
                 } else {
                     let id = rule_ids_by_name.get(rule).unwrap_or(rule);
-                    self.by_rule.entry(id.clone()).or_default().push(subscription);
+                    by_rule.entry(id.clone()).or_default().push(subscription);
                 }
             }
             let timespan = nanos(correlation.timespan);
             let slot = nanos(SLOT_MIN).max(timespan.saturating_mul(4));
+            // One more than what it waits for, so that it is judged after that.
+            let lateness = nanos(limits.lateness).max(nested_lateness.saturating_add(1));
+            let fields = |names: &[String]| -> Vec<Field> {
+                names.iter().map(|name| Field::new(name, correlation)).collect()
+            };
+            let plan = Plan::new(correlation);
             self.list.push(Definition {
                 id: correlation.id.clone(),
-                kind: correlation.kind,
+                carriers: plan.last_steps(),
+                plan,
                 timespan,
-                threshold: correlation.condition,
                 rules: correlation.rules.len(),
-                group_by: correlation
-                    .group_by
-                    .iter()
-                    .map(|name| Field::new(name, correlation))
-                    .collect(),
-                counted: correlation.field.as_ref().map(|name| Field::new(name, correlation)),
+                group_by: fields(&correlation.group_by),
+                fields: fields(&correlation.fields),
+                lateness,
                 slot,
-                subscribers: Vec::new(),
+                subscribers: Box::default(),
+                carried: Box::default(),
                 reach: timespan
-                    .saturating_mul(2)
-                    .saturating_add(slot / 4)
+                    .saturating_add(lateness)
+                    .saturating_add(slot.min(nanos(SLOT_REPLAYED_MAX)))
                     .saturating_add(nested_reach),
             });
         }
+        for (id, list) in by_rule {
+            let from = self.listeners.len();
+            self.listeners.extend(list);
+            self.by_rule.insert(id, from..self.listeners.len());
+        }
+        for (definition, list) in self.list.iter_mut().zip(subscribers) {
+            definition.subscribers = list.into();
+        }
+        // Those who are told come later in the list, and what they need in turn is known first.
+        for index in (0..self.list.len()).rev() {
+            self.list[index].carried = self.carried_by(index);
+        }
     }
+
+    /// Returns the fields that hits of a definition must carry along.
+    fn carried_by(&self, index: usize) -> Box<[Arc<str>]> {
+        let definition = &self.list[index];
+        let mut names: Vec<Arc<str>> = Vec::new();
+        let mut add = |name: &str| {
+            let grouped = definition.group_by.iter().any(|field| field.name == name);
+            if !grouped && !names.iter().any(|known| &**known == name) {
+                names.push(name.into());
+            }
+        };
+        for told in &definition.subscribers {
+            let other = &self.list[told.definition];
+            for field in other.group_by.iter().chain(&other.fields) {
+                add(field.of_rule(told.place));
+            }
+            other.carried.iter().for_each(|name| add(name));
+        }
+        // Counts make do with the event that is observed while they fire: a copy of these fields with
+        // every hit would cost too much there.
+        if definition.plan.looks_back() {
+            WITNESS.iter().for_each(|name| add(name));
+        }
+        names.into()
+    }
+}
+
+/// Returns the correlations so that each comes after those it refers to, which form no circle.
+fn in_order(mut waiting: Vec<Correlation>) -> Vec<Correlation> {
+    let mut ordered: Vec<Correlation> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let names = names_of(&waiting);
+        let ready: Vec<bool> = waiting
+            .iter()
+            .map(|it| it.rules.iter().all(|rule| !names.contains_key(rule.as_str())))
+            .collect();
+        let mut ready = ready.into_iter();
+        let (mut settled, rest): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|_| ready.next().unwrap_or(true));
+        if settled.is_empty() {
+            return ordered;
+        }
+        ordered.append(&mut settled);
+        waiting = rest;
+    }
+    ordered
 }
 
 /// Returns every id and name by which the correlations can be referred to.
 fn names_of(correlations: &[Correlation]) -> HashMap<&str, usize> {
     let mut names = HashMap::new();
     for (index, correlation) in correlations.iter().enumerate() {
-        names.insert(correlation.id.as_str(), index);
+        names.entry(correlation.id.as_str()).or_insert(index);
         if let Some(name) = &correlation.name {
-            names.insert(name.as_str(), index);
+            names.entry(name.as_str()).or_insert(index);
         }
     }
     names
 }
 
-/// Says why a correlation cannot run, if it cannot.
-fn fault(correlation: &Correlation, limits: &Limits) -> Option<String> {
-    let Threshold { op, value } = correlation.condition;
-    if correlation.rules.is_empty() || correlation.rules.len() > RULES_MAX {
-        return Some(format!("it must refer to 1 to {RULES_MAX} rules"));
-    }
-    if correlation.timespan.is_zero() {
-        return Some("its timespan is zero".into());
-    }
-    if matches!(op, Comparison::Lt | Comparison::Lte) {
-        return Some(
-            "a condition of lt or lte asks for what did not happen, which no event can show; use \
-             gte, gt or eq"
-                .into(),
-        );
-    }
-    // "Greater than zero" and the like would fire on everything; Sigma calls it valid, we too.
-    let needed = if op == Comparison::Gt { value.saturating_add(1) } else { value };
-    let (most, what) = match correlation.kind {
-        CorrelationKind::EventCount => (limits.count_max(), "hits"),
-        CorrelationKind::ValueCount => (limits.values_max(), "distinct values"),
-        CorrelationKind::Temporal | CorrelationKind::TemporalOrdered => {
-            (correlation.rules.len() as u64, "rules")
-        }
-    };
-    if needed > most {
-        return Some(format!(
-            "its condition asks for {needed} {what}; at most {most} can be counted"
-        ));
-    }
-    if correlation.kind == CorrelationKind::TemporalOrdered && needed != most {
-        return Some(
-            "temporal_ordered asks for every rule it lists; remove the condition or list fewer \
-             rules"
-                .into(),
-        );
-    }
-    if correlation.kind == CorrelationKind::ValueCount && correlation.field.is_none() {
-        return Some("value_count needs a field in its condition".into());
-    }
-    None
-}
-
-/// Says whether a reference has the form of a rule id (UUID), which may belong to a rule that is
-/// in force at the agents only.
-fn looks_like_id(text: &str) -> bool {
-    text.len() == 36
-        && text.char_indices().all(|(index, character)| match index {
-            8 | 13 | 18 | 23 => character == '-',
-            _ => character.is_ascii_hexdigit(),
-        })
-}
-
-fn nanos(span: Duration) -> i64 {
+pub(crate) fn nanos(span: Duration) -> i64 {
     i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -1,30 +1,34 @@
-//! Group: the windows and episodes of one correlation for one set of group values.
+//! Group: the windows and alerts of one correlation for one set of group values.
 
-use rules_event::Timestamp;
-use rules_sigma::CorrelationKind;
+use std::sync::Arc;
 
+use crate::alert::Alert;
 use crate::definition::Definition;
-use crate::fired::{EVENT_IDS_MAX, Fired, key};
-use crate::sweep::{End, sweep};
-use crate::window::{Hit, Window};
+use crate::fired::Fired;
+use crate::hit::{Carried, EventId, Hit};
+use crate::window::Window;
+use crate::{judge, level, thin};
 
 /// Windows one group may have: live, and the backlogs of two hosts that were cut off. The one not
 /// hit for longest gives way.
 const WINDOWS_MAX: usize = 3;
-/// Episodes one group remembers, so that a further firing continues them. The one that fired least
+/// Alerts one group remembers, so that a further firing adds to them. The one that fired least
 /// recently gives way.
-const EPISODES_MAX: usize = 4;
+const ALERTS_MAX: usize = 4;
+
+/// Names and values of a group, in the order of the rule's `group-by`.
+pub(crate) type Values = Arc<[(String, String)]>;
 
 /// Hits of one group.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// Names and values, in the order of the rule's `group-by`.
-    values: Vec<(String, String)>,
-    windows: Vec<Window>,
+    pub(crate) windows: Vec<Window>,
     /// Least recently fired first.
-    episodes: Vec<Episode>,
+    alerts: Vec<Alert>,
     /// The share of the threshold reached at the last hit.
-    progress: Progress,
+    pub(crate) progress: Progress,
+    /// Made when it first fires.
+    values: Option<Values>,
 }
 
 /// How far a group has come, in eighths of its threshold. What has come further is kept longer.
@@ -32,12 +36,13 @@ pub(crate) struct Group {
 pub(crate) struct Progress(u8);
 
 impl Progress {
-    const NONE: Self = Self(0);
-    const FIRED: Self = Self(8);
+    pub(crate) const NONE: Self = Self(0);
+    pub(crate) const FIRED: Self = Self(8);
+    /// How many there are.
+    pub(crate) const COUNT: usize = 9;
 
-    /// Every progress there is, least first.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        (Self::NONE.0..=Self::FIRED.0).map(Self)
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
     }
 
     fn of(reached: u64, threshold: u64) -> Self {
@@ -46,34 +51,46 @@ impl Progress {
     }
 }
 
-/// What one hit did.
+/// What hits did: reused from one to the next, so that most allocate nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Observed {
-    /// The firing, if there is one.
-    pub(crate) fired: Option<Fired>,
-    /// Time and event of the hits that became ends by it: what nested correlations count.
-    pub(crate) new_ends: Vec<(i64, Box<str>)>,
+pub(crate) struct Outcome {
+    pub(crate) ends: Vec<usize>,
+    /// Hits that became ends: what nested correlations count.
+    pub(crate) new_ends: Vec<NewEnd>,
+    pub(crate) fired: Vec<Fired>,
+    /// A hit came after its window was judged, and no longer counts.
+    pub(crate) too_late: u64,
 }
 
-/// A stretch of firing.
+/// A hit at which a window ends that satisfies the condition.
 #[derive(Debug)]
-struct Episode {
-    slot: i64,
-    first: i64,
-    last: i64,
-    count: u64,
-    values: u64,
-    /// The oldest hits, sorted: time, event id, and for the temporal kinds the place of the rule.
-    events: Vec<(i64, Box<str>, u64)>,
+pub(crate) struct NewEnd {
+    pub(crate) time: i64,
+    pub(crate) id: EventId,
+    pub(crate) carried: Option<Carried>,
+    pub(crate) group: Values,
+    /// The hits came later than the bound.
+    pub(crate) late: bool,
+}
+
+/// What a group needs to know from outside for one hit.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) definition: &'a Definition,
+    /// Reads the group's values when they are needed.
+    pub(crate) values: &'a dyn Fn() -> Values,
+    /// Reads a field of the event that is being observed, if there is one.
+    pub(crate) read: &'a dyn Fn(&str) -> Option<String>,
+    /// Grows with every observation.
+    pub(crate) tick: u64,
+    /// The newest event time seen.
+    pub(crate) newest: i64,
+    pub(crate) hits_max: usize,
 }
 
 impl Group {
-    pub(crate) fn new(values: Vec<(String, String)>) -> Self {
-        Self { values, windows: Vec::new(), episodes: Vec::new(), progress: Progress::NONE }
-    }
-
-    pub(crate) fn progress(&self) -> Progress {
-        self.progress
+    pub(crate) fn new() -> Self {
+        let (windows, alerts) = (Vec::with_capacity(1), Vec::new());
+        Self { windows, alerts, progress: Progress::NONE, values: None }
     }
 
     /// Returns the time of the newest hit.
@@ -81,150 +98,253 @@ impl Group {
         self.windows.iter().map(|window| window.head).max().unwrap_or(i64::MIN)
     }
 
-    /// Returns how many hits it holds, remembered evidence included.
-    pub(crate) fn size(&self) -> usize {
-        self.windows.iter().map(|window| window.hits.len()).sum::<usize>()
-            + self.episodes.iter().map(|episode| episode.events.len()).sum::<usize>()
+    /// Returns until when hits may add to what it has fired for.
+    pub(crate) fn told_until(&self, definition: &Definition) -> Option<i64> {
+        let slot = self.alerts.iter().map(|alert| alert.slot).max()?;
+        Some(slot.saturating_add(definition.slot).saturating_add(definition.lateness))
     }
 
-    /// Takes a hit and says what it did. `tick` grows with every observation.
+    /// Returns the bytes it holds, beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        let windows: usize = self.windows.iter().map(Window::bytes).sum();
+        let alerts: usize = self.alerts.iter().map(Alert::bytes).sum();
+        let values = self.values.as_ref().map_or(0, |values| {
+            values.iter().map(|(name, value)| name.capacity() + value.capacity() + 48).sum()
+        });
+        windows
+            + alerts
+            + values
+            + self.windows.capacity() * size_of::<Window>()
+            + self.alerts.capacity() * size_of::<Alert>()
+    }
+
+    /// Takes a hit and writes down what it did. `late` says that it came later than the bound.
     pub(crate) fn observe(
         &mut self,
-        definition: &Definition,
         hit: Hit,
-        tick: u64,
-        hits_max: usize,
-    ) -> Observed {
-        let time = hit.time;
-        let index = self.window_for(time, definition.timespan, tick);
+        late: bool,
+        around: &Surroundings<'_>,
+        outcome: &mut Outcome,
+    ) {
+        let definition = around.definition;
+        let index = self.window_for(hit.time, late, around);
         let window = &mut self.windows[index];
-        if !window.insert(hit, definition.timespan, tick) {
-            return Observed::default();
-        }
-        let swept = sweep(&window.hits, definition, time);
-        if self.progress < Progress::FIRED {
-            self.progress = Progress::of(swept.most, definition.threshold.value);
-        }
-        let mut observed = Observed::default();
-        if !swept.ends.is_empty() {
-            self.progress = Progress::FIRED;
-            observed.fired = Some(self.fire(index, &swept.ends, definition));
-            for end in &swept.ends {
-                let hit = &mut self.windows[index].hits[end.index];
-                if !std::mem::replace(&mut hit.end, true) {
-                    observed.new_ends.push((hit.time, hit.event_id.clone()));
-                }
+        window.touched = around.tick;
+        window.seen_at = around.newest;
+        if definition.plan.waits() {
+            judge::take_in(window, hit, around, outcome);
+            let held = window.hits.len() as u64;
+            self.progress =
+                self.progress.max(Progress::of(held, definition.plan.need(definition.rules)));
+            // A late window is certain as far as its own stream has come.
+            if window.late {
+                let certain = window.head.saturating_sub(definition.lateness);
+                judge::judge(self, index, certain, around, outcome);
             }
+            return;
         }
-        let by_value = definition.kind != CorrelationKind::EventCount;
-        self.windows[index].thin(definition.timespan, by_value, hits_max);
-        self.join_windows(index, definition.timespan);
-        observed
+        let Some(at) = window.insert(hit, definition) else { return };
+        let mut ends = std::mem::take(&mut outcome.ends);
+        let most = level::raise(window, at, definition, &mut ends);
+        if self.progress < Progress::FIRED {
+            self.progress = Progress::of(most, definition.plan.need(definition.rules));
+        }
+        if !ends.is_empty() {
+            self.fire(index, at, &ends, around, outcome);
+        }
+        outcome.ends = ends;
+        // Only now: the new hit's level was reckoned from what leaves with it.
+        let window = &mut self.windows[index];
+        window.forget_before(window.head.saturating_sub(definition.kept()));
+        thin::thin(window, definition, around.hits_max);
+        if self.windows.len() > 1 {
+            self.join_windows(index, definition);
+        }
     }
 
     /// Returns the index of the window whose newest hit is nearest, made if none is near.
-    fn window_for(&mut self, time: i64, timespan: i64, tick: u64) -> usize {
+    fn window_for(&mut self, time: i64, late: bool, around: &Surroundings<'_>) -> usize {
+        let definition = around.definition;
+        let near = definition.kept().unsigned_abs();
         let distance = |window: &Window| window.head.abs_diff(time);
-        let near = timespan.unsigned_abs().saturating_mul(2);
         let nearest = (0..self.windows.len()).min_by_key(|&index| distance(&self.windows[index]));
         if let Some(index) = nearest.filter(|&index| distance(&self.windows[index]) <= near) {
+            return index;
+        }
+        let new = Window::new(time, late, definition, around.hits_max);
+        // The live stream has moved on: nothing of its old window can matter any more.
+        let live = self.windows.iter().position(|window| !window.late && !late);
+        if let Some(index) = live.filter(|&index| self.windows[index].head < time) {
+            let old = &mut self.windows[index];
+            old.forget_before(i64::MAX);
+            if old.extra.is_none() {
+                let hits = std::mem::take(&mut old.hits);
+                *old = Window { hits, ..new };
+            } else {
+                *old = new;
+            }
             return index;
         }
         if self.windows.len() == WINDOWS_MAX {
             let oldest = (0..WINDOWS_MAX).min_by_key(|&index| self.windows[index].touched);
             self.windows.swap_remove(oldest.unwrap_or(0));
         }
-        self.windows.push(Window::new(time, tick));
+        self.windows.reserve_exact(1);
+        self.windows.push(new);
         self.windows.len() - 1
     }
 
     /// Makes one window of two once their newest hits are within a timespan.
-    fn join_windows(&mut self, index: usize, timespan: i64) {
+    fn join_windows(&mut self, index: usize, definition: &Definition) {
         let head = self.windows[index].head;
-        let near = timespan.unsigned_abs();
+        let near = definition.timespan.unsigned_abs();
         let other = (0..self.windows.len())
             .find(|&other| other != index && self.windows[other].head.abs_diff(head) <= near);
-        if let Some(other) = other {
-            let (low, high) = (index.min(other), index.max(other));
-            let taken = self.windows.remove(high);
-            self.windows[low].merge(taken, timespan);
+        let Some(other) = other else { return };
+        let taken = self.windows.swap_remove(index.max(other));
+        let window = &mut self.windows[index.min(other)];
+        window.late &= taken.late;
+        window.estimated |= taken.estimated;
+        window.touched = window.touched.max(taken.touched);
+        let mut ends = Vec::new();
+        for hit in taken.hits {
+            if hit.time < window.head.max(hit.time).saturating_sub(definition.kept()) {
+                continue;
+            }
+            // What both saw apart they now see together; it is told with the next hit.
+            if let Some(at) = window.insert(hit, definition) {
+                level::raise(window, at, definition, &mut ends);
+            }
         }
     }
 
-    /// Counts what the ends' windows hold into their episode and tells of it.
-    fn fire(&mut self, window: usize, ends: &[End], definition: &Definition) -> Fired {
-        let hits = &mut self.windows[window].hits;
-        let from = ends.first().map_or(0, |end| hits.partition_point(|hit| hit.time < end.start));
-        let last = ends.last().map_or(from, |end| end.index);
-        let (low, high) = (hits[from].time, hits[last].time);
-        let slot = low.div_euclid(definition.slot).saturating_mul(definition.slot);
-        let known = self.episodes.iter().position(|episode| {
-            let touches = low <= episode.last.saturating_add(definition.timespan)
-                && high >= episode.first.saturating_sub(definition.timespan);
-            let ended = episode.slot.saturating_add(definition.slot / 4 * 5);
-            (touches && high < ended) || episode.slot == slot
-        });
-        let mut episode = match known {
-            Some(index) => self.episodes.remove(index),
-            None => {
-                Episode { slot, first: low, last: high, count: 0, values: 0, events: Vec::new() }
+    /// Counts what the windows hold that end at `ends` into their alerts, and tells of these. The
+    /// hit at `at` is new.
+    pub(crate) fn fire(
+        &mut self,
+        window: usize,
+        at: usize,
+        ends: &[usize],
+        around: &Surroundings<'_>,
+        outcome: &mut Outcome,
+    ) {
+        let definition = around.definition;
+        self.progress = Progress::FIRED;
+        let values = self.values.get_or_insert_with(around.values).clone();
+        let newest = at + 1 == self.windows[window].hits.len();
+        let mut told: Option<i64> = None;
+        for &end in ends {
+            let slot = slot_of(self.windows[window].hits[end].time, definition);
+            if told.is_some_and(|told| told != slot) {
+                self.tell(definition, &values, outcome);
             }
+            told = Some(slot);
+            self.recall(slot, definition, &values);
+            let Some(alert) = self.alerts.last_mut() else { return };
+            let Window { hits, extra, estimated, late, .. } = &mut self.windows[window];
+            let late = *late;
+            count(&mut hits[at], slot, alert, around);
+            let hit = &mut hits[end];
+            let became = !std::mem::replace(&mut hit.end, true);
+            let (time, level) = (hit.time, u64::from(hit.level));
+            match hit.carried.clone() {
+                Some(carried) => alert.seen(hit, &|name| carried_value(&carried, name)),
+                // Of the others, only the one being observed can still be asked.
+                None if end == at => alert.seen(hit, around.read),
+                None => {}
+            }
+            let sketch = extra.as_ref().and_then(|extra| extra.sketch.as_ref());
+            let estimate = sketch.filter(|_| newest).map(crate::sketch::Sketch::estimate);
+            let level = if definition.plan.counts_hits() { 0 } else { level };
+            alert.reached(level.max(estimate.unwrap_or(0)), *estimated, estimate.is_some());
+            if !became {
+                continue;
+            }
+            if !definition.subscribers.is_empty() {
+                let (id, carried) = (hits[end].id.clone(), hits[end].carried.clone());
+                outcome.new_ends.push(NewEnd { time, id, carried, group: values.clone(), late });
+            }
+            let start = time.saturating_sub(definition.timespan);
+            let from = uncounted_from(hits, start, end, slot, newest, definition);
+            for hit in hits.range_mut(from..=end) {
+                count(hit, slot, alert, around);
+            }
+        }
+        self.tell(definition, &values, outcome);
+    }
+
+    /// Brings the alert of a slot to the end of the list, made if it is not there.
+    pub(crate) fn recall(&mut self, slot: i64, definition: &Definition, values: &Values) {
+        if self.alerts.last().is_some_and(|alert| alert.slot == slot) {
+            return;
+        }
+        let alert = match self.alerts.iter().position(|alert| alert.slot == slot) {
+            Some(index) => self.alerts.remove(index),
+            None => Alert::new(slot, definition, values),
         };
-        episode.first = episode.first.min(low);
-        episode.last = episode.last.max(high);
-        // The windows of the ends overlap; each hit is looked at once.
-        let mut next = from;
-        for end in ends {
-            next = next.max(hits.partition_point(|hit| hit.time < end.start));
-            for hit in hits.range_mut(next..=end.index) {
-                if !std::mem::replace(&mut hit.counted, true) {
-                    episode.count = episode.count.saturating_add(u64::from(hit.weight));
-                    episode.remember(hit, definition);
-                }
-            }
-            next = end.index + 1;
-            episode.values = episode.values.max(end.values);
+        if self.alerts.len() == ALERTS_MAX {
+            self.alerts.remove(0);
         }
-        let fired = episode.told(definition, &self.values);
-        if self.episodes.len() == EPISODES_MAX {
-            self.episodes.remove(0);
+        self.alerts.reserve_exact(1);
+        self.alerts.push(alert);
+    }
+
+    /// Tells of the alert that fired last.
+    pub(crate) fn tell(&mut self, definition: &Definition, values: &Values, outcome: &mut Outcome) {
+        let Some(alert) = self.alerts.last_mut() else { return };
+        let new = alert.told(definition, values);
+        match outcome.fired.iter_mut().find(|known| known.key == new.key) {
+            Some(known) => *known = new,
+            None => outcome.fired.push(new),
         }
-        self.episodes.push(episode);
-        fired
+    }
+
+    /// The parts that judging works on.
+    pub(crate) fn parts(&mut self, window: usize) -> (&mut Window, &mut Vec<Alert>) {
+        (&mut self.windows[window], &mut self.alerts)
+    }
+
+    pub(crate) fn values(&mut self, around: &Surroundings<'_>) -> Values {
+        self.values.get_or_insert_with(around.values).clone()
     }
 }
 
-impl Episode {
-    /// Keeps the hit as evidence if it is among the oldest. Where rules follow each other, each has
-    /// its share, so that a thousand failures do not hide the one success after them.
-    fn remember(&mut self, hit: &Hit, definition: &Definition) {
-        let (place, share) = match definition.kind {
-            CorrelationKind::EventCount | CorrelationKind::ValueCount => (0, EVENT_IDS_MAX),
-            CorrelationKind::Temporal | CorrelationKind::TemporalOrdered => {
-                (hit.value, EVENT_IDS_MAX / definition.rules.max(1))
-            }
-        };
-        let new = (hit.time, hit.event_id.clone(), place);
-        if let Err(index) = self.events.binary_search(&new) {
-            self.events.insert(index, new);
-            if self.events.iter().filter(|known| known.2 == place).count() > share
-                && let Some(youngest) = self.events.iter().rposition(|known| known.2 == place)
-            {
-                self.events.remove(youngest);
-            }
-        }
-    }
+/// Returns the start of the slot a time lies in.
+pub(crate) fn slot_of(time: i64, definition: &Definition) -> i64 {
+    time.div_euclid(definition.slot).saturating_mul(definition.slot)
+}
 
-    fn told(&self, definition: &Definition, group: &[(String, String)]) -> Fired {
-        Fired {
-            correlation_id: definition.id.clone(),
-            group: group.to_vec(),
-            first: Timestamp::from_nanos(self.first),
-            last: Timestamp::from_nanos(self.last),
-            count: self.count,
-            values: self.values,
-            event_ids: self.events.iter().map(|(_, id, _)| id.clone().into_string()).collect(),
-            key: key(&definition.id, group, self.slot),
-        }
+/// Counts a hit into the alert of a slot, once.
+pub(crate) fn count(hit: &mut Hit, slot: i64, alert: &mut Alert, around: &Surroundings<'_>) {
+    let next = usize::from(slot_of(hit.time, around.definition) != slot);
+    if !std::mem::replace(&mut hit.counted[next], true) {
+        alert.count(hit, around.definition);
     }
+}
+
+/// Returns the first hit from which on some may not be counted in a slot yet, of the window from
+/// `start` to the hit at `end`. When no window was looked at that ends later, all before a counted
+/// hit are counted as well: the window that counted it began no later than this one.
+pub(crate) fn uncounted_from(
+    hits: &std::collections::VecDeque<Hit>,
+    start: i64,
+    end: usize,
+    slot: i64,
+    in_order: bool,
+    definition: &Definition,
+) -> usize {
+    let mut from = end;
+    while let Some(before) = from.checked_sub(1) {
+        let hit = &hits[before];
+        let next = usize::from(slot_of(hit.time, definition) != slot);
+        if hit.time < start || (in_order && hit.counted[next]) {
+            break;
+        }
+        from = before;
+    }
+    from
+}
+
+pub(crate) fn carried_value(carried: &Carried, name: &str) -> Option<String> {
+    carried.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.clone())
 }

@@ -6,49 +6,58 @@
 //!
 //! # When a correlation fires
 //! A window is `timespan` long and includes both its ends. A hit is an **end** when the window that
-//! ends at it holds enough hits (`event_count`), values (`value_count`), rules (`temporal`), or all
-//! rules in their order (`temporal_ordered`). An observation fires when it lies in the window of at
-//! least one end; so the hit that crosses the threshold fires, and so does every further hit while
-//! the window stays above it, in whatever order they arrive.
+//! ends at it satisfies the condition. Some conditions can only come true as further hits arrive: at
+//! least so many hits, values or rules, all rules in their order. They fire at once, and again with
+//! every further hit in a window of an end, whatever order they arrive in. All others (an upper
+//! bound, an average, a `not`) are judged for a hit once no earlier one can come: when an event was
+//! seen that is newer by more than [`Limits::lateness`], or by [`Correlator::finish`].
 //!
 //! A line that syslog folded ("message repeated 3 times") counts as often as it says, by
 //! `vonglau.repeat_count`.
 //!
 //! # Late and early events
-//! Each group keeps its hits sorted for two timespans behind the newest, so that a hit arriving up
-//! to one timespan late changes the verdict exactly as if it had come in time. Hits far away in
-//! time (the backlog of a host that was cut off) get windows of their own in the same group and do
-//! not disturb the live one.
+//! Each group keeps its hits sorted for a timespan and the lateness behind the newest, so that a hit
+//! arriving up to that late changes the verdict exactly as if it had come in time: the last word on
+//! every key is the same in any order. What comes later is counted ([`Correlator::tardy`]) and gets
+//! windows of its own in the same group (the backlog of a host that was cut off), which do not
+//! disturb the live one.
 //!
 //! # Keys
-//! All firings of one *episode* share a [`Fired::key`], under which the caller keeps one alert. An
-//! episode is named by the group and by the **slot** its first counted hit lies in; slots are an
-//! hour long, or four timespans where that is more. So a key depends neither on which hit crossed
-//! the threshold nor on what was in memory before a restart. An episode that runs over the end of
-//! its slot keeps its key for a quarter of a slot, then continues under the next one: an attack
-//! lasting all day is one alert an hour. A key may differ between two orders of arrival, or after a
-//! replay that begins in the middle of an episode, only when the episode lies across the end of a
-//! slot; the price is then one alert more for the same entity.
+//! Firings share a [`Fired::key`], under which the caller keeps one alert, when they are of one
+//! correlation and group and their windows end in one **slot**: an hour, or four timespans where
+//! that is more. So a key depends neither on which hit crossed the threshold nor on what was in
+//! memory before a restart, and an attack lasting all day is one alert an hour. An alert counts the
+//! hits of all its windows, so those before the end of a slot may be told in two.
 //!
 //! # Bounds
-//! [`Limits`] names them. Over a bound the group that is least worth keeping goes first: expired,
-//! then far below its threshold, then near it, then firing; within each, the least recently hit. So
-//! a flood of addresses seen once does not wash out an attacker who is slow.
+//! [`Limits`] names them. Over a bound the group that is least worth keeping goes first: far below
+//! its threshold, then near it, then firing; within each, roughly the least recently hit. So a flood
+//! of addresses seen once does not wash out an attacker who is slow. A window that holds too many
+//! hits puts those together that no verdict needs apart, and says that it estimates.
 //!
 //! Spec: Sigma correlation rules specification 2.1.
 
+mod alert;
+mod chain;
 mod correlator;
 mod definition;
+mod fault;
 mod fired;
 mod group;
+mod hit;
+mod judge;
+mod level;
 mod limits;
-mod sweep;
+mod plan;
+mod sketch;
 mod table;
+mod tally;
+mod thin;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
-pub use correlator::Correlator;
-pub use fired::{EVENT_IDS_MAX, Fired};
+pub use correlator::{Correlator, Tardy};
+pub use fired::{EVENT_IDS_MAX, Fired, Witness};
 pub use limits::Limits;

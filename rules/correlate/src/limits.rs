@@ -1,38 +1,41 @@
-//! Limits: what the correlator may hold at most.
+//! Limits: what the correlator may hold at most, and how late a hit may come.
 
-/// Bounds on the memory of a [`crate::Correlator`].
-///
-/// With the defaults it stays below about 250 MiB however hard it is flooded: a hit kept takes
-/// about 100 bytes, a group about 500.
+use std::time::Duration;
+
+/// Bounds on the memory and the patience of a [`crate::Correlator`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Groups of all correlations together.
     pub groups_max: usize,
-    /// Hits kept in all groups together.
-    pub hits_max: usize,
-    /// Hits kept in one window. A count beyond it is still a firing window; older hits give way to
-    /// newer, and for `value_count` and `temporal` hits that repeat a value give way first.
+    /// Bytes of all groups together, as allocated. What stands beside them (the index, the order
+    /// of departure, timers) adds at most 100 bytes a group.
+    pub bytes_max: usize,
+    /// Hits kept in one window. Beyond it hits that add nothing to the verdict are put together,
+    /// and what then is no longer exact says so: see [`crate::Fired::estimated`].
     pub hits_per_window_max: usize,
+    /// How late a hit may come for the alerts to be the same as if it had come in time: so much
+    /// older than the newest event seen. What asks for certainty (an upper bound, an average, a
+    /// `not`) waits as long before it is judged.
+    pub lateness: Duration,
 }
 
 impl Limits {
-    /// Returns the largest threshold an `event_count` may have: a window is kept for two timespans.
-    #[must_use]
-    pub fn count_max(&self) -> u64 {
-        self.hits_per_window_max as u64 / 2
-    }
-
     /// Returns the largest number of distinct values that is counted exactly, and so the largest
-    /// threshold a `value_count` may have: a value needs up to eight hits to be represented over
-    /// two timespans.
+    /// threshold a `value_count` may have: a value may need several hits to be represented in every
+    /// window it belongs to.
     #[must_use]
     pub fn values_max(&self) -> u64 {
-        self.hits_per_window_max as u64 / 8
+        self.hits_per_window_max as u64 / 4
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { groups_max: 200_000, hits_max: 1_000_000, hits_per_window_max: 2_048 }
+        Self {
+            groups_max: 200_000,
+            bytes_max: 256 * 1024 * 1024,
+            hits_per_window_max: 4_096,
+            lateness: Duration::from_secs(300),
+        }
     }
 }

@@ -1,39 +1,93 @@
 //! Table: all groups of all correlations, and which of them goes when there are too many.
+//!
+//! Groups lie in chunks that never move. Who is least worth keeping is known by one queue for each
+//! progress, in the order of joining it; a group that was hit since it was queued gets a second turn
+//! when its turn comes, so that a hit need not touch the queue at all. When windows are over is
+//! known by a wheel of coarse buckets, looked at again in the same lazy way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+use hashbrown::HashTable;
+
+use crate::definition::Definition;
 use crate::group::{Group, Progress};
 
-/// Expired groups removed for each new one while the table is more than half full.
-const SWEPT_PER_GROUP: usize = 2;
+/// Groups in one chunk.
+const CHUNK: usize = 1_024;
+/// The width of a bucket of the wheel: 2 to the 36th nanoseconds, a good minute.
+const BUCKET_BITS: u32 = 36;
+/// Groups whose bucket is over that are looked at with each observation.
+const SWEPT_PER_OBSERVATION: usize = 4;
 
-/// Which group: definition, and the group values in order.
-pub(crate) type GroupKey = (usize, Vec<String>);
+/// A group by where it lies, and the observation it was made by: places are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Handle {
+    slot: u32,
+    born: u64,
+}
+
+/// A group and what the table knows of it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) group: Group,
+    pub(crate) definition: u32,
+    /// The group's values: each after its length.
+    pub(crate) key: Box<[u8]>,
+    hash: u64,
+    born: u64,
+    /// The observation that hit it last.
+    touched: u64,
+    /// The newest event of all at that time.
+    seen_at: i64,
+    /// Under what stamp and progress it is queued for departure.
+    queued: (u64, Progress),
+    bytes: usize,
+    /// For when it is due to be judged.
+    timer: i64,
+}
 
 /// Groups by key, and their order of departure.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
-    groups: HashMap<GroupKey, Held>,
-    /// Least worth keeping first: by progress, then by the observation that hit it last.
-    departure: BTreeMap<(Progress, u64), GroupKey>,
-    hits: usize,
+    index: HashTable<u32>,
+    chunks: Vec<Vec<Option<Held>>>,
+    free: Vec<u32>,
+    /// By progress, least first.
+    departure: [VecDeque<(u32, u64)>; Progress::COUNT],
+    wheel: BTreeMap<i64, Vec<Handle>>,
+    /// Taken off the wheel, to be looked at.
+    over: Vec<Handle>,
+    timers: BinaryHeap<Reverse<(i64, u32, Handle)>>,
+    bytes: usize,
     evicted: u64,
     expired: u64,
 }
 
-#[derive(Debug)]
-struct Held {
-    group: Group,
-    /// Its place in the order of departure.
-    place: (Progress, u64),
-    size: usize,
-    /// It can no longer matter once events are this late.
-    expires: i64,
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            index: HashTable::new(),
+            chunks: Vec::new(),
+            free: Vec::new(),
+            departure: [const { VecDeque::new() }; Progress::COUNT],
+            wheel: BTreeMap::new(),
+            over: Vec::new(),
+            timers: BinaryHeap::new(),
+            bytes: 0,
+            evicted: 0,
+            expired: 0,
+        }
+    }
 }
 
 impl Table {
     pub(crate) fn groups(&self) -> usize {
-        self.groups.len()
+        self.index.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn evicted(&self) -> u64 {
@@ -44,72 +98,199 @@ impl Table {
         self.expired
     }
 
-    /// Lets `change` work on the group of a key, made if absent. `tick` must be new.
-    pub(crate) fn with<T>(
-        &mut self,
-        key: GroupKey,
-        make: impl FnOnce() -> Group,
-        tick: u64,
-        timespan: i64,
-        change: impl FnOnce(&mut Group) -> T,
-    ) -> T {
-        let held = self.groups.entry(key.clone()).or_insert_with(|| {
-            let group = make();
-            Held { place: (group.progress(), tick), group, size: 0, expires: i64::MIN }
+    /// Returns the group of a definition and key, made if absent. `tick` must be new.
+    pub(crate) fn find(&mut self, definition: u32, key: &[u8], hash: u64, tick: u64) -> Handle {
+        let chunks = &self.chunks;
+        let same = |slot: &u32| {
+            held(chunks, *slot)
+                .is_some_and(|it| it.hash == hash && it.definition == definition && *it.key == *key)
+        };
+        if let Some(&slot) = self.index.find(hash, same) {
+            return Handle { slot, born: held(chunks, slot).map_or(0, |it| it.born) };
+        }
+        let new = Held {
+            group: Group::new(),
+            definition,
+            key: key.into(),
+            hash,
+            born: tick,
+            touched: tick,
+            seen_at: i64::MIN,
+            queued: (tick, Progress::NONE),
+            bytes: 0,
+            timer: i64::MAX,
+        };
+        let slot = self.place(new);
+        let chunks = &self.chunks;
+        self.index.insert_unique(hash, slot, |slot| held(chunks, *slot).map_or(0, |it| it.hash));
+        self.departure[Progress::NONE.index()].push_back((slot, tick));
+        Handle { slot, born: tick }
+    }
+
+    fn place(&mut self, new: Held) -> u32 {
+        if let Some(slot) = self.free.pop()
+            && let Some(place) = place(&mut self.chunks, slot)
+        {
+            *place = Some(new);
+            return slot;
+        }
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let full = (self.chunks.len() - 1) * CHUNK;
+        let chunk = self.chunks.last_mut();
+        let index = chunk.map_or(0, |chunk| {
+            chunk.push(Some(new));
+            chunk.len() - 1
         });
-        let answer = change(&mut held.group);
-        let place = (held.group.progress(), tick);
-        let size = held.group.size();
-        self.departure.remove(&held.place);
-        self.departure.insert(place, key);
-        self.hits = self.hits - held.size + size;
-        held.place = place;
-        held.size = size;
-        held.expires = held.group.head().saturating_add(timespan.saturating_mul(2));
-        answer
+        u32::try_from(full + index).unwrap_or(u32::MAX)
     }
 
-    /// Brings the table within its bounds. `now` is the newest event time seen.
-    pub(crate) fn settle(&mut self, now: i64, groups_max: usize, hits_max: usize) {
-        if self.groups.len() > groups_max / 2 {
-            for _ in 0..SWEPT_PER_GROUP {
-                let Some(key) = self.first_expired(now) else { break };
-                self.remove(&key);
-                self.expired += 1;
+    /// Returns a group, unless it has gone.
+    pub(crate) fn get(&mut self, handle: Handle) -> Option<&mut Held> {
+        let held = place(&mut self.chunks, handle.slot)?.as_mut()?;
+        (held.born == handle.born).then_some(held)
+    }
+
+    /// Notes that a group was changed by an observation: its size, progress and times.
+    pub(crate) fn changed(
+        &mut self,
+        handle: Handle,
+        tick: u64,
+        newest: i64,
+        kept: i64,
+        due: Option<i64>,
+    ) {
+        let Some(held) = place(&mut self.chunks, handle.slot).and_then(Option::as_mut) else {
+            return;
+        };
+        let first = held.bytes == 0;
+        let bytes = size_of::<Held>() + held.key.len() + held.group.bytes();
+        self.bytes = self.bytes - held.bytes + bytes;
+        held.bytes = bytes;
+        held.touched = tick;
+        held.seen_at = held.seen_at.max(newest).max(held.group.head());
+        let progress = held.group.progress;
+        if progress != held.queued.1 {
+            held.queued = (tick, progress);
+            self.departure[progress.index()].push_back((handle.slot, tick));
+        }
+        if let Some(due) = due.filter(|due| *due < held.timer) {
+            held.timer = due;
+            self.timers.push(Reverse((due, held.definition, handle)));
+        }
+        if first {
+            let over = held.seen_at.saturating_add(kept);
+            self.wheel.entry(over >> BUCKET_BITS).or_default().push(handle);
+        }
+        self.tidy(progress);
+    }
+
+    /// Throws out entries that are no longer true when they are more than the groups.
+    fn tidy(&mut self, progress: Progress) {
+        let Self { departure, chunks, index, .. } = self;
+        let queue = &mut departure[progress.index()];
+        if queue.len() > 2 * index.len() + CHUNK {
+            queue.retain(|(slot, stamp)| {
+                held(chunks, *slot).is_some_and(|it| it.queued == (*stamp, progress))
+            });
+        }
+    }
+
+    /// Returns the next group that is due to be judged before a time, and when it was due.
+    pub(crate) fn next_due(&mut self, now: i64) -> Option<(Handle, i64)> {
+        loop {
+            let Reverse((due, _, handle)) = *self.timers.peek()?;
+            if due >= now {
+                return None;
+            }
+            self.timers.pop();
+            let Some(held) = self.get(handle) else { continue };
+            // Set anew for an earlier time meanwhile.
+            if held.timer == due {
+                held.timer = i64::MAX;
+                return Some((handle, due));
             }
         }
-        // The group just hit is the last to go, so at least one stays.
-        while self.groups.len() > 1 && (self.groups.len() > groups_max || self.hits > hits_max) {
-            if let Some(key) = self.first_expired(now) {
-                self.remove(&key);
-                self.expired += 1;
-            } else if let Some((_, key)) = self.departure.first_key_value() {
-                let key = key.clone();
-                self.remove(&key);
-                self.evicted += 1;
+    }
+
+    /// Lets windows go that are over, and groups once their alerts are as well; a few at a time.
+    pub(crate) fn expire(&mut self, newest: i64, definitions: &[Definition]) {
+        for _ in 0..SWEPT_PER_OBSERVATION {
+            let Some(handle) = self.over.pop() else {
+                match self.wheel.first_entry() {
+                    Some(first) if *first.key() < newest >> BUCKET_BITS => {
+                        self.over = first.remove();
+                        continue;
+                    }
+                    _ => return,
+                }
+            };
+            let Some(held) = self.get(handle) else { continue };
+            let Some(definition) = definitions.get(held.definition as usize) else { continue };
+            let over = held.seen_at.saturating_add(definition.kept());
+            let told = held.group.told_until(definition);
+            if over >= newest {
+                self.wheel.entry(over >> BUCKET_BITS).or_default().push(handle);
+            } else if let Some(told) = told.filter(|told| *told >= newest) {
+                held.group.windows = Vec::new();
+                let bytes = size_of::<Held>() + held.key.len() + held.group.bytes();
+                let before = std::mem::replace(&mut held.bytes, bytes);
+                self.bytes = self.bytes - before + bytes;
+                self.wheel.entry(told >> BUCKET_BITS).or_default().push(handle);
             } else {
-                return;
+                self.remove(handle.slot);
+                self.expired += 1;
             }
         }
     }
 
-    /// Returns the least recently hit group of some progress, if its windows are over.
-    fn first_expired(&self, now: i64) -> Option<GroupKey> {
-        for progress in Progress::all() {
-            let first = self.departure.range((progress, 0)..=(progress, u64::MAX)).next();
-            if let Some((_, key)) = first
-                && self.groups.get(key).is_some_and(|held| held.expires < now)
-            {
-                return Some(key.clone());
+    /// Brings the table within its bounds. The group just hit is the last to go, so one stays.
+    pub(crate) fn settle(&mut self, tick: u64, groups_max: usize, bytes_max: usize) {
+        while self.index.len() > 1 && (self.index.len() > groups_max || self.bytes > bytes_max) {
+            let Some(slot) = self.least(tick) else { return };
+            self.remove(slot);
+            self.evicted += 1;
+        }
+    }
+
+    /// Returns the group that is least worth keeping.
+    fn least(&mut self, tick: u64) -> Option<u32> {
+        let Self { departure, chunks, .. } = self;
+        for (class, queue) in departure.iter_mut().enumerate() {
+            // Those hit since they were queued go to the end, once each.
+            for _ in 0..queue.len() {
+                let Some((slot, stamp)) = queue.pop_front() else { break };
+                let Some(held) = place(chunks, slot).and_then(Option::as_mut) else { continue };
+                if held.queued.0 != stamp || held.queued.1.index() != class {
+                    continue;
+                }
+                if held.touched == stamp && stamp != tick {
+                    return Some(slot);
+                }
+                held.queued.0 = held.touched;
+                queue.push_back((slot, held.touched));
             }
         }
         None
     }
 
-    fn remove(&mut self, key: &GroupKey) {
-        if let Some(held) = self.groups.remove(key) {
-            self.departure.remove(&held.place);
-            self.hits -= held.size;
+    fn remove(&mut self, slot: u32) {
+        let Some(gone) = place(&mut self.chunks, slot).and_then(Option::take) else { return };
+        if let Ok(entry) = self.index.find_entry(gone.hash, |known| *known == slot) {
+            entry.remove();
         }
+        self.bytes -= gone.bytes;
+        self.free.push(slot);
     }
+}
+
+fn held(chunks: &[Vec<Option<Held>>], slot: u32) -> Option<&Held> {
+    let slot = slot as usize;
+    chunks.get(slot / CHUNK)?.get(slot % CHUNK)?.as_ref()
+}
+
+fn place(chunks: &mut [Vec<Option<Held>>], slot: u32) -> Option<&mut Option<Held>> {
+    let slot = slot as usize;
+    chunks.get_mut(slot / CHUNK)?.get_mut(slot % CHUNK)
 }

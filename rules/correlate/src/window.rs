@@ -1,32 +1,21 @@
 //! Window: the hits of one group in one stretch of time, sorted.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::RandomState;
 
-/// One hit as a window keeps it. Times are nanoseconds since the epoch.
-#[derive(Debug, Clone)]
-pub(crate) struct Hit {
-    pub(crate) time: i64,
-    /// Place in the list of rules, for `temporal_ordered`; else 0, so that it does not sort.
-    pub(crate) step: u32,
-    pub(crate) event_id: Box<str>,
-    /// What is counted distinct: hash of the value, or place of the rule.
-    pub(crate) value: u64,
-    /// Hits this one stands for: itself as often as the log repeats it, and those thinned out beside
-    /// it that were not yet counted.
-    pub(crate) weight: u32,
-    /// The window ending here was found to hold enough.
-    pub(crate) end: bool,
-    /// An episode has counted this.
-    pub(crate) counted: bool,
-}
+use crate::chain::Chains;
+use crate::definition::Definition;
+use crate::hit::{Hit, NEVER};
+use crate::plan::Plan;
+use crate::sketch::Sketch;
+use crate::tally::Tally;
 
-impl Hit {
-    fn order(&self) -> (i64, u32, &str, u64) {
-        (self.time, self.step, &self.event_id, self.value)
-    }
-}
+/// Windows smaller than this look for a value by walking, larger ones in a table.
+pub(crate) const WALK_MAX: usize = 32;
+/// Windows of the kinds that look at rules are thinned from here on: there are few rules.
+const RULES_THIN_MIN: u32 = 256;
 
-/// Sorted hits, kept for two timespans behind the newest.
+/// Sorted hits, kept for a timespan and the lateness behind the newest.
 #[derive(Debug)]
 pub(crate) struct Window {
     pub(crate) hits: VecDeque<Hit>,
@@ -34,100 +23,162 @@ pub(crate) struct Window {
     pub(crate) head: i64,
     /// When it was last hit, in observations.
     pub(crate) touched: u64,
-    /// Thinning is tried when there are this many hits.
-    thin_at: usize,
+    /// Index of the first hit of the window that ends at the newest.
+    pub(crate) low: usize,
+    /// Bytes that the hits hold elsewhere.
+    pub(crate) elsewhere: usize,
+    /// Thinning is tried when there are more hits than this.
+    pub(crate) thin_at: u32,
+    /// The newest event of all when it was last hit.
+    pub(crate) seen_at: i64,
+    /// Made for hits that came later than the bound.
+    pub(crate) late: bool,
+    /// Hits were put together or dropped that might have counted.
+    pub(crate) estimated: bool,
+    /// What only some kinds, or only large windows, have.
+    pub(crate) extra: Option<Box<Extra>>,
 }
 
-/// Windows smaller than this are not thinned.
-const THIN_MIN: usize = 256;
+/// See [`Window::extra`].
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// When each value was last seen.
+    pub(crate) seen: Option<HashMap<u64, i64, RandomState>>,
+    pub(crate) sketch: Option<Sketch>,
+    pub(crate) chains: Option<Chains>,
+    pub(crate) tally: Option<Tally>,
+}
 
 impl Window {
-    pub(crate) fn new(time: i64, tick: u64) -> Self {
-        Self { hits: VecDeque::new(), head: time, touched: tick, thin_at: THIN_MIN }
+    pub(crate) fn new(time: i64, late: bool, definition: &Definition, hits_max: usize) -> Self {
+        let hits_max = u32::try_from(hits_max).unwrap_or(u32::MAX);
+        let thin_at = match definition.plan.by_rule() && !definition.plan.waits() {
+            true => RULES_THIN_MIN.min(hits_max),
+            false => hits_max,
+        };
+        Self {
+            hits: VecDeque::with_capacity(1),
+            head: time,
+            touched: 0,
+            low: 0,
+            elsewhere: 0,
+            thin_at,
+            seen_at: time,
+            late,
+            estimated: false,
+            extra: None,
+        }
     }
 
-    /// Puts a hit in its place; returns false if it is there already.
-    pub(crate) fn insert(&mut self, hit: Hit, timespan: i64, tick: u64) -> bool {
-        self.touched = tick;
+    /// Returns the bytes it holds, beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        let extra = self.extra.as_ref().map_or(0, |extra| extra.bytes());
+        self.hits.capacity() * size_of::<Hit>() + self.elsewhere + extra
+    }
+
+    pub(crate) fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Returns the index of the first hit at or after a time.
+    pub(crate) fn first_since(&self, time: i64) -> usize {
+        self.hits.partition_point(|hit| hit.time < time)
+    }
+
+    /// Puts a hit in its place and returns that; `None` if it is there already.
+    pub(crate) fn insert(&mut self, hit: Hit, definition: &Definition) -> Option<usize> {
+        let plan = &definition.plan;
         self.head = self.head.max(hit.time);
-        let oldest = self.head.saturating_sub(timespan.saturating_mul(2));
-        while self.hits.front().is_some_and(|front| front.time < oldest) {
-            self.hits.pop_front();
+        if self.hits.back().is_none_or(|newest| newest.time < hit.time) {
+            self.grow();
+            self.elsewhere += hit.heap_bytes();
+            self.hits.push_back(hit);
+            return Some(self.hits.len() - 1);
         }
-        let place = self.hits.partition_point(|known| known.order() < hit.order());
-        // An event without an identity cannot be recognised, so it counts whenever it is seen.
-        let known = self.hits.get(place).is_some_and(|known| known.order() == hit.order());
-        if known && !hit.event_id.is_empty() {
-            return false;
+        let by_place = plan.by_place();
+        let place = self.hits.partition_point(|known| known.order(&hit, by_place).is_lt());
+        let moment = |known: &&Hit| known.time == hit.time;
+        let before = self.hits.range(..place).rev().take_while(moment);
+        let after = self.hits.range(place..).take_while(moment);
+        if !hit.id.is_empty() && before.chain(after).any(|known| same(known, &hit, plan)) {
+            return None;
         }
+        self.grow();
+        let newest = self.hits.back().map_or(hit.time, |newest| newest.time);
+        if place <= self.low && hit.time < newest.saturating_sub(definition.timespan) {
+            self.low += 1;
+        }
+        self.elsewhere += hit.heap_bytes();
         self.hits.insert(place, hit);
-        true
+        Some(place)
     }
 
-    /// Makes room: hits of a value between two others of it at most a timespan apart go first, since
-    /// no window can see one of them without seeing a neighbour; then the oldest.
-    pub(crate) fn thin(&mut self, timespan: i64, by_value: bool, hits_max: usize) {
-        if self.hits.len() <= hits_max && (!by_value || self.hits.len() < self.thin_at) {
-            return;
-        }
-        if by_value {
-            self.drop_repeats(timespan);
-            self.thin_at = (self.hits.len() * 2).max(THIN_MIN);
-        }
-        if self.hits.len() > hits_max {
-            // An eighth at a time, so that a flood does not pay for it with every hit.
-            self.hits.drain(..self.hits.len() - hits_max / 8 * 7);
+    /// Makes room for one more, by a half: many groups hold few hits.
+    fn grow(&mut self) {
+        if self.hits.len() == self.hits.capacity() {
+            self.hits.reserve_exact((self.hits.len() / 2).max(1));
         }
     }
 
-    fn drop_repeats(&mut self, timespan: i64) {
-        // Per value: where its last kept hit lies, and the time of the kept hit before that one.
-        // The last is replaced by the next as long as the one before still reaches the next.
-        let mut kept: VecDeque<Hit> = VecDeque::with_capacity(self.hits.len());
-        let mut last_two: HashMap<u64, (usize, Option<i64>)> = HashMap::new();
-        let mut gone = vec![false; self.hits.len()];
-        let mut step = 0;
-        for mut hit in self.hits.drain(..) {
-            let here = kept.len();
-            // Where the order of steps matters, only what no other step comes between repeats.
-            if hit.step != step {
-                step = hit.step;
-                last_two.clear();
-            }
-            match last_two.get_mut(&hit.value) {
-                Some((last, Some(before))) if hit.time.saturating_sub(*before) <= timespan => {
-                    let previous = &kept[*last];
-                    // What was not counted yet is counted with the hit that takes its place.
-                    if !previous.counted && !hit.counted {
-                        hit.weight = hit.weight.saturating_add(previous.weight);
-                    }
-                    gone[*last] = true;
-                    *last = here;
-                }
-                Some((last, before)) => {
-                    *before = Some(kept[*last].time);
-                    *last = here;
-                }
-                None => {
-                    last_two.insert(hit.value, (here, None));
-                }
-            }
-            kept.push_back(hit);
+    /// Lets go of the hits before a time.
+    pub(crate) fn forget_before(&mut self, oldest: i64) {
+        while self.hits.front().is_some_and(|front| front.time < oldest) {
+            self.pop();
         }
-        let mut gone = gone.into_iter();
-        kept.retain(|_| !gone.next().unwrap_or(false));
-        self.hits = kept;
+        if self.hits.is_empty() {
+            // Nothing is left of what was put together.
+            self.estimated = false;
+        }
+        // A flood is over: give its room back.
+        if self.hits.capacity() > 64 && self.hits.len() < self.hits.capacity() / 8 {
+            self.hits.shrink_to(self.hits.len() * 2);
+        }
     }
 
-    /// Takes in another window of the same group.
-    pub(crate) fn merge(&mut self, other: Self, timespan: i64) {
-        let tick = self.touched.max(other.touched);
-        self.head = self.head.max(other.head);
-        for hit in other.hits {
-            if hit.time >= self.head.saturating_sub(timespan.saturating_mul(2)) {
-                self.insert(hit, timespan, tick);
+    /// Lets go of the oldest hit.
+    pub(crate) fn pop(&mut self) {
+        let Some(gone) = self.hits.pop_front() else { return };
+        self.elsewhere -= gone.heap_bytes();
+        self.low = self.low.saturating_sub(1);
+        let Some(extra) = &mut self.extra else { return };
+        if let Some(tally) = &mut extra.tally {
+            tally.let_go(&gone);
+        }
+        if gone.link == NEVER
+            && let Some(seen) = &mut extra.seen
+        {
+            seen.remove(&gone.value);
+            if seen.is_empty() {
+                extra.seen = None;
             }
         }
-        self.touched = tick;
+        if extra.sketch.is_some() && self.hits.len() < WALK_MAX {
+            extra.sketch = None;
+        }
     }
+
+    /// Counts the bytes of what hits hold elsewhere anew, after some were taken out in the middle.
+    pub(crate) fn recount(&mut self, timespan: i64) {
+        self.elsewhere = self.hits.iter().map(Hit::heap_bytes).sum();
+        let start =
+            self.hits.back().map_or(i64::MIN, |newest| newest.time.saturating_sub(timespan));
+        self.low = self.first_since(start);
+    }
+}
+
+impl Extra {
+    fn bytes(&self) -> usize {
+        let seen = self.seen.as_ref().map_or(0, |seen| seen.capacity() * 20);
+        let sketch = self.sketch.as_ref().map_or(0, |_| Sketch::heap_bytes());
+        let chains = self.chains.as_ref().map_or(0, Chains::bytes);
+        let tally = self.tally.as_ref().map_or(0, Tally::bytes);
+        size_of::<Self>() + seen + sketch + chains + tally
+    }
+}
+
+/// Whether two hits of one moment are the same thing.
+fn same(known: &Hit, new: &Hit, plan: &Plan) -> bool {
+    known.id == new.id
+        && (!plan.by_value() || known.value == new.value)
+        && (!plan.by_rule() || known.place == new.place)
 }

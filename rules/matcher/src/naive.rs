@@ -248,6 +248,7 @@ pub(crate) fn satisfies(order: Ordering, op: Comparison) -> bool {
         Comparison::Lte => order.is_le(),
         Comparison::Lt => order.is_lt(),
         Comparison::Eq => order.is_eq(),
+        Comparison::Neq => order.is_ne(),
     }
 }
 

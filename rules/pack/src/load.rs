@@ -166,48 +166,21 @@ fn check_names(
     None
 }
 
-/// Leaves out correlations that refer to what is not there, until none does.
+/// Leaves out correlations that refer to what is not there, or to each other in a circle.
 fn check_references(loaded: &mut Loaded, taken: &HashMap<String, (String, usize)>) {
-    let mut there: HashMap<&str, ()> = taken.keys().map(|name| (name.as_str(), ())).collect();
+    let is_rule = |name: &str| taken.contains_key(name);
+    let mut names: Vec<&str> = loaded.rules.iter().filter_map(|it| it.name.as_deref()).collect();
+    names.sort_unstable();
+    let found = rules_sigma::check_references(&loaded.correlations, &is_rule, &names);
     let mut out = vec![false; loaded.correlations.len()];
-    loop {
-        let mut changed = false;
-        for (correlation, out) in loaded.correlations.iter().zip(&mut out).filter(|(_, out)| !**out)
-        {
-            let missing = correlation.rules.iter().find(|rule| !there.contains_key(rule.as_str()));
-            let Some(missing) = missing else { continue };
+    for (index, diagnostic) in found {
+        if let Some(out) = out.get_mut(index) {
             *out = true;
-            changed = true;
-            there.remove(correlation.id.as_str());
-            if let Some(name) = &correlation.name {
-                there.remove(name.as_str());
-            }
-            let (file, source) = (&correlation.file, &correlation.source);
-            let span = place_of(source, correlation.line, missing);
-            let message = format!("the correlation refers to '{missing}', which was not loaded");
-            let help = "name the id or the 'name' of a rule that is loaded along with it; see also \
-                        what is wrong with that rule";
-            let found =
-                Diagnostic::in_text(file, source, codes::UNKNOWN_RULE, Severity::Error, span);
-            loaded.diagnostics.push(found.saying(message, help));
         }
-        if !changed {
-            break;
-        }
+        loaded.diagnostics.push(diagnostic);
     }
     let mut out = out.into_iter();
     loaded.correlations.retain(|_| !out.next().unwrap_or(false));
-}
-
-/// Returns where a word first stands at or after a line; the start of that line if it does not.
-fn place_of(text: &str, line: usize, word: &str) -> Span {
-    for (index, text) in text.lines().enumerate().skip(line.saturating_sub(1)) {
-        if let Some(before) = text.find(word).and_then(|at| text.get(..at)) {
-            let column = before.chars().count() + 1;
-            return Span { line: index + 1, column, len: word.chars().count().max(1) };
-        }
-    }
-    Span { line, column: 1, len: 1 }
 }
 
 fn identity(loaded: &Loaded) -> String {

@@ -93,6 +93,16 @@ fn correlations_need_their_rules() {
     assert_eq!(loaded.correlations.len(), 1);
     assert_eq!(codes(&loaded), ["R053", "R053"]);
     assert_eq!(loaded.diagnostics[0].source_line, "  rules: [a, gone]");
+    assert_eq!(loaded.diagnostics[0].span.column, 14);
+}
+
+#[test]
+fn circles_are_shown() {
+    let (a, b) = (correlation("1", "c2"), correlation("2", "c1"));
+    let loaded = load_texts([("a", a.as_str()), ("b", b.as_str())]);
+    assert_eq!(loaded.correlations.len(), 0);
+    assert_eq!(codes(&loaded), ["R057", "R057"]);
+    assert!(loaded.diagnostics[0].message.ends_with("c1 → c2 → c1"));
 }
 
 #[test]

@@ -5,11 +5,19 @@ use std::time::Duration;
 
 use rules_event::Level;
 
-use crate::Custom;
+use crate::{Custom, Span};
 
+mod condition;
+mod expression;
 mod read;
+mod references;
 
+pub use expression::RuleExpression;
 pub(crate) use read::{parse_timespan, read};
+pub use references::check_references;
+
+/// Rules one correlation may refer to: as many as a machine word has bits.
+pub const CORRELATION_RULES_MAX: usize = 64;
 
 /// A rule over the hits of other rules.
 ///
@@ -43,9 +51,13 @@ pub struct Correlation {
     /// The length of the window, more than zero, at most 31 days.
     pub timespan: Duration,
     /// When it fires. For `temporal` kinds without a condition: as many as there are rules.
-    pub condition: Threshold,
-    /// The field whose distinct values `value_count` counts.
-    pub field: Option<String>,
+    pub condition: CorrelationCondition,
+    /// The fields whose distinct combinations `value_count` counts, or the one field whose numbers
+    /// the other `value_` kinds look at.
+    pub fields: Vec<String>,
+    /// The percentile, 0 to 100, whose value `value_percentile` compares. Without one it compares
+    /// how many percent of the hits have the value of the newest.
+    pub percentile: Option<f64>,
     /// Names that stand for a different field in each rule.
     pub aliases: Vec<Alias>,
     /// True when the rules referred to also alert by themselves.
@@ -54,6 +66,8 @@ pub struct Correlation {
     pub file: String,
     /// Line of the document's first key, from 1.
     pub line: usize,
+    /// Where its parts stand.
+    pub places: CorrelationPlaces,
     /// The text of the whole file, from which identities are computed.
     pub source: Arc<str>,
 }
@@ -66,20 +80,50 @@ impl Correlation {
     }
 }
 
-/// What a correlation counts.
+/// Where the parts of a correlation stand, for diagnostics that other crates make.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CorrelationPlaces {
+    /// Each entry of `rules`.
+    pub rules: Vec<Span>,
+    /// The `condition`; without one the `type`.
+    pub condition: Span,
+}
+
+/// What a correlation counts or computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CorrelationKind {
     /// Hits.
     EventCount,
-    /// Distinct values of a field.
+    /// Distinct values of a field, or distinct combinations of several.
     ValueCount,
     /// Distinct rules that hit, in any order.
     Temporal,
     /// Distinct rules that hit, in the order listed.
     TemporalOrdered,
+    /// The sum of a field's numbers.
+    ValueSum,
+    /// The mean of a field's numbers.
+    ValueAvg,
+    /// A percentile of a field's numbers, or the share of a value among the hits.
+    ValuePercentile,
+    /// The middle one of a field's numbers. Not in the specification, which says it is the 50th
+    /// percentile; pySigma has it by name.
+    ValueMedian,
 }
 
 impl CorrelationKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::EventCount,
+        Self::ValueCount,
+        Self::Temporal,
+        Self::TemporalOrdered,
+        Self::ValueSum,
+        Self::ValueAvg,
+        Self::ValuePercentile,
+        Self::ValueMedian,
+    ];
+
     /// Returns the Sigma word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -88,29 +132,55 @@ impl CorrelationKind {
             Self::ValueCount => "value_count",
             Self::Temporal => "temporal",
             Self::TemporalOrdered => "temporal_ordered",
+            Self::ValueSum => "value_sum",
+            Self::ValueAvg => "value_avg",
+            Self::ValuePercentile => "value_percentile",
+            Self::ValueMedian => "value_median",
         }
+    }
+
+    /// Says whether it looks at which rules hit.
+    #[must_use]
+    pub fn is_temporal(self) -> bool {
+        matches!(self, Self::Temporal | Self::TemporalOrdered)
+    }
+
+    /// Says whether it counts something, so that its condition speaks of whole numbers.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        matches!(self, Self::EventCount | Self::ValueCount) || self.is_temporal()
     }
 }
 
-/// A bound on a count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// When a correlation fires.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CorrelationCondition {
+    /// All these comparisons hold; at least one.
+    Bounds(Vec<Threshold>),
+    /// The rules that hit satisfy an expression. For `temporal` kinds only.
+    Rules(RuleExpression),
+}
+
+/// A bound on a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Threshold {
-    /// How the count is compared.
+    /// How the number is compared.
     pub op: Comparison,
-    /// With what.
-    pub value: u64,
+    /// With what. Never NaN or infinite.
+    pub value: f64,
 }
 
 impl Threshold {
-    /// Says whether a count satisfies the bound.
+    /// Says whether a number satisfies the bound.
     #[must_use]
-    pub fn holds(self, count: u64) -> bool {
+    pub fn holds(self, number: f64) -> bool {
         match self.op {
-            Comparison::Gte => count >= self.value,
-            Comparison::Gt => count > self.value,
-            Comparison::Lte => count <= self.value,
-            Comparison::Lt => count < self.value,
-            Comparison::Eq => count == self.value,
+            Comparison::Gte => number >= self.value,
+            Comparison::Gt => number > self.value,
+            Comparison::Lte => number <= self.value,
+            Comparison::Lt => number < self.value,
+            Comparison::Eq => number == self.value,
+            Comparison::Neq => number != self.value,
         }
     }
 }
@@ -128,6 +198,8 @@ pub enum Comparison {
     Lt,
     /// Exactly.
     Eq,
+    /// Anything else.
+    Neq,
 }
 
 impl Comparison {
@@ -140,6 +212,7 @@ impl Comparison {
             Self::Lte => "<=",
             Self::Lt => "<",
             Self::Eq => "=",
+            Self::Neq => "!=",
         }
     }
 }

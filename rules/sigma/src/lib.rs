@@ -33,7 +33,10 @@ mod yaml;
 
 pub use cases::{Case, Cases, parse_cases};
 pub use condition::{Condition, Quantifier};
-pub use correlation::{Alias, Comparison, Correlation, CorrelationKind, Threshold};
+pub use correlation::{
+    Alias, CORRELATION_RULES_MAX, Comparison, Correlation, CorrelationCondition, CorrelationKind,
+    CorrelationPlaces, RuleExpression, Threshold, check_references,
+};
 pub use detection::{Body, Detection, Item, Search};
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use filter::{Filter, FilterTargets, apply_filters};

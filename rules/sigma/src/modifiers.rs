@@ -110,7 +110,7 @@ impl Modifiers {
             column += len + 1;
             before = Some(word);
         }
-        modifiers.check(key.span, report);
+        modifiers.check(key, report);
         let field = (!field.is_empty()).then_some(field);
         if field.is_none() && modifiers.needs_field() {
             let message = "this modifier needs a field name before it";
@@ -232,7 +232,8 @@ impl Modifiers {
     }
 
     /// Reports combinations that make no sense, whatever their order.
-    fn check(&self, span: Span, report: &mut Reporter<'_>) {
+    fn check(&self, key: &Key, report: &mut Reporter<'_>) {
+        let span = key.span;
         let text = self.place.is_some() || self.cased || !self.steps.is_empty();
         let compares = matches!(self.operator, None | Some(Operator::Compare(_)));
         if self.time.is_some() && (text || !compares) {
@@ -242,6 +243,14 @@ impl Modifiers {
             return;
         }
         let Some(operator) = self.operator else {
+            if self.steps.last() == Some(&Step::Base64Offset) && self.place != Some(Place::Inside) {
+                let message = "a trace in base64 is never the whole value";
+                let help = "write 'contains' behind 'base64offset'";
+                report.warning(codes::MODIFIER_COMBINATION, key.span, message, help);
+                if self.place.is_none() && key.text.ends_with("|base64offset") {
+                    report.repair(key.span, &key.text, &format!("{}|contains", key.text));
+                }
+            }
             if self.steps.last().is_some_and(|last| last.is_utf16()) {
                 let message = "UTF-16 without base64 is found only in text that nobody decoded";
                 let help = "events hold decoded text; write 'wide|base64offset|contains', or leave \

@@ -175,12 +175,12 @@ pub(crate) fn nearest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
-    let bound = (word.chars().count() / 3).clamp(1, 3);
+    let chars = word.chars().count();
+    let bound = (chars / 3).clamp(1, 3);
     candidates
         .into_iter()
-        // A text has at most four times as many bytes as characters.
-        .filter(|candidate| candidate.len() <= 4 * (word.len() + bound))
-        .filter(|candidate| word.len() <= 4 * (candidate.len() + bound))
+        // Each change makes a word longer or shorter by one at most.
+        .filter(|candidate| candidate.chars().count().abs_diff(chars) <= bound)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= bound)
         .min_by_key(|(distance, _)| *distance)

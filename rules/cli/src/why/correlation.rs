@@ -81,6 +81,7 @@ fn observe(target: &Target, correlation: &Correlation, events: &[Event]) -> Outc
         let ids: Vec<&str> = hit.iter().map(|rule| rule.id.as_str()).collect();
         fired.extend(correlator.observe(event, &ids));
     }
+    fired.extend(correlator.finish());
     for it in fired {
         if it.correlation_id == correlation.id {
             outcome.fired = true;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Alias, Comparison, Correlation, CorrelationKind, Threshold};
+use super::condition::{self, Read};
+use super::{Alias, CORRELATION_RULES_MAX, Correlation, CorrelationKind, CorrelationPlaces};
 use crate::document::{Meta, scalar_text, texts};
 use crate::report::{Reporter, did_you_mean};
 use crate::yaml::{Kind, Node};
@@ -10,8 +11,6 @@ use crate::{Span, codes};
 
 /// The longest window: 31 days. Longer ones would hold state for months.
 const TIMESPAN_MAX: Duration = Duration::from_secs(31 * 86_400);
-/// Rules one correlation may refer to.
-const RULES_MAX: usize = 200;
 /// Fields in `group-by`.
 const GROUP_BY_MAX: usize = 20;
 
@@ -21,8 +20,8 @@ pub(crate) struct Section {
     rules: Vec<String>,
     group_by: Vec<String>,
     timespan: Duration,
-    condition: Threshold,
-    field: Option<String>,
+    condition: Read,
+    rule_spans: Vec<Span>,
     aliases: Vec<Alias>,
     generate: bool,
 }
@@ -43,12 +42,14 @@ impl Section {
             rules: self.rules,
             group_by: self.group_by,
             timespan: self.timespan,
-            condition: self.condition,
-            field: self.field,
+            condition: self.condition.condition,
+            fields: self.condition.fields,
+            percentile: self.condition.percentile,
             aliases: self.aliases,
             generate: self.generate,
             file: file.to_owned(),
             line: meta.line,
+            places: CorrelationPlaces { rules: self.rule_spans, condition: self.condition.span },
             source: meta.source,
         }
     }
@@ -70,16 +71,10 @@ pub(crate) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<Section> {
         report.error_help(codes::MISSPELT_KEY, key.span, message, help);
     }
     let kind = read_kind(node, start, report);
-    let rules = texts(node, "rules", report);
-    bounded("rules", rules.len(), RULES_MAX, node, report);
-    if rules.is_empty() {
-        let help = "list the ids or names of the rules whose hits are counted";
-        report.error_help(codes::MISSING_KEY, start, "the correlation names no rules", help);
-    }
+    let mut rules = read_rules(node, report);
     let group_by = texts(node, "group-by", report);
     bounded("group-by", group_by.len(), GROUP_BY_MAX, node, report);
     let timespan = read_timespan(node, start, report);
-    let aliases = read_aliases(node, &rules, report);
     let generate = match node.get("generate").map(|node| (node, &node.kind)) {
         None => false,
         Some((node, Kind::Scalar(scalar))) => scalar.as_bool().unwrap_or_else(|| {
@@ -92,17 +87,48 @@ pub(crate) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<Section> {
         }
     };
     let kind = kind?;
-    let (condition, field) = read_condition(node, kind, rules.len(), start, report)?;
-    Some(Section {
-        kind,
-        rules,
-        group_by,
-        timespan: timespan?,
-        condition,
-        field,
-        aliases: aliases?,
-        generate,
-    })
+    let condition = condition::read(node, kind, &mut rules, start, report);
+    // A condition over rule names may be what names them.
+    if rules.is_empty() {
+        let help = "list the ids or names of the rules whose hits are counted";
+        report.error_help(codes::MISSING_KEY, start, "the correlation names no rules", help);
+    }
+    if rules.len() > CORRELATION_RULES_MAX {
+        let span = node.get("rules").map_or(node.span, |node| node.span);
+        let found = rules.len();
+        let message =
+            format!("the correlation names {found} rules; the bound is {CORRELATION_RULES_MAX}");
+        let help = "count parts of them in correlations of their own, and correlate those";
+        report.error_help(codes::CORRELATION_BOUNDS, span, message, help);
+    }
+    let (rules, rule_spans): (Vec<String>, Vec<Span>) = rules.into_iter().unzip();
+    let condition = condition?;
+    let aliases = read_aliases(node, &rules, report)?;
+    check_use(node, &aliases, &group_by, &condition.fields, &rules, report);
+    let timespan = timespan?;
+    Some(Section { kind, rules, group_by, timespan, condition, rule_spans, aliases, generate })
+}
+
+/// Reads `rules`: one or a list, each once.
+fn read_rules(node: &Node, report: &mut Reporter<'_>) -> Vec<(String, Span)> {
+    let Some(place) = node.get("rules") else { return Vec::new() };
+    let nodes = match &place.kind {
+        Kind::List(nodes) => nodes.as_slice(),
+        Kind::Scalar(scalar) if scalar.is_null() => &[],
+        _ => std::slice::from_ref(place),
+    };
+    let mut rules: Vec<(String, Span)> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let Some(rule) = scalar_text(node, "rules", report) else { continue };
+        if rules.iter().any(|(known, _)| *known == rule) {
+            let message = format!("the rule '{rule}' is listed twice");
+            let help = "list it once; to ask for several hits of it, correlate an event_count";
+            report.error_help(codes::WRONG_TYPE, node.span, message, help);
+            continue;
+        }
+        rules.push((rule, node.span));
+    }
+    rules
 }
 
 fn bounded(key: &str, found: usize, bound: usize, node: &Node, report: &mut Reporter<'_>) {
@@ -114,44 +140,30 @@ fn bounded(key: &str, found: usize, bound: usize, node: &Node, report: &mut Repo
 }
 
 fn read_kind(node: &Node, start: Span, report: &mut Reporter<'_>) -> Option<CorrelationKind> {
-    const SUPPORTED: [CorrelationKind; 4] = [
-        CorrelationKind::EventCount,
-        CorrelationKind::ValueCount,
-        CorrelationKind::Temporal,
-        CorrelationKind::TemporalOrdered,
-    ];
-    const UNSUPPORTED: [&str; 6] = [
-        "value_sum",
-        "value_avg",
-        "value_percentile",
-        "value_median",
-        "extended_temporal",
-        "extended_temporal_ordered",
-    ];
-    let words = SUPPORTED.map(CorrelationKind::as_str);
+    let words = CorrelationKind::ALL.map(CorrelationKind::as_str);
     let Some(place) = node.get("type") else {
         let help = format!("add 'type': one of {}", words.join(", "));
         report.error_help(codes::MISSING_KEY, start, "the correlation has no type", help);
         return None;
     };
     let word = scalar_text(place, "type", report)?;
-    if let Some(kind) = SUPPORTED.into_iter().find(|kind| kind.as_str() == word) {
-        return Some(kind);
-    }
-    if UNSUPPORTED.contains(&word.as_str()) {
-        let message = format!("correlations of type '{word}' are not supported yet");
-        let help = format!("supported: {}", words.join(", "));
-        report.error_help(codes::CORRELATION_UNSUPPORTED, place.span, message, help);
-    } else {
-        let help = did_you_mean(&word, words, || format!("one of {}", words.join(", ")));
+    let known = CorrelationKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+    if known.is_none() {
+        // pySigma calls these types of their own inside; in rules they are the plain ones.
+        let help = match word.contains("extended") {
+            true => {
+                "write 'temporal' or 'temporal_ordered' with a condition over rule names".into()
+            }
+            false => did_you_mean(&word, words, || format!("one of {}", words.join(", "))),
+        };
         let message = format!("unknown correlation type '{word}'");
         report.error_help(codes::CORRELATION_TYPE, place.span, message, help);
     }
-    None
+    known
 }
 
 fn read_timespan(node: &Node, start: Span, report: &mut Reporter<'_>) -> Option<Duration> {
-    let help = "a whole number and s, m, h or d, at most 31d: '15m'";
+    let help = "a whole number and s, m, h, d, w or M (a month), at most 31d: '15m'";
     let Some(place) = node.get("timespan").or_else(|| node.get("timeframe")) else {
         report.error_help(codes::MISSING_KEY, start, "the correlation has no timespan", help);
         return None;
@@ -167,7 +179,8 @@ fn read_timespan(node: &Node, start: Span, report: &mut Reporter<'_>) -> Option<
 
 /// Reads a whole number with a unit, more than zero.
 ///
-/// Spec: Sigma correlation rules specification 2.1, "timespan".
+/// Spec: Sigma correlation rules specification 2.1, "Time Selection"; weeks, months and years (of a
+/// twelfth of, and a whole mean Gregorian year) are pySigma's.
 pub(crate) fn parse_timespan(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
@@ -176,101 +189,13 @@ pub(crate) fn parse_timespan(text: &str) -> Option<Duration> {
         "m" => 60,
         "h" => 3_600,
         "d" => 86_400,
+        "w" => 604_800,
+        "M" => 2_629_746,
+        "y" => 31_556_952,
         _ => return None,
     };
     let seconds = number.parse::<u64>().ok()?.checked_mul(seconds)?;
     (seconds > 0).then_some(Duration::from_secs(seconds))
-}
-
-/// Reads `condition`: one comparison, and for `value_count` the field to count.
-fn read_condition(
-    node: &Node,
-    kind: CorrelationKind,
-    rules: usize,
-    start: Span,
-    report: &mut Reporter<'_>,
-) -> Option<(Threshold, Option<String>)> {
-    let temporal = matches!(kind, CorrelationKind::Temporal | CorrelationKind::TemporalOrdered);
-    let Some(place) = node.get("condition") else {
-        if temporal {
-            let value = rules as u64;
-            return Some((Threshold { op: Comparison::Gte, value }, None));
-        }
-        let help = "for example 'condition: { gte: 10 }'";
-        report.error_help(codes::MISSING_KEY, start, "the correlation has no condition", help);
-        return None;
-    };
-    let help = "for example 'gte: 10'; the comparisons are gte, gt, lte, lt and eq";
-    let Kind::Map(entries) = &place.kind else {
-        if temporal && matches!(place.kind, Kind::Scalar(_)) {
-            let message = "conditions over rule names are not supported yet";
-            let help = "leave it out: all rules must hit";
-            report.error_help(codes::CORRELATION_UNSUPPORTED, place.span, message, help);
-        } else {
-            let message = format!("the condition must be a map, not {}", place.kind_name());
-            report.error_help(codes::BAD_THRESHOLD, place.span, message, help);
-        }
-        return None;
-    };
-    let mut thresholds = Vec::new();
-    for (key, value) in entries {
-        let op = match key.text.as_str() {
-            "gte" => Comparison::Gte,
-            "gt" => Comparison::Gt,
-            "lte" => Comparison::Lte,
-            "lt" => Comparison::Lt,
-            "eq" => Comparison::Eq,
-            "field" => continue,
-            other => {
-                let words = ["gte", "gt", "lte", "lt", "eq", "field"];
-                let help = did_you_mean(other, words, || help.to_owned());
-                let message = format!("unknown comparison '{other}'");
-                report.error_help(codes::BAD_THRESHOLD, key.span, message, help);
-                return None;
-            }
-        };
-        let text = scalar_text(value, &key.text, report)?;
-        let Ok(number) = text.parse() else {
-            let message = format!("'{text}' is not a whole number of at least 0");
-            report.error_help(codes::BAD_THRESHOLD, value.span, message, help);
-            return None;
-        };
-        thresholds.push(Threshold { op, value: number });
-    }
-    let &[condition] = thresholds.as_slice() else {
-        let message = match thresholds.len() {
-            0 => "the condition holds no comparison",
-            _ => "ranges (two comparisons) are not supported yet",
-        };
-        report.error_help(codes::BAD_THRESHOLD, place.span, message, help);
-        return None;
-    };
-    if condition.holds(0) {
-        let message = "the condition already holds when nothing has happened";
-        let help = "a correlation fires on hits; silence is watched by heartbeats";
-        report.error_help(codes::BAD_THRESHOLD, place.span, message, help);
-    }
-    let holder = if place.get("field").is_some() { place } else { node };
-    let fields = texts(holder, "field", report);
-    let span = holder.get("field").map_or(place.span, |node| node.span);
-    match (kind, fields.as_slice()) {
-        (CorrelationKind::ValueCount, []) => {
-            let help = "add 'field: user.name' under 'condition'";
-            let message = "value_count needs the field whose values are counted";
-            report.error_help(codes::MISSING_FIELD, span, message, help);
-        }
-        (CorrelationKind::ValueCount, [_, _, ..]) => {
-            let message = "counting combinations of several fields is not supported yet";
-            report.error(codes::CORRELATION_UNSUPPORTED, span, message);
-        }
-        (CorrelationKind::ValueCount, [_]) | (_, []) => {}
-        _ => {
-            let message = format!("'{}' counts no field", kind.as_str());
-            let help = "use value_count, or leave the field out";
-            report.error_help(codes::MISSING_FIELD, span, message, help);
-        }
-    }
-    Some((condition, fields.into_iter().next()))
 }
 
 fn read_aliases(node: &Node, rules: &[String], report: &mut Reporter<'_>) -> Option<Vec<Alias>> {
@@ -303,4 +228,31 @@ fn read_aliases(node: &Node, rules: &[String], report: &mut Reporter<'_>) -> Opt
         aliases.push(Alias { name: key.text.clone(), fields: pairs });
     }
     Some(aliases)
+}
+
+/// Warns of aliases that do nothing, or nothing for one of the rules.
+fn check_use(
+    node: &Node,
+    aliases: &[Alias],
+    group_by: &[String],
+    fields: &[String],
+    rules: &[String],
+    report: &mut Reporter<'_>,
+) {
+    let Some(Kind::Map(entries)) = node.get("aliases").map(|node| &node.kind) else { return };
+    for (alias, (key, _)) in aliases.iter().zip(entries) {
+        let name = &alias.name;
+        if !group_by.contains(name) && !fields.contains(name) {
+            let names = group_by.iter().chain(fields).map(String::as_str);
+            let help = did_you_mean(name, names, || "name it in 'group-by', or take it out".into());
+            let message = format!("the alias '{name}' is not used");
+            report.warning(codes::BAD_ALIAS, key.span, message, help);
+        }
+        let silent = rules.iter().find(|rule| !alias.fields.iter().any(|(of, _)| of == *rule));
+        if let Some(rule) = silent {
+            let message = format!("the alias '{name}' says nothing of the rule '{rule}'");
+            let help = format!("hits of '{rule}' count only if they have a field called '{name}'");
+            report.warning(codes::BAD_ALIAS, key.span, message, help);
+        }
+    }
 }

@@ -200,7 +200,7 @@ impl Modifiers {
                 return Some(Test::Number(number));
             }
         }
-        let place = if keyword { Place::Inside } else { self.place.unwrap_or(Place::Whole) };
+        let place = self.place.unwrap_or(if keyword { Place::Inside } else { Place::Whole });
         let start = matches!(place, Place::Inside | Place::End);
         let end = matches!(place, Place::Inside | Place::Start);
         let cased = self.cased;

@@ -1,0 +1,144 @@
+//! Alert: what a group fired for in one slot, as it stands.
+
+use std::sync::Arc;
+
+use rules_event::{Timestamp, field};
+
+use crate::definition::Definition;
+use crate::fired::{EVENT_IDS_MAX, Fired, Witness, key};
+use crate::hit::{EventId, Hit};
+use crate::{sketch, thin};
+
+/// Every hit in a window that satisfies the condition and ends in the slot.
+#[derive(Debug)]
+pub(crate) struct Alert {
+    pub(crate) slot: i64,
+    first: i64,
+    last: i64,
+    count: u64,
+    values: u64,
+    measured: Option<(i64, f64)>,
+    estimated: bool,
+    sketched: bool,
+    /// The oldest hits, sorted: time, event id, and for kinds that look at rules the rule's place.
+    events: Vec<(i64, EventId, u8)>,
+    /// Their ids as told last, while they stay the same.
+    told: Option<Arc<[String]>>,
+    /// Whom the witness is of.
+    seen: Option<(i64, EventId)>,
+    witness: Witness,
+    key: String,
+}
+
+impl Alert {
+    pub(crate) fn new(slot: i64, definition: &Definition, group: &[(String, String)]) -> Self {
+        Self {
+            slot,
+            first: i64::MAX,
+            last: i64::MIN,
+            count: 0,
+            values: 0,
+            measured: None,
+            estimated: false,
+            sketched: false,
+            events: Vec::new(),
+            told: None,
+            seen: None,
+            witness: Witness::default(),
+            key: key(&definition.id, group, slot),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let ids: usize = self.events.iter().map(|(_, id, _)| id.heap_bytes()).sum();
+        let told = self.told.as_ref().map_or(0, |told| {
+            told.iter().map(|id| id.capacity() + size_of::<String>()).sum::<usize>()
+        });
+        self.events.capacity() * size_of::<(i64, EventId, u8)>() + ids + told + self.key.capacity()
+    }
+
+    /// Counts a hit. It is kept as evidence if it is among the oldest. Where rules follow each
+    /// other, each has its share, so that a thousand failures do not hide the one success after.
+    pub(crate) fn count(&mut self, hit: &Hit, definition: &Definition) {
+        self.count = self.count.saturating_add(u64::from(hit.weight));
+        self.first = self.first.min(hit.time);
+        self.last = self.last.max(hit.time);
+        let (place, share) = match definition.plan.by_rule() {
+            false => (0, EVENT_IDS_MAX),
+            true => (hit.place, EVENT_IDS_MAX / definition.rules.max(1)),
+        };
+        let full = self.events.len() >= share
+            && self.events.iter().filter(|known| known.2 == place).count() >= share;
+        let order = |known: &(i64, EventId, u8)| {
+            (known.0, &known.1, known.2).cmp(&(hit.time, &hit.id, place))
+        };
+        let youngest = || self.events.iter().rev().find(|known| known.2 == place);
+        if full && youngest().is_none_or(|youngest| order(youngest).is_le()) {
+            return;
+        }
+        let Err(index) = self.events.binary_search_by(order) else { return };
+        self.events.insert(index, (hit.time, hit.id.clone(), place));
+        self.told = None;
+        if full && let Some(youngest) = self.events.iter().rposition(|known| known.2 == place) {
+            self.events.remove(youngest);
+        }
+    }
+
+    /// Notes what the window held that ends at a hit.
+    pub(crate) fn reached(&mut self, values: u64, estimated: bool, sketched: bool) {
+        self.values = self.values.max(values);
+        self.estimated |= estimated;
+        self.sketched |= sketched;
+    }
+
+    /// Notes what was measured at a time.
+    pub(crate) fn measured(&mut self, time: i64, measure: f64) {
+        if self.measured.is_none_or(|(known, _)| known <= time) {
+            self.measured = Some((time, measure));
+        }
+    }
+
+    /// Notes where a hit was seen, if no later one is known.
+    pub(crate) fn seen(&mut self, hit: &Hit, read: &dyn Fn(&str) -> Option<String>) {
+        let newer = |(time, id): &(i64, EventId)| (*time, id) <= (hit.time, &hit.id);
+        if !self.seen.as_ref().is_none_or(newer) {
+            return;
+        }
+        self.seen = Some((hit.time, hit.id.clone()));
+        self.witness = Witness {
+            agent: read(field::AGENT_ID),
+            organization: read(field::ORGANIZATION_ID),
+            host: read(field::AGENT_HOST).or_else(|| read(field::HOST_NAME)),
+            user: read(field::USER_NAME),
+        };
+    }
+
+    pub(crate) fn told(
+        &mut self,
+        definition: &Definition,
+        group: &Arc<[(String, String)]>,
+    ) -> Fired {
+        let events = &self.events;
+        let event_ids =
+            self.told.get_or_insert_with(|| events.iter().map(|(_, id, _)| id.text()).collect());
+        let error = match (self.sketched, self.estimated) {
+            (true, _) => sketch::ERROR.max(thin::error(definition)),
+            (false, true) => thin::error(definition),
+            (false, false) => 0.0,
+        };
+        Fired {
+            correlation_id: definition.id.clone(),
+            group: group.clone(),
+            first: Timestamp::from_nanos(self.first),
+            last: Timestamp::from_nanos(self.last),
+            count: self.count,
+            values: self.values,
+            measure: self.measured.map(|(_, measure)| measure),
+            estimated: self.estimated,
+            error,
+            event_ids: event_ids.clone(),
+            witness: self.witness.clone(),
+            key: self.key.clone(),
+        }
+    }
+}
