@@ -65,6 +65,32 @@ fn every_shipped_rule_and_case_file_is_valid() {
 }
 
 #[test]
+fn samples_of_the_language_that_load_are_valid() {
+    let rule = printed("rule");
+    let mut found = Vec::new();
+    files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../sigma/tests/golden")), &mut found);
+    let mut documents = 0;
+    for path in found {
+        let source = std::fs::read_to_string(&path).unwrap();
+        let parsed = rules_sigma::parse_file("rule.yml", &source);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Warnings are about what the schema may well refuse; anchors are the YAML reader's matter.
+        if parsed.documents.is_empty()
+            || !parsed.diagnostics.is_empty()
+            || name.contains(".case.")
+            || source.contains('&')
+        {
+            continue;
+        }
+        for document in yaml::documents(&source) {
+            assert_eq!(rule.error(&document), None, "{name}");
+            documents += 1;
+        }
+    }
+    assert!(documents >= 10, "{documents} documents seen");
+}
+
+#[test]
 fn foreign_rules_that_load_are_valid() {
     let root = std::env::var_os("VONGLAU_TEST_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
