@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::modifiers::Modifiers;
 use crate::placeholders::Placeholders;
-use crate::report::Reporter;
+use crate::report::{Reporter, nearest};
 use crate::yaml::{Key, Kind, Node};
-use crate::{Condition, Span, Test, codes, condition};
+use crate::{Condition, Severity, Span, Test, codes, condition};
 
 /// What a rule looks for.
 ///
@@ -116,13 +116,26 @@ pub(crate) fn read(
         return None;
     }
     let Some(condition) = condition else {
-        let span = entries.first().map_or(node.span, |(key, _)| key.span);
-        let message = format!("the {what} has no condition");
-        report.error_help(codes::MISSING_KEY, span, message, "add 'condition: selection'");
+        missing_condition(what, node, entries, report);
         return None;
     };
     let condition = condition::read(condition, &searches, report)?;
     (report.errors() == errors).then_some(Detection { searches, condition, tuning })
+}
+
+fn missing_condition(what: &str, node: &Node, entries: &[(Key, Node)], report: &mut Reporter<'_>) {
+    let near = |key: &Key| nearest(&key.text, ["condition"]).is_some();
+    let misspelt = entries
+        .iter()
+        .find(|(key, node)| near(key) && matches!(node.kind, Kind::Scalar(_) | Kind::List(_)));
+    let message = format!("the {what} has no condition");
+    let Some((key, _)) = misspelt else {
+        let span = entries.first().map_or(node.span, |(key, _)| key.span);
+        report.error_help(codes::MISSING_KEY, span, message, "add 'condition: selection'");
+        return;
+    };
+    let place = (Severity::Error, codes::MISSING_KEY, key.span);
+    report.unknown_word(place, &key.text, message, &["condition"], String::new);
 }
 
 struct Reader<'r, 'a> {

@@ -29,6 +29,7 @@ mod report;
 mod rule;
 mod test;
 mod time_part;
+mod timespan;
 mod yaml;
 
 pub use cases::{Case, Cases, parse_cases};

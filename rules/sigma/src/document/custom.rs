@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{scalar_text, texts};
-use crate::report::Reporter;
+use crate::report::{Reporter, nearest};
 use crate::yaml::{Kind, Node};
-use crate::{Custom, Severity, Suppress, codes};
+use crate::{Custom, Severity, Suppress, codes, timespan};
 
 /// The keys of `custom.vonglau`.
 const PARTS: [&str; 11] = [
@@ -32,6 +32,16 @@ const ALIASES_MAX: usize = 20;
 /// Reads `custom.vonglau`; mistakes in it are warnings, as they do not change what is detected.
 pub(super) fn read(root: &Node, report: &mut Reporter<'_>) -> Custom {
     let mut custom = Custom::default();
+    let theirs = root.get("custom").map(|node| &node.kind);
+    if let Some(Kind::Map(entries)) = theirs
+        && entries.iter().all(|(key, _)| key.text != "vonglau")
+        && let Some((key, _)) =
+            entries.iter().find(|(key, _)| nearest(&key.text, ["vonglau"]).is_some())
+    {
+        let what = (Severity::Warning, codes::BAD_CUSTOM, key.span);
+        let message = format!("'{}' is not our part of custom", key.text);
+        report.unknown_word(what, &key.text, message, &["vonglau"], String::new);
+    }
     let Some(node) = root.get("custom").and_then(|custom| custom.get("vonglau")) else {
         return custom;
     };
@@ -142,6 +152,9 @@ fn read_suppress(node: &Node, report: &mut Reporter<'_>) -> Option<Suppress> {
     if span.is_none() {
         let message = format!("'{text}' is not a timespan of at most 7d");
         report.warning(codes::BAD_CUSTOM, place.span, message, HELP);
+        if let Some(spelt) = timespan::respelt(&text) {
+            report.repair(place.span, &text, &spelt);
+        }
     }
     Some(Suppress { span: span?, by })
 }
