@@ -7,7 +7,7 @@ use super::{Alias, CORRELATION_RULES_MAX, Correlation, CorrelationKind, Correlat
 use crate::document::{Meta, scalar_text, texts};
 use crate::report::{Reporter, did_you_mean};
 use crate::yaml::{Kind, Node};
-use crate::{Span, codes};
+use crate::{Severity, Span, codes};
 
 /// The longest window: 31 days. Longer ones would hold state for months.
 const TIMESPAN_MAX: Duration = Duration::from_secs(31 * 86_400);
@@ -66,9 +66,10 @@ pub(crate) fn read(node: &Node, report: &mut Reporter<'_>) -> Option<Section> {
     };
     let start = entries.first().map_or(node.span, |(key, _)| key.span);
     for (key, _) in entries.iter().filter(|(key, _)| !KEYS.contains(&key.text.as_str())) {
-        let help = did_you_mean(&key.text, KEYS, || format!("known keys: {}", KEYS.join(", ")));
+        let what = (Severity::Error, codes::MISSPELT_KEY, key.span);
         let message = format!("'{}' is not a key of a correlation", key.text);
-        report.error_help(codes::MISSPELT_KEY, key.span, message, help);
+        let help = || format!("known keys: {}", KEYS.join(", "));
+        report.unknown_word(what, &key.text, message, &KEYS, help);
     }
     let kind = read_kind(node, start, report);
     let mut rules = read_rules(node, report);
@@ -150,14 +151,15 @@ fn read_kind(node: &Node, start: Span, report: &mut Reporter<'_>) -> Option<Corr
     let known = CorrelationKind::ALL.into_iter().find(|kind| kind.as_str() == word);
     if known.is_none() {
         // pySigma calls these types of their own inside; in rules they are the plain ones.
-        let help = match word.contains("extended") {
-            true => {
-                "write 'temporal' or 'temporal_ordered' with a condition over rule names".into()
-            }
-            false => did_you_mean(&word, words, || format!("one of {}", words.join(", "))),
-        };
         let message = format!("unknown correlation type '{word}'");
-        report.error_help(codes::CORRELATION_TYPE, place.span, message, help);
+        if word.contains("extended") {
+            let help = "write 'temporal' or 'temporal_ordered' with a condition over rule names";
+            report.error_help(codes::CORRELATION_TYPE, place.span, message, help);
+        } else {
+            let what = (Severity::Error, codes::CORRELATION_TYPE, place.span);
+            let help = || format!("one of {}", words.join(", "));
+            report.unknown_word(what, &word, message, &words, help);
+        }
     }
     known
 }
@@ -169,10 +171,15 @@ fn read_timespan(node: &Node, start: Span, report: &mut Reporter<'_>) -> Option<
         return None;
     };
     let text = scalar_text(place, "timespan", report)?;
-    let timespan = parse_timespan(&text).filter(|timespan| *timespan <= TIMESPAN_MAX);
+    let fits = |timespan: Duration| timespan <= TIMESPAN_MAX;
+    let timespan = parse_timespan(&text).filter(|timespan| fits(*timespan));
     if timespan.is_none() {
         let message = format!("'{text}' is not a timespan");
         report.error_help(codes::BAD_TIMESPAN, place.span, message, help);
+        let respelt = crate::timespan::respelt(&text);
+        if let Some(spelt) = respelt.filter(|it| parse_timespan(it).is_some_and(fits)) {
+            report.repair(place.span, &text, &spelt);
+        }
     }
     timespan
 }
