@@ -1,5 +1,9 @@
 //! Documents: from a YAML tree to a rule, a correlation or a filter.
 
+use std::str::FromStr;
+
+use rules_event::Level;
+
 use crate::placeholders::Placeholders;
 use crate::report::{Reporter, nearest};
 use crate::yaml::{Key, Kind, Node, Source};
@@ -93,18 +97,38 @@ pub(crate) fn read(
 
 /// Warns of keys that are none of the known ones, but nearly.
 fn check_keys(of: &str, entries: &[(Key, Node)], known: &[&str], report: &mut Reporter<'_>) {
-    for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
+    for (key, node) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
         let Some(near) = nearest(&key.text, known.iter().copied()) else { continue };
         let what = (Severity::Warning, codes::MISSPELT_KEY, key.span);
         let message = format!("'{}' is not a key of {of}", key.text);
-        if entries.iter().any(|(other, _)| other.text == near) {
-            // The right key is there as well, so nothing can be repaired by machine.
+        if fits(near, node, entries) {
+            report.unknown_word(what, &key.text, message, known, String::new);
+        } else {
             let help = format!("did you mean '{near}'?");
             report.warning(codes::MISSPELT_KEY, key.span, message, help);
-        } else {
-            report.unknown_word(what, &key.text, message, known, String::new);
         }
     }
+}
+
+/// Says whether a value may safely be put under a key: the key is not there yet, and the document is
+/// not refused for it, nor becomes another kind of document.
+fn fits(name: &str, node: &Node, entries: &[(Key, Node)]) -> bool {
+    let there = |name: &str| entries.iter().any(|(key, _)| key.text == name);
+    let scalar = match &node.kind {
+        Kind::Scalar(scalar) if !scalar.is_null() => Some(scalar.text.as_str()),
+        _ => None,
+    };
+    !there(name)
+        && match name {
+            "action" | "taxonomy" => false,
+            "detection" | "correlation" | "filter" => {
+                !there("detection") && !there("correlation") && !there("filter")
+            }
+            "level" => scalar.is_some_and(|word| Level::from_str(word).is_ok()),
+            "custom" | "logsource" => matches!(node.kind, Kind::Map(_)),
+            "falsepositives" | "fields" | "references" | "related" | "scope" | "tags" => true,
+            _ => scalar.is_some(),
+        }
 }
 
 fn rule(meta: Meta, logsource: Logsource, detection: crate::Detection, file: &str) -> Rule {

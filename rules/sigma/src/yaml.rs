@@ -71,6 +71,15 @@ impl Node {
         entries.iter().find(|(key, _)| key.text == name).map(|(key, _)| key)
     }
 
+    /// Returns the keys of a map.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        let entries = match &self.kind {
+            Kind::Map(entries) => entries.as_slice(),
+            Kind::List(_) | Kind::Scalar(_) => &[],
+        };
+        entries.iter().map(|(key, _)| key)
+    }
+
     /// Returns the elements of a list, or else the node itself.
     pub(crate) fn elements(&self) -> impl Iterator<Item = &Self> {
         match &self.kind {

@@ -30,6 +30,9 @@ fn check(text: &str) {
     let fixes: Vec<Fix> = parsed.diagnostics.iter().filter_map(|it| it.fix.clone()).collect();
     let fixed = apply_fixes(text, &fixes);
     assert!(!fixes.is_empty() || fixed == text);
+    // A fix never costs a document that loaded before.
+    let after = parse_file_with("t.yml", &fixed, &values);
+    assert!(after.documents.len() >= parsed.documents.len(), "{text}\n--- fixed\n{fixed}");
     let (mut rules, mut filters): (Vec<Rule>, Vec<_>) = Default::default();
     for document in parsed.documents {
         match document {

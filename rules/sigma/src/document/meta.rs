@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rules_event::Level;
 
 use super::{custom, dates, scalar_text, tags, text, texts};
-use crate::report::Reporter;
+use crate::report::{Reporter, nearest};
 use crate::yaml::Node;
 use crate::{Custom, Details, Fix, Severity, Span, codes};
 
@@ -109,6 +109,10 @@ fn check_taxonomy(root: &Node, report: &mut Reporter<'_>) {
 fn missing_level(root: &Node, start: Span, report: &mut Reporter<'_>) -> Level {
     let message = "the rule has no level; it is taken as medium";
     report.warning(codes::NO_IDENTITY, start, message, "add 'level: medium'");
+    // A misspelt one is there: correcting it is another fix.
+    if root.keys().any(|key| nearest(&key.text, super::KEYS.iter().copied()) == Some("level")) {
+        return Level::Medium;
+    }
     let before = ["detection", "correlation"].into_iter().find_map(|name| root.key(name));
     if let Some(key) = before {
         let line = report.line(key.span.line);
