@@ -58,8 +58,8 @@ pub(crate) struct Leaf {
 pub(crate) enum Check {
     /// Nothing there, or null.
     Absent,
-    /// Something there.
-    Present,
+    /// The field is there, null or not (true), or is not (false).
+    Exists(bool),
     /// Text against a pattern; folded first unless cased.
     Text {
         glob: Glob,
@@ -92,7 +92,7 @@ impl Check {
     /// Returns a rough cost, by which cheap checks go first.
     fn cost(&self) -> u32 {
         match self {
-            Self::Absent | Self::Present | Self::Bool(_) => 0,
+            Self::Absent | Self::Exists(_) | Self::Bool(_) => 0,
             Self::Number(_) | Self::Compare { .. } => 2,
             Self::Text { glob, .. } => glob.cost(),
             Self::Cidr(_) | Self::TimePart { .. } => 3,
@@ -222,8 +222,8 @@ impl Compiler<'_> {
                 }
                 Test::Number(number) => Check::Number(*number),
                 Test::Bool(flag) => Check::Bool(*flag),
-                Test::Null | Test::Exists(false) => Check::Absent,
-                Test::Exists(true) => Check::Present,
+                Test::Null => Check::Absent,
+                Test::Exists(wanted) => Check::Exists(*wanted),
                 Test::Regex { source, flags } => {
                     Check::Regex { source: source.clone(), flags: *flags }
                 }

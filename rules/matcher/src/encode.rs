@@ -29,7 +29,8 @@ pub(crate) mod node {
 /// Checks of a leaf: four words each, the first being one of these plus flags above bit 8.
 pub(crate) mod check {
     pub(crate) const ABSENT: u32 = 0;
-    pub(crate) const PRESENT: u32 = 1;
+    /// 1: there, 0: not there
+    pub(crate) const EXISTS: u32 = 1;
     pub(crate) const ANYTHING: u32 = 2;
     /// text, length; anchor in the flags
     pub(crate) const LITERAL: u32 = 3;
@@ -174,7 +175,7 @@ impl Encoder {
     fn check(&mut self, it: &Check, writer: &mut Writer) -> [u32; check::WORDS] {
         match it {
             Check::Absent => [check::ABSENT, 0, 0, 0],
-            Check::Present => [check::PRESENT, 0, 0, 0],
+            Check::Exists(wanted) => [check::EXISTS, u32::from(*wanted), 0, 0],
             Check::Text { glob, cased } => {
                 let flags = if *cased { check::CASED } else { 0 };
                 match glob {
@@ -352,7 +353,7 @@ fn leaf_key(leaf: &Leaf, key: &mut Vec<u8>) {
     for it in &leaf.checks {
         let tag = match it {
             Check::Absent => 0,
-            Check::Present => 1,
+            Check::Exists(_) => 1,
             Check::Text { cased, .. } => 2 + u8::from(*cased),
             Check::Number(Number::Int(_)) => 4,
             Check::Number(Number::Float(_)) => 5,
@@ -365,7 +366,8 @@ fn leaf_key(leaf: &Leaf, key: &mut Vec<u8>) {
         };
         key.push(tag);
         match it {
-            Check::Absent | Check::Present | Check::Bool(_) => {}
+            Check::Absent | Check::Bool(_) => {}
+            Check::Exists(wanted) => key.push(u8::from(*wanted)),
             Check::Text { glob, .. } => glob_key(glob, key),
             Check::Number(number) => key.extend(split(*number).1.map(u32::to_le_bytes).concat()),
             Check::Regex { source, flags } => {

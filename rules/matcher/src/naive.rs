@@ -91,7 +91,7 @@ impl Naive<'_> {
         let there = !matches!(value, None | Some(ValueRef::Null));
         match test {
             Test::Null => !there,
-            Test::Exists(wanted) => there == *wanted,
+            Test::Exists(wanted) => value.is_some() == *wanted,
             Test::AnyOf(tests) => tests.iter().any(|test| self.holds(test, field)),
             Test::Field { field: other, place, cased } => {
                 let other = self.event.value(&self.naming.field(self.logsource, other));

@@ -241,7 +241,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
             let kind = it[0] & 0xff;
             match (kind, index, value) {
                 (check::ABSENT, ..) => !there,
-                (check::PRESENT, ..) => there,
+                (check::EXISTS, ..) => value.is_some() == (it[1] != 0),
                 (_, Some(index), Some(value)) if there => match kind {
                     check::ANYTHING | check::LITERAL | check::GLOB if it[0] & check::CASED != 0 => {
                         self.on_written(slot, value, |run, text| run.text_holds(it, text))

@@ -89,7 +89,7 @@ fn of_check(check: &Check, slot: Slot, rarity: &Rarity) -> Option<Witness> {
         Witness { keys: vec![Key::Literal(slot, anchor, text)], chance }
     };
     match check {
-        Check::Absent => None,
+        Check::Absent | Check::Exists(false) => None,
         Check::Text { glob, .. } => {
             let found = glob.literals().into_iter().map(|(anchor, text)| {
                 // A cased literal is looked for in folded text, so it is folded too.
@@ -115,7 +115,7 @@ fn of_check(check: &Check, slot: Slot, rarity: &Rarity) -> Option<Witness> {
             let best = found.min_by(|a, b| a.chance.total_cmp(&b.chance));
             Some(best.unwrap_or_else(|| Witness::present(slot)))
         }
-        Check::Present
+        Check::Exists(true)
         | Check::Cidr(_)
         | Check::Compare { .. }
         | Check::TimePart { .. }

@@ -86,7 +86,9 @@ fn values_of_other_kinds() {
     check("f.f: null", "x", false);
     check("f.f|exists: true", "x", true);
     check("f.f|exists: false", "x", false);
-    check("f.f|exists: false", Value::Null, true);
+    check("f.f|exists: false", Value::Null, false);
+    check("f.f|exists: true", Value::Null, true);
+    check("g.g|exists: false", "x", true);
     check("f.f: b", Value::List(vec!["a".into(), "B".into()]), true);
     check("f.f|contains|all: [a, b]", Value::List(vec!["a".into(), "b".into()]), true);
 }

@@ -23,7 +23,10 @@ pub enum Test {
     Bool(bool),
     /// The field is absent, or present and null.
     Null,
-    /// The field is present (`exists: true`) or absent (`exists: false`); null counts as absent.
+    /// The field is present (`exists: true`) or absent (`exists: false`); a null is present.
+    ///
+    /// Spec: modifiers appendix 2.1, "Generic Modifiers", `exists`: "only verifies the presence of a
+    /// field, not its value, be it empty or null".
     Exists(bool),
     /// The regular expression is found somewhere in the text. Case-sensitive unless flagged.
     Regex {
