@@ -73,7 +73,7 @@ for program in vonglau vonglau-agent vonglau-collector vonglau-engine vonglau-ru
 done
 export VONGLAU_TEST_ENGINE=$VONGLAU_BIN_DIR/vonglau-engine
 if [ -z "$quick" ]; then
-  step "checking shell scripts" shellcheck -x -P SCRIPTDIR -S warning deploy/*.sh deploy/lib/*.sh deploy/sample/*.sh tests/*.sh tests/lib/*.sh benches/*.sh .ci/run
+  step "checking shell scripts" shellcheck -x -P SCRIPTDIR -S warning deploy/*.sh deploy/lib/*.sh deploy/sample/*.sh tests/*.sh tests/lib/*.sh tests/fuzz/*.sh benches/*.sh .ci/run
 fi
 step "checking the shipped rules" "$VONGLAU_BIN_DIR/vonglau-rules" test rules/pack
 

@@ -133,13 +133,20 @@ fn selects(pattern: &str, name: &str) -> bool {
     if pattern.eq_ignore_ascii_case("them") {
         return !name.starts_with('_');
     }
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|tail| {
-            (0..=tail.len()).any(|skip| match rest.contains('*') {
-                true => selects(rest, &tail[skip..]),
-                false => &tail[skip..] == rest,
-            })
-        }),
+    // reach[i]: what was read of the pattern can end after i bytes of the name.
+    let mut reach = vec![false; name.len() + 1];
+    reach[0] = true;
+    for wanted in pattern.bytes() {
+        if wanted == b'*' {
+            for index in 1..reach.len() {
+                reach[index] |= reach[index - 1];
+            }
+            continue;
+        }
+        for index in (1..reach.len()).rev() {
+            reach[index] = reach[index - 1] && name.as_bytes()[index - 1] == wanted;
+        }
+        reach[0] = false;
     }
+    reach[name.len()]
 }

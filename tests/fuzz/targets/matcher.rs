@@ -5,7 +5,7 @@
 use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use rules_event::{Event, Value};
-use rules_matcher::RuleSet;
+use rules_matcher::{Matcher, RuleSet};
 use rules_sigma::{Document, parse_file};
 
 /// Enough rules that the compiled form shares work among them.
@@ -114,14 +114,20 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
         }
     }
     let (set, _) = RuleSet::compile(rules);
-    let mut hits = Vec::new();
+    // The image holds the same rules.
+    let again = Matcher::from_image(set.matcher().to_image().to_vec()).expect("our own image");
+    let (mut hits, mut plain) = (Vec::new(), Vec::new());
     for _ in 0..EVENTS_MAX {
         let event = event(input)?;
+        set.full_scan(&event, &mut plain);
         set.hits(&event, &mut hits);
-        for (index, rule) in set.rules().iter().enumerate() {
-            let why = set.why(index, &event);
-            assert_eq!(hits.contains(&index), why.matched, "{}\n{event:?}\n{why}", rule.source);
-        }
+        let said = |hits: &[usize]| -> Vec<String> {
+            let odd = (0..set.rules().len()).filter(|it| hits.contains(it) != plain.contains(it));
+            odd.map(|it| format!("{}\n{}", set.rules()[it].source, set.why(it, &event))).collect()
+        };
+        assert!(hits == plain, "{event:?}\n{}", said(&hits).join("\n"));
+        again.hits(&event, &mut hits);
+        assert!(hits == plain, "from the image: {event:?}\n{}", said(&hits).join("\n"));
     }
     Ok(())
 }

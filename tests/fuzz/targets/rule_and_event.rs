@@ -18,13 +18,15 @@ fuzz_target!(|text: &str| {
         _ => None,
     });
     let (set, _) = RuleSet::compile(rules.collect());
-    let mut hits = Vec::new();
+    let (mut hits, mut plain) = (Vec::new(), Vec::new());
     for line in events.lines().take(EVENTS_MAX) {
         let Ok(event) = agent_wire::parse_event(line.as_bytes()) else { continue };
         set.hits(&event, &mut hits);
+        set.full_scan(&event, &mut plain);
         for index in 0..set.rules().len() {
-            let why = set.why(index, &event);
-            assert_eq!(hits.contains(&index), why.matched, "{event:?}\n{why}");
+            let (compiled, plain) = (hits.contains(&index), plain.contains(&index));
+            let why = || format!("{event:?}\n{}", set.why(index, &event));
+            assert_eq!(compiled, plain, "{}", why());
         }
     }
 });
