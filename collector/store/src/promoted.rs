@@ -116,3 +116,22 @@ promoted! {
 pub(crate) fn column(name: &str) -> Option<(&'static str, Kind)> {
     FIELDS.iter().find(|(field, _)| *field == name).map(|(_, column)| *column)
 }
+
+#[cfg(test)]
+mod tests {
+    use rules_matcher::sql;
+
+    use super::*;
+
+    /// The SQL of rules names columns; these are the columns.
+    #[test]
+    fn rules_know_the_columns() {
+        let ours =
+            FIELDS.iter().map(|(field, (column, kind))| (*field, *column, format!("{kind:?}")));
+        let theirs =
+            sql::COLUMNS.iter().map(|(field, column, kind)| (*field, *column, format!("{kind:?}")));
+        // Not promoted: every row has it.
+        let agent = (field::AGENT_ID, "agent_id", "Text".to_owned());
+        assert_eq!([agent].into_iter().chain(ours).collect::<Vec<_>>(), theirs.collect::<Vec<_>>());
+    }
+}

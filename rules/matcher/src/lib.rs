@@ -28,6 +28,7 @@ mod scratch;
 mod textset;
 mod witness;
 
+pub mod sql;
 pub mod taxonomy;
 
 pub use copies::{Copies, CopyBuffers, DECODINGS_MAX, MARKS, VIETNAMESE, strip_vietnamese};

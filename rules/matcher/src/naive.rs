@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use rules_event::Timestamp;
@@ -252,24 +253,42 @@ pub(crate) fn satisfies(order: Ordering, op: Comparison) -> bool {
     }
 }
 
-/// Compares a part of a time: an RFC 3339 text, or seconds since 1970 as a number or its text.
+/// Seconds since 1970 that count as a time: the years 1900 to 2261, which the store can tell, too.
+pub(crate) const TIMES: std::ops::RangeInclusive<i64> = -2_208_988_800..=9_214_646_399;
+
+/// How a time is written: RFC 3339 with `T` and `Z` or an offset, in these years. Other spellings of
+/// ISO 8601 are not read, so that the store, which asks with this expression, reads the same.
+pub(crate) const TIME_SHAPE: &str = "^(19|20|21|22)[0-9]{2}-[0-9]{2}-[0-9]{2}\
+     T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+
+static SHAPE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TIME_SHAPE).ok());
+
+/// Returns the seconds since 1970 that a value says: an RFC 3339 text, or a number or its text.
+fn seconds(value: ValueRef<'_>) -> Option<i64> {
+    let time = match value {
+        ValueRef::Str(text) => {
+            let shaped = SHAPE.as_ref().is_some_and(|shape| shape.is_match(text));
+            shaped.then(|| text.parse::<Timestamp>().ok()).flatten()
+        }
+        _ => None,
+    };
+    let seconds = match (time, number(value)) {
+        (Some(time), _) => time.as_seconds(),
+        (None, Some(Number::Int(seconds))) => seconds,
+        (None, Some(Number::Float(seconds))) => seconds.floor() as i64,
+        (None, None) => return None,
+    };
+    TIMES.contains(&seconds).then_some(seconds)
+}
+
+/// Compares a part of a time.
 pub(crate) fn time_compares(
     value: ValueRef<'_>,
     part: TimePart,
     op: Comparison,
     bound: i64,
 ) -> bool {
-    let text = match value {
-        ValueRef::Str(text) => text.parse::<Timestamp>().ok(),
-        _ => None,
-    };
-    let seconds = match (text, number(value)) {
-        (Some(time), _) => time.as_seconds(),
-        (None, Some(Number::Int(seconds))) => seconds,
-        (None, Some(Number::Float(seconds))) => seconds.floor() as i64,
-        (None, None) => return false,
-    };
-    satisfies(part.of(seconds).cmp(&bound), op)
+    seconds(value).is_some_and(|seconds| satisfies(part.of(seconds).cmp(&bound), op))
 }
 
 /// Says whether a value of one field stands in a value of the other as `fieldref` demands.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use rules_matcher::sql;
 use rules_matcher::taxonomy::{self, Mapping, UNMAPPED};
 use rules_sigma::{Body, Document, Item, Logsource, Rule, Test, parse_file};
 
@@ -123,4 +124,24 @@ fn every_field_and_logsource_of_the_public_rules_has_a_place() {
     assert!(homeless.is_empty(), "logsources without events: {homeless:#?}");
     assert!(silent.is_empty(), "fields mapped silently to nothing: {silent:#?}");
     assert!(stale.is_empty(), "on the list of unmapped fields without need: {stale:?}");
+}
+
+#[test]
+fn public_rules_can_be_said_in_sql() {
+    let Some(folder) = corpus() else { return };
+    let mut rules = Vec::new();
+    rules_under(&folder, &mut rules).unwrap();
+    let (mut longest, mut unsaid) = (0, Vec::new());
+    for rule in &rules {
+        match sql::predicate(rule) {
+            Ok(sql) => longest = longest.max(sql.to_string().len()),
+            Err(reason) => unsaid.push(format!("{}: {reason}", rule.title)),
+        }
+    }
+    eprintln!(
+        "measured: {} of {} rules have SQL, the longest {longest} bytes",
+        rules.len() - unsaid.len(),
+        rules.len()
+    );
+    assert!(unsaid.is_empty(), "{unsaid:#?}");
 }
