@@ -59,6 +59,11 @@ Examples:
   vonglau-rules bench --events day.ndjson
   vonglau-rules bench rules/ --events day.ndjson --top 10 --format json")]
     Bench(BenchArgs),
+    /// Look for a rule in stored events: print SQL, or ask a collector.
+    #[command(after_help = "Examples:
+  vonglau-rules hunt rules/new.yml --since 7d
+  vonglau-rules hunt rules/new.yml --since 30d --url https://soc.tinh.gov.vn --token \"$TOKEN\"")]
+    Hunt(HuntArgs),
     /// Propose a filter that keeps a rule from known harmless events.
     #[command(after_help = "\
 Exits with 1 when no filter can be proposed without hiding a case that must match.
@@ -169,6 +174,33 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     pub(crate) top: usize,
     /// How the figures are printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HuntArgs {
+    /// Id or name of a rule, or the path of a file with one rule.
+    pub(crate) rule: String,
+    /// How far back: 90s, 30m, 24h, 7d, 4w.
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
+    pub(crate) since: String,
+    /// Where the rule is looked for; without any, in the shipped rules.
+    #[arg(long = "rules", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// At most this many events; a collector returns 999 at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub(crate) limit: u32,
+    /// A collector to ask, such as https://soc.tinh.gov.vn; without it the SQL is printed.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The token to ask with.
+    #[arg(long, env = "VONGLAU_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// A PEM file of further certificate authorities to trust, such as the province's own.
+    #[arg(long, env = "VONGLAU_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }

@@ -6,6 +6,7 @@ mod cases;
 mod check;
 mod events;
 mod fix;
+mod hunt;
 mod import;
 mod nearest;
 mod new;
@@ -81,6 +82,7 @@ fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<Exit> {
         Command::Why(args) => why::run(&args, paint, out),
         Command::Explain(args) => pages::run(&args, out),
         Command::Bench(args) => bench::run(&args, out),
+        Command::Hunt(args) => hunt::run(&args, out),
         Command::Tune(args) => tune::run(&args, out),
         Command::Import(args) => import::run(&args, out),
         Command::Schema(args) => schema::run(&args, out),
@@ -91,6 +93,9 @@ fn run(command: Command, out: &mut dyn Write) -> anyhow::Result<Exit> {
 
 /// Says what an error tells the caller: something named wrongly, or something out of reach.
 fn exit_of(error: &anyhow::Error) -> Exit {
+    if error.downcast_ref::<hunt::Unavailable>().is_some() {
+        return Exit::Unavailable;
+    }
     let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
     match io.map(io::Error::kind) {
         None | Some(io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Exit::Misuse,

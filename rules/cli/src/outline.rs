@@ -11,7 +11,7 @@ use crate::args::Args;
 /// Commands by what one wants to do.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Write and check", &["new", "check", "test", "watch", "why", "explain"]),
-    ("Measure and tune", &["bench", "tune", "import"]),
+    ("Measure and tune", &["bench", "hunt", "tune", "import"]),
     ("Set up", &["schema", "man", "completions"]),
 ];
 
@@ -34,8 +34,7 @@ Exit codes:
 const ENVIRONMENT: &str = "\
 Environment:
   NO_COLOR                       no colour; without it colour is used on a terminal only
-  VONGLAU_SERVER, VONGLAU_TOKEN, VONGLAU_CA
-                                 what hunt takes for --url, --token, --ca";
+  VONGLAU_TOKEN, VONGLAU_CA      what hunt takes for --token and --ca";
 
 /// Returns the program's command line with help in groups.
 pub(crate) fn command() -> clap::Command {

@@ -8,6 +8,7 @@ mod bench;
 mod cases;
 mod check;
 mod explain;
+mod hunt;
 mod import;
 mod new;
 mod outline;
