@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use crate::report::Reporter;
+use crate::codes;
+use crate::report::{Reporter, did_you_mean};
 use crate::yaml::{Key, Kind, Node, Source};
-use crate::{Severity, codes};
 
 /// Nodes that the documents of one file may have after merging.
 const MERGED_NODES_MAX: usize = 200_000;
@@ -81,11 +81,11 @@ impl Collection<'_, '_> {
             "reset" => Action::Reset,
             "repeat" => Action::Repeat,
             _ => {
-                const KNOWN: [&str; 3] = ["global", "reset", "repeat"];
-                let what = (Severity::Error, codes::BAD_ACTION, node.span);
+                // No fix: another action changes what becomes of the documents after it.
+                let known = ["global", "reset", "repeat"];
+                let help = did_you_mean(word, known, || "one of global, reset, repeat".to_owned());
                 let message = format!("unknown action '{word}'");
-                let help = || "one of global, reset, repeat".to_owned();
-                self.report.unknown_word(what, word, message, &KNOWN, help);
+                self.report.error_help(codes::BAD_ACTION, node.span, message, help);
                 return Err(());
             }
         };
