@@ -24,6 +24,7 @@ mod why;
 mod yaml;
 
 use std::io::{self, Write};
+use std::panic::UnwindSafe;
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
@@ -34,6 +35,20 @@ use crate::args::{Args, Command};
 use crate::paint::Paint;
 
 fn main() -> ExitCode {
+    guarded(program)
+}
+
+/// Runs the program; a panic is a fault of ours and ends it as one.
+fn guarded(program: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
+    std::panic::catch_unwind(program).unwrap_or_else(|_| {
+        let text = "vonglau-rules: this is a fault of the program; report it with the lines above \
+                    and what 'vonglau-rules --version' prints";
+        drop(writeln!(io::stderr(), "{text}"));
+        Exit::Bug.into()
+    })
+}
+
+fn program() -> ExitCode {
     // The short form is clap's; the long one reads all shipped rules, so it is made only then.
     if std::env::args_os().nth(1).is_some_and(|arg| arg == "--version") {
         return end(outline::version(&mut io::stdout().lock()));
@@ -100,5 +115,20 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     match io.map(io::Error::kind) {
         None | Some(io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => Exit::Misuse,
         Some(_) => Exit::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_apart_from_findings() {
+        let code = guarded(|| panic!("as a test"));
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(70)));
+        assert_eq!(
+            format!("{:?}", guarded(|| ExitCode::from(1))),
+            format!("{:?}", ExitCode::from(1))
+        );
     }
 }
