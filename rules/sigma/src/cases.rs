@@ -17,12 +17,16 @@
 
 use std::time::Duration;
 
-use rules_event::{Event, Timestamp, Value, field};
+use rules_event::{Event, Timestamp, field};
 
 use crate::document::{scalar_text, text};
 use crate::report::{Reporter, did_you_mean};
-use crate::yaml::{self, Key, Kind, Node, Scalar};
-use crate::{Diagnostic, Number, Span, codes};
+use crate::yaml::{self, Key, Kind, Node};
+use crate::{Diagnostic, Span, codes};
+
+mod event;
+
+use event::event;
 
 /// Events of one case, repetitions included.
 const EVENTS_MAX: usize = 10_000;
@@ -225,69 +229,6 @@ fn sequence(node: &Node, events: &mut Vec<Event>, report: &mut Reporter<'_>) {
         event.time = time;
         events.push(event);
         time = time.saturating_add(every);
-    }
-}
-
-fn event(node: &Node, report: &mut Reporter<'_>) -> Option<Event> {
-    let errors = report.errors();
-    let mut event = Event::default();
-    flatten("", node, &mut event, report);
-    if report.errors() > errors {
-        return None;
-    }
-    if event.get_str(field::EVENT_DATASET).is_none() {
-        let help = "for example 'event.dataset: system.auth': rules choose their events by it";
-        report.error_help(codes::BAD_CASE, node.span, "the event has no 'event.dataset'", help);
-        return None;
-    }
-    Some(event)
-}
-
-/// Sets the fields of a map in an event, nested maps as dotted names.
-fn flatten(prefix: &str, node: &Node, event: &mut Event, report: &mut Reporter<'_>) {
-    let Kind::Map(entries) = &node.kind else {
-        let message = format!("an event must be a map of ECS fields, not {}", node.kind_name());
-        report.error(codes::BAD_CASE, node.span, message);
-        return;
-    };
-    for (key, node) in entries {
-        let name =
-            if prefix.is_empty() { key.text.clone() } else { format!("{prefix}.{}", key.text) };
-        match (&node.kind, name.as_str()) {
-            (Kind::Map(_), _) => flatten(&name, node, event, report),
-            (Kind::Scalar(scalar), field::TIMESTAMP) => match scalar.text.parse() {
-                Ok(time) => event.time = time,
-                Err(error) => report.error(codes::BAD_CASE, node.span, format!("{error}")),
-            },
-            (Kind::Scalar(scalar), field::EVENT_ID) => event.id.clone_from(&scalar.text),
-            (Kind::Scalar(scalar), _) => event.set(name, value(scalar)),
-            (Kind::List(nodes), _) => {
-                let values = nodes.iter().map(|node| match &node.kind {
-                    Kind::Scalar(scalar) => value(scalar),
-                    Kind::List(_) | Kind::Map(_) => {
-                        let message = "a list in an event holds only single values";
-                        report.error(codes::BAD_CASE, node.span, message);
-                        Value::Null
-                    }
-                });
-                let values = values.collect();
-                event.set(name, Value::List(values));
-            }
-        }
-    }
-}
-
-fn value(scalar: &Scalar) -> Value {
-    if scalar.is_null() {
-        return Value::Null;
-    }
-    if let Some(flag) = scalar.as_bool() {
-        return Value::Bool(flag);
-    }
-    match Number::parse(&scalar.text).filter(|_| scalar.plain) {
-        Some(Number::Int(number)) => Value::Int(number),
-        Some(Number::Float(number)) => Value::Float(number),
-        None => Value::from(scalar.text.clone()),
     }
 }
 

@@ -4,6 +4,10 @@ use crate::report::Reporter;
 use crate::yaml::{Kind, Node};
 use crate::{Search, Severity, Span, codes};
 
+mod words;
+
+use words::{Token, glob, tokens};
+
 /// A condition, with searches as indexes into [`crate::Detection::searches`].
 ///
 /// Spec: Sigma rules specification 2.1, "Condition".
@@ -77,39 +81,6 @@ pub(crate) fn read(
         report.warning(codes::UNUSED_SEARCH, search.span, message, "use it, or take it out");
     }
     if conditions.len() > 1 { Some(Condition::Or(conditions)) } else { conditions.pop() }
-}
-
-/// A word or sign and the character it starts at.
-struct Token<'t> {
-    text: &'t str,
-    offset: usize,
-}
-
-fn tokens(text: &str) -> Vec<Token<'_>> {
-    let mut tokens: Vec<Token<'_>> = Vec::new();
-    let mut word: Option<(usize, usize)> = None;
-    let mut push = |from: usize, to: usize, offset: usize| {
-        if let Some(text) = text.get(from..to) {
-            tokens.push(Token { text, offset });
-        }
-    };
-    for (offset, (index, c)) in text.char_indices().enumerate() {
-        let sign = matches!(c, '(' | ')' | '|');
-        if (sign || c.is_whitespace())
-            && let Some((from, at)) = word.take()
-        {
-            push(from, index, at);
-        }
-        if sign {
-            push(index, index + 1, offset);
-        } else if !c.is_whitespace() && word.is_none() {
-            word = Some((index, offset));
-        }
-    }
-    if let Some((from, at)) = word {
-        push(from, text.len(), at);
-    }
-    tokens
 }
 
 struct Parser<'p, 'r> {
@@ -290,31 +261,5 @@ impl<'p> Parser<'p, '_> {
         };
         self.report.error(codes::CONDITION_SYNTAX, span, message);
         None
-    }
-}
-
-/// Says whether `name` fits a pattern whose only wildcard is `*`.
-fn glob(pattern: &str, name: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let first = pieces.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let mut pieces: Vec<&str> = pieces.collect();
-    let Some(last) = pieces.pop() else { return rest.is_empty() };
-    for piece in pieces {
-        let Some(found) = rest.find(piece) else { return false };
-        rest = rest.get(found + piece.len()..).unwrap_or_default();
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_of_names() {
-        assert!(glob("selection*", "selection") && glob("selection_*", "selection_a"));
-        assert!(glob("*_a", "x_a") && glob("s*_a", "s_a_a") && glob("same", "same"));
-        assert!(!glob("a*a", "a") && !glob("same", "same1") && !glob("x*", "y"));
     }
 }
