@@ -11,7 +11,7 @@ pub(super) const RULE_TIME: Duration = Duration::from_millis(3);
 /// How long the whole set is measured, at least.
 pub(super) const SET_TIME: Duration = Duration::from_millis(500);
 /// Events of the full scan at most: it is slow, and only compared.
-const SCAN_EVENTS_MAX: usize = 2_000;
+const SCAN_EVENTS_MAX: usize = 500;
 /// Rounds at least: the first one fills caches.
 const ROUNDS_MIN: usize = 3;
 
@@ -23,8 +23,10 @@ pub(super) fn nanos_an_event(set: &RuleSet, events: &[&Event], time: Duration) -
 
 /// Returns what an event takes when every rule of its logsource is tried one after the other.
 pub(super) fn full_scan_nanos(set: &RuleSet, events: &[&Event], time: Duration) -> f64 {
-    let sample = events.get(..SCAN_EVENTS_MAX).unwrap_or(events);
-    nanos(sample, time, |event, hits| set.full_scan(event, hits))
+    // From all over the sample: its first events may be of one log.
+    let step = events.len().div_ceil(SCAN_EVENTS_MAX).max(1);
+    let sample: Vec<&Event> = events.iter().step_by(step).copied().collect();
+    nanos(&sample, time, |event, hits| set.full_scan(event, hits))
 }
 
 fn nanos(events: &[&Event], time: Duration, mut ask: impl FnMut(&Event, &mut Vec<usize>)) -> f64 {

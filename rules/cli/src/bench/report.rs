@@ -33,14 +33,15 @@ pub(super) fn text(bench: &Bench, top: usize, out: &mut dyn Write) -> anyhow::Re
     if shown < bench.rules.len() {
         writeln!(out, "… and {} faster rules; --top 0 shows all", bench.rules.len() - shown)?;
     }
-    if !bench.correlations.is_empty() {
+    let fired: Vec<_> = bench.correlations.iter().filter(|it| it.fired > 0).collect();
+    if !fired.is_empty() {
         let heads = ("correlation", "level", "alerts", "alerts/day");
         writeln!(
             out,
             "\n{:<NAME_CHARS_MAX$}  {:<13} {:>9} {:>10}",
             heads.0, heads.1, heads.2, heads.3
         )?;
-        for it in &bench.correlations {
+        for it in &fired {
             writeln!(
                 out,
                 "{:<NAME_CHARS_MAX$}  {:<13} {:>9} {:>10}",
@@ -50,6 +51,10 @@ pub(super) fn text(bench: &Bench, top: usize, out: &mut dyn Write) -> anyhow::Re
                 rate(bench, it.fired)
             )?;
         }
+    }
+    let silent = bench.correlations.len() - fired.len();
+    if silent > 0 {
+        writeln!(out, "{silent} correlations did not fire")?;
     }
     let nanos = bench.set_nanos;
     writeln!(

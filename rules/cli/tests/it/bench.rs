@@ -57,7 +57,16 @@ fn the_table_is_cut_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("day.ndjson"), sample()).unwrap();
     let output = run(folder.path(), &["bench", "--events", "day.ndjson", "--top", "2"]);
-    check(&output, 0, &["ns/event", "faster rules; --top 0 shows all", "53 events over 2.0 days"]);
+    check(
+        &output,
+        0,
+        &[
+            "ns/event",
+            "faster rules; --top 0 shows all",
+            "53 events over 2.0 days",
+            "correlations did not fire",
+        ],
+    );
     fs::write(folder.path().join("bad.ndjson"), "{\"a\": 1}\nnope\n").unwrap();
     check(&run(folder.path(), &["bench", "--events", "bad.ndjson"]), 2, &["bad.ndjson line 2"]);
     check(&run(folder.path(), &["bench"]), 2, &["--events"]);
