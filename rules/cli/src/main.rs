@@ -8,6 +8,7 @@ mod events;
 mod fix;
 mod hunt;
 mod import;
+mod misspelt;
 mod nearest;
 mod new;
 mod outline;

@@ -10,6 +10,7 @@ use rules_matcher::RuleSet;
 use rules_pack::Loaded;
 use rules_sigma::{Correlation, Diagnostic, Severity};
 
+use crate::misspelt;
 use crate::nearest;
 use crate::progress;
 
@@ -58,6 +59,7 @@ impl Target {
             .chain(correlations)
             .filter_map(|(name, id)| Some((name.clone()?, id.clone())))
             .collect();
+        diagnostics.extend(loaded.rules.iter().flat_map(misspelt::fields));
         let (set, found) = RuleSet::compile(loaded.rules);
         diagnostics.extend(found);
         let correlations = loaded.correlations;

@@ -107,6 +107,13 @@ fn a_file_alone_is_checked_with_what_stands_beside_it() {
 }
 
 #[test]
+fn a_misspelt_field_is_named() {
+    let rule = RULE.replace("{user.name: root}", "{'user.nmae|contains': root}");
+    let parts = ["warning[R016]: no event of ours has the field 'user.nmae'", "'user.name'?"];
+    check(&program(Path::new("."), &["check", "-", "--strict"], &rule), 1, &parts);
+}
+
+#[test]
 fn standard_input_is_checked() {
     let here = Path::new(".");
     check(&program(here, &["check", "-"], RULE), 0, &["1 rules and 0 correlations loaded"]);
