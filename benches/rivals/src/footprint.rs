@@ -1,6 +1,5 @@
 //! The memory of a rule set, as the kernel counts it: each engine in a fresh process of its own.
 
-use std::io::Write;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -52,13 +51,17 @@ pub(crate) fn child(mut words: impl Iterator<Item = String>) -> Result<()> {
         }
         // Made by another process, so that compiling leaves no trace in this one.
         "image" => {
-            let output = Command::new(std::env::current_exe()?)
+            let file = std::env::temp_dir().join(format!("vonglau-rivals-{}", std::process::id()));
+            let status = Command::new(std::env::current_exe()?)
                 .args(["--footprint", "write-image", &set])
-                .output()?;
-            ensure!(output.status.success(), "compiling the rules failed");
-            print(|| Ours::from_image(output.stdout))
+                .arg(&file)
+                .status()?;
+            ensure!(status.success(), "compiling the rules failed");
+            let printed = print(|| Ours::from_image(std::fs::read(&file)?));
+            std::fs::remove_file(&file)?;
+            printed
         }
-        "write-image" => Ok(std::io::stdout().write_all(&Ours::load(&texts()?)?.image())?),
+        "write-image" => Ok(std::fs::write(word()?, Ours::load(&texts()?)?.image())?),
         other => bail!("no engine is called '{other}'"),
     }
 }
