@@ -1,6 +1,7 @@
 //! Measured figures: `vonglau-bench NAME` runs one set and prints one JSON line per figure.
 
 mod corpus;
+mod correlate;
 mod figure;
 mod path;
 mod usage;
@@ -31,6 +32,11 @@ const SETS: &[Set] = &[
         name: "standalone",
         what: "file to rows in the embedded ClickHouse (needs VONGLAU_CHDB_LIB)",
         run: path::standalone,
+    },
+    Set {
+        name: "correlate",
+        what: "correlation updates a CPU second at 100,000 groups, and in floods of one",
+        run: correlate::run,
     },
 ];
 

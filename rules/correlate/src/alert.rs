@@ -50,11 +50,10 @@ impl Alert {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let ids: usize = self.events.iter().map(|(_, id, _)| id.heap_bytes()).sum();
         let told = self.told.as_ref().map_or(0, |told| {
             told.iter().map(|id| id.capacity() + size_of::<String>()).sum::<usize>()
         });
-        self.events.capacity() * size_of::<(i64, EventId, u8)>() + ids + told + self.key.capacity()
+        self.events.capacity() * size_of::<(i64, EventId, u8)>() + told + self.key.capacity()
     }
 
     /// Counts a hit. It is kept as evidence if it is among the oldest. Where rules follow each
@@ -77,7 +76,7 @@ impl Alert {
             return;
         }
         let Err(index) = self.events.binary_search_by(order) else { return };
-        self.events.insert(index, (hit.time, hit.id.clone(), place));
+        self.events.insert(index, (hit.time, hit.id, place));
         self.told = None;
         if full && let Some(youngest) = self.events.iter().rposition(|known| known.2 == place) {
             self.events.remove(youngest);
@@ -104,7 +103,7 @@ impl Alert {
         if !self.seen.as_ref().is_none_or(newer) {
             return;
         }
-        self.seen = Some((hit.time, hit.id.clone()));
+        self.seen = Some((hit.time, hit.id));
         self.witness = Witness {
             agent: read(field::AGENT_ID),
             organization: read(field::ORGANIZATION_ID),

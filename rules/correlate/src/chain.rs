@@ -98,11 +98,11 @@ impl Chains {
                 if best.as_ref().is_some_and(|known| other(&known)) {
                     *second = best.take();
                 }
-                *best = Some(Chain { start, last: hit.id.clone() });
+                *best = Some(Chain { start, last: hit.id });
             } else if best.as_ref().is_some_and(|known| other(&known))
                 && second.as_ref().is_none_or(|known| known.start <= start)
             {
-                *second = Some(Chain { start, last: hit.id.clone() });
+                *second = Some(Chain { start, last: hit.id });
             }
             if start >= window {
                 most = most.max(step as u64 + 1);

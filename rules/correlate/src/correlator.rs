@@ -12,7 +12,7 @@ use rules_sigma::{Correlation, Diagnostic};
 use crate::definition::{Definition, Definitions, Field, Subscription, nanos};
 use crate::fired::shortened;
 use crate::group::{NewEnd, Outcome, Surroundings, Values, carried_value};
-use crate::hit::{Carried, EventId, Hit, NEVER};
+use crate::hit::{Carried, EventId, Hit, NEVER, bytes_of};
 use crate::table::{Handle, Table};
 use crate::{Fired, Limits, judge};
 
@@ -115,7 +115,7 @@ impl Correlator {
             let listeners = self.definitions.by_rule.get(*rule_id).cloned().unwrap_or_default();
             for at in listeners {
                 let to = self.definitions.listeners[at];
-                let id = id.get_or_insert_with(|| EventId::new(&event.id)).clone();
+                let id = *id.get_or_insert_with(|| EventId::new(&event.id));
                 let source = Source::Event(event);
                 let arrival = Arrival { source, time, id, weight: weight_of(event) };
                 self.arrive(to, &arrival);
@@ -228,7 +228,7 @@ impl Correlator {
     fn hand_on(&mut self) {
         while let Some((to, end)) = self.waiting.pop() {
             let source = Source::Nested(&end);
-            let arrival = Arrival { source, time: end.time, id: end.id.clone(), weight: 1 };
+            let arrival = Arrival { source, time: end.time, id: end.id, weight: 1 };
             self.arrive(to, &arrival);
         }
     }
@@ -244,19 +244,6 @@ impl Correlator {
         }
         let Some(value) = value_of(definition, to.place, source) else { return };
         let by_rule = definition.plan.by_rule();
-        let carries = definition.carriers >> to.place & 1 == 1 && !definition.carried.is_empty();
-        let hit = Hit {
-            time: arrival.time,
-            id: arrival.id.clone(),
-            value,
-            link: NEVER,
-            carried: carries.then(|| source.carry(definition)),
-            weight: arrival.weight,
-            level: 0,
-            place: if by_rule { u8::try_from(to.place).unwrap_or(u8::MAX) } else { 0 },
-            end: false,
-            counted: [false; 2],
-        };
         self.tick += 1;
         let number = u32::try_from(to.definition).unwrap_or(u32::MAX);
         let mut hash = self.hasher.build_hasher();
@@ -264,6 +251,22 @@ impl Correlator {
         hash.write(&self.key);
         let handle = self.table.find(number, &self.key, hash.finish(), self.tick);
         let Some(held) = self.table.get(handle) else { return };
+        let carries = definition.carriers >> to.place & 1 == 1 && !definition.carried.is_empty();
+        let carried = carries.then(|| source.carry(definition, held.group.carried_last()));
+        let elsewhere = carried.as_ref().map_or(0, |(_, elsewhere)| *elsewhere);
+        let hit = Hit {
+            time: arrival.time,
+            id: arrival.id,
+            value,
+            link: NEVER,
+            carried: carried.map(|(carried, _)| carried),
+            weight: arrival.weight,
+            level: 0,
+            place: if by_rule { u8::try_from(to.place).unwrap_or(u8::MAX) } else { 0 },
+            end: false,
+            counted: [false; 2],
+            elsewhere,
+        };
         let late = match source {
             Source::Event(_) => arrival.time.saturating_add(definition.lateness) < self.newest,
             // Told as soon as it was certain, which may be long after.
@@ -295,7 +298,7 @@ impl Correlator {
         for end in self.outcome.new_ends.drain(..).rev() {
             let NewEnd { time, id, carried, group, late } = end;
             for &subscriber in definition.subscribers.iter().rev() {
-                let (id, carried, group) = (id.clone(), carried.clone(), group.clone());
+                let (id, carried, group) = (id, carried.clone(), group.clone());
                 self.waiting.push((subscriber, NewEnd { time, id, carried, group, late }));
             }
         }
@@ -342,12 +345,31 @@ impl<'a> Source<'a> {
         number.filter(|number: &f64| number.is_finite())
     }
 
-    fn carry(self, definition: &Definition) -> Carried {
-        let read = |name: &Arc<str>| {
-            let value = self.read(name)?;
-            Some((name.clone(), shortened(&value, GROUP_VALUE_BYTES_MAX).into_owned()))
+    fn named(self, name: &Arc<str>) -> Option<(&Arc<str>, Cow<'a, str>)> {
+        Some((name, self.read(name)?))
+    }
+
+    /// Returns what a hit is to carry, and the bytes it takes: none when the one before carries the
+    /// same, which is most often so.
+    fn carry(self, definition: &Definition, before: Option<&Carried>) -> (Carried, u16) {
+        let read = |name| self.named(name);
+        if let Some(before) = before {
+            let mut known = before.iter();
+            let same = definition.carried.iter().filter_map(read).all(|(name, value)| {
+                let value = shortened(&value, GROUP_VALUE_BYTES_MAX);
+                known.next().is_some_and(|known| known.0 == *name && *known.1 == *value)
+            });
+            if same && known.next().is_none() {
+                return (before.clone(), 0);
+            }
+        }
+        let owned = |(name, value): (&Arc<str>, Cow<'_, str>)| {
+            (name.clone(), shortened(&value, GROUP_VALUE_BYTES_MAX).into_owned())
         };
-        definition.carried.iter().filter_map(read).collect()
+        let carried: Carried =
+            Arc::new(definition.carried.iter().filter_map(read).map(owned).collect());
+        let bytes = bytes_of(&carried);
+        (carried, bytes)
     }
 }
 

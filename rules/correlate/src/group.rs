@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::alert::Alert;
 use crate::definition::Definition;
 use crate::fired::Fired;
@@ -22,7 +24,7 @@ pub(crate) type Values = Arc<[(String, String)]>;
 /// Hits of one group.
 #[derive(Debug)]
 pub(crate) struct Group {
-    pub(crate) windows: Vec<Window>,
+    pub(crate) windows: SmallVec<[Window; 1]>,
     /// Least recently fired first.
     alerts: Vec<Alert>,
     /// The share of the threshold reached at the last hit.
@@ -89,13 +91,18 @@ pub(crate) struct Surroundings<'a> {
 
 impl Group {
     pub(crate) fn new() -> Self {
-        let (windows, alerts) = (Vec::with_capacity(1), Vec::new());
+        let (windows, alerts) = (SmallVec::new(), Vec::new());
         Self { windows, alerts, progress: Progress::NONE, values: None }
     }
 
     /// Returns the time of the newest hit.
     pub(crate) fn head(&self) -> i64 {
         self.windows.iter().map(|window| window.head).max().unwrap_or(i64::MIN)
+    }
+
+    /// Returns what its newest hit carries.
+    pub(crate) fn carried_last(&self) -> Option<&Carried> {
+        self.windows.last()?.hits.back()?.carried.as_ref()
     }
 
     /// Returns until when hits may add to what it has fired for.
@@ -114,7 +121,7 @@ impl Group {
         windows
             + alerts
             + values
-            + self.windows.capacity() * size_of::<Window>()
+            + if self.windows.spilled() { self.windows.capacity() * size_of::<Window>() } else { 0 }
             + self.alerts.capacity() * size_of::<Alert>()
     }
 
@@ -189,7 +196,6 @@ impl Group {
             let oldest = (0..WINDOWS_MAX).min_by_key(|&index| self.windows[index].touched);
             self.windows.swap_remove(oldest.unwrap_or(0));
         }
-        self.windows.reserve_exact(1);
         self.windows.push(new);
         self.windows.len() - 1
     }
@@ -261,7 +267,7 @@ impl Group {
                 continue;
             }
             if !definition.subscribers.is_empty() {
-                let (id, carried) = (hits[end].id.clone(), hits[end].carried.clone());
+                let (id, carried) = (hits[end].id, hits[end].carried.clone());
                 outcome.new_ends.push(NewEnd { time, id, carried, group: values.clone(), late });
             }
             let start = time.saturating_sub(definition.timespan);

@@ -3,51 +3,77 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use crate::fired::key;
+
 /// Field names and values that travel with a hit for those who look at it later.
-pub(crate) type Carried = Arc<[(Arc<str>, String)]>;
+pub(crate) type Carried = Arc<Box<[(Arc<str>, String)]>>;
 
-/// Bytes of an event id that are kept; a longer one is cut, with a digest in place of the rest.
-const ID_BYTES_MAX: usize = 64;
-
-/// An event id in little room: ours are 32 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum EventId {
-    Hex([u8; 16]),
-    Text(Box<str>),
+/// An event id in 17 bytes: a hit is to fill one line of the processor's cache.
+///
+/// Ours are 32 hexadecimal digits. Other texts are kept whole up to 16 bytes; of a longer one
+/// only a digest is, in the same form as ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct EventId {
+    bytes: [u8; 16],
+    /// The length of a text; [`HEX`] for digits.
+    kind: u8,
 }
+
+/// The kind of ids that are digits.
+const HEX: u8 = u8::MAX;
 
 impl EventId {
     pub(crate) fn new(text: &str) -> Self {
-        let mut bytes = [0; 16];
-        if text.len() == 32 && hex::decode_to_slice(text, &mut bytes).is_ok() && is_lower(text) {
-            return Self::Hex(bytes);
+        if let Some(bytes) = digits(text.as_bytes()) {
+            return Self { bytes, kind: HEX };
         }
-        Self::Text(crate::fired::shortened(text, ID_BYTES_MAX).into_owned().into_boxed_str())
+        let mut bytes = [0; 16];
+        if let (Some(place), Ok(kind)) = (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
+            place.copy_from_slice(text.as_bytes());
+            return Self { bytes, kind };
+        }
+        let digest = key(text, &[], 0);
+        Self { bytes: digits(digest.as_bytes()).unwrap_or_default(), kind: HEX }
     }
 
     pub(crate) fn text(&self) -> String {
-        match self {
-            Self::Hex(bytes) => hex::encode(bytes),
-            Self::Text(text) => text.clone().into_string(),
+        match self.bytes.get(..usize::from(self.kind)) {
+            Some(text) => String::from_utf8_lossy(text).into_owned(),
+            None => hex::encode(self.bytes),
         }
     }
 
     /// An event without an identity cannot be recognised when it comes again.
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self, Self::Text(text) if text.is_empty())
-    }
-
-    pub(crate) fn heap_bytes(&self) -> usize {
-        match self {
-            Self::Hex(_) => 0,
-            Self::Text(text) => text.len(),
-        }
+        self.kind == 0
     }
 }
 
-fn is_lower(text: &str) -> bool {
-    !text.bytes().any(|byte| byte.is_ascii_uppercase())
+/// Reads 32 lower-case hexadecimal digits.
+fn digits(text: &[u8]) -> Option<[u8; 16]> {
+    let (pairs, rest) = text.as_chunks::<2>();
+    let pairs: &[[u8; 2]; 16] = pairs.try_into().ok()?;
+    // Bits above the low four say that some digit was none; looked at once, at the end.
+    let mut wrong = rest.len() as u8;
+    let bytes = pairs.map(|[high, low]| {
+        let (high, low) = (DIGITS[usize::from(high)], DIGITS[usize::from(low)]);
+        wrong |= (high | low) & 0xf0;
+        high << 4 | low & 0x0f
+    });
+    (wrong == 0).then_some(bytes)
 }
+
+/// What each byte is worth as a digit; 255 if it is none.
+const DIGITS: [u8; 256] = {
+    let mut table = [u8::MAX; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        let byte = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+        table[byte as usize] = digit;
+        digit += 1;
+    }
+    table
+};
 
 /// One hit. Times are nanoseconds since the epoch.
 #[derive(Debug, Clone)]
@@ -70,6 +96,8 @@ pub(crate) struct Hit {
     pub(crate) end: bool,
     /// Counted in an alert of its own slot, and in one of the next.
     pub(crate) counted: [bool; 2],
+    /// Bytes of what it carries, unless they are put down to another hit that carries the same.
+    pub(crate) elsewhere: u16,
 }
 
 /// The link of a value that is not seen again.
@@ -91,12 +119,32 @@ impl Hit {
     pub(crate) fn stamp(time: i64) -> u64 {
         (time as u64) ^ (1 << 63)
     }
+}
 
-    pub(crate) fn heap_bytes(&self) -> usize {
-        let carried = self.carried.as_ref().map_or(0, |carried| {
-            let texts: usize = carried.iter().map(|(_, value)| value.capacity()).sum();
-            16 + carried.len() * size_of::<(Arc<str>, String)>() + texts
-        });
-        self.id.heap_bytes() + carried
+/// Returns the bytes that what is carried takes.
+pub(crate) fn bytes_of(carried: &Carried) -> u16 {
+    let texts: usize = carried.iter().map(|(_, value)| value.capacity()).sum();
+    // The counts of the Arc, and the box in it.
+    let bytes = 16 + size_of_val(&**carried) + size_of_val(&***carried) + texts;
+    u16::try_from(bytes).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_back_as_they_were() {
+        let hex = "0123456789abcdef00112233445566ff";
+        assert_eq!(EventId::new(hex).kind, HEX);
+        let upper = hex.to_uppercase();
+        for id in [hex, "e1", "", "sixteen bytes ok"] {
+            assert_eq!(EventId::new(id).text(), id);
+        }
+        for long in [upper.as_str(), "seventeen bytes no", "0123456789abcdef00112233445566fg"] {
+            assert!(EventId::new(long) != EventId::new(&format!("{long}x")));
+            assert_eq!(EventId::new(long).text().len(), 32);
+        }
+        assert_eq!(size_of::<Hit>(), 64);
     }
 }

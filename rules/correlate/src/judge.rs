@@ -173,7 +173,7 @@ fn fire(
         let carried = hit.carried.clone();
         alert.seen(hit, &|name| carried.as_ref().and_then(|it| carried_value(it, name)));
         if !definition.subscribers.is_empty() {
-            let id = hit.id.clone();
+            let id = hit.id;
             let (group, late) = (values.clone(), window.late);
             outcome.new_ends.push(NewEnd { time, id, carried, group, late });
         }

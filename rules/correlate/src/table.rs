@@ -9,10 +9,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use crate::definition::Definition;
 use crate::group::{Group, Progress};
 
+/// Keys up to this length lie with their group: an IPv6 address and its length.
+const KEY_INLINE: usize = 48;
 /// Groups in one chunk.
 const CHUNK: usize = 1_024;
 /// The width of a bucket of the wheel: 2 to the 36th nanoseconds, a good minute.
@@ -33,7 +36,7 @@ pub(crate) struct Held {
     pub(crate) group: Group,
     pub(crate) definition: u32,
     /// The group's values: each after its length.
-    pub(crate) key: Box<[u8]>,
+    pub(crate) key: SmallVec<[u8; KEY_INLINE]>,
     hash: u64,
     born: u64,
     /// The observation that hit it last.
@@ -45,6 +48,14 @@ pub(crate) struct Held {
     bytes: usize,
     /// For when it is due to be judged.
     timer: i64,
+}
+
+impl Held {
+    /// Returns the bytes it takes, here and elsewhere.
+    fn size(&self) -> usize {
+        let key = if self.key.spilled() { self.key.capacity() } else { 0 };
+        size_of::<Self>() + key + self.group.bytes()
+    }
 }
 
 /// Groups by key, and their order of departure.
@@ -102,8 +113,9 @@ impl Table {
     pub(crate) fn find(&mut self, definition: u32, key: &[u8], hash: u64, tick: u64) -> Handle {
         let chunks = &self.chunks;
         let same = |slot: &u32| {
-            held(chunks, *slot)
-                .is_some_and(|it| it.hash == hash && it.definition == definition && *it.key == *key)
+            held(chunks, *slot).is_some_and(|it| {
+                it.hash == hash && it.definition == definition && it.key.as_slice() == key
+            })
         };
         if let Some(&slot) = self.index.find(hash, same) {
             return Handle { slot, born: held(chunks, slot).map_or(0, |it| it.born) };
@@ -111,7 +123,7 @@ impl Table {
         let new = Held {
             group: Group::new(),
             definition,
-            key: key.into(),
+            key: SmallVec::from_slice(key),
             hash,
             born: tick,
             touched: tick,
@@ -165,7 +177,7 @@ impl Table {
             return;
         };
         let first = held.bytes == 0;
-        let bytes = size_of::<Held>() + held.key.len() + held.group.bytes();
+        let bytes = held.size();
         self.bytes = self.bytes - held.bytes + bytes;
         held.bytes = bytes;
         held.touched = tick;
@@ -233,8 +245,8 @@ impl Table {
             if over >= newest {
                 self.wheel.entry(over >> BUCKET_BITS).or_default().push(handle);
             } else if let Some(told) = told.filter(|told| *told >= newest) {
-                held.group.windows = Vec::new();
-                let bytes = size_of::<Held>() + held.key.len() + held.group.bytes();
+                held.group.windows = SmallVec::new();
+                let bytes = held.size();
                 let before = std::mem::replace(&mut held.bytes, bytes);
                 self.bytes = self.bytes - before + bytes;
                 self.wheel.entry(told >> BUCKET_BITS).or_default().push(handle);

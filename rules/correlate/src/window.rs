@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::RandomState;
+use std::sync::Arc;
 
 use crate::chain::Chains;
 use crate::definition::Definition;
@@ -91,7 +92,7 @@ impl Window {
         self.head = self.head.max(hit.time);
         if self.hits.back().is_none_or(|newest| newest.time < hit.time) {
             self.grow();
-            self.elsewhere += hit.heap_bytes();
+            self.elsewhere += usize::from(hit.elsewhere);
             self.hits.push_back(hit);
             return Some(self.hits.len() - 1);
         }
@@ -108,7 +109,7 @@ impl Window {
         if place <= self.low && hit.time < newest.saturating_sub(definition.timespan) {
             self.low += 1;
         }
-        self.elsewhere += hit.heap_bytes();
+        self.elsewhere += usize::from(hit.elsewhere);
         self.hits.insert(place, hit);
         Some(place)
     }
@@ -138,7 +139,13 @@ impl Window {
     /// Lets go of the oldest hit.
     pub(crate) fn pop(&mut self) {
         let Some(gone) = self.hits.pop_front() else { return };
-        self.elsewhere -= gone.heap_bytes();
+        match self.hits.front_mut() {
+            // What the next one carries as well is now put down to that.
+            Some(next) if gone.elsewhere > 0 && next.elsewhere == 0 && shared(&gone, next) => {
+                next.elsewhere = gone.elsewhere;
+            }
+            _ => self.elsewhere -= usize::from(gone.elsewhere),
+        }
         self.low = self.low.saturating_sub(1);
         let Some(extra) = &mut self.extra else { return };
         if let Some(tally) = &mut extra.tally {
@@ -159,7 +166,7 @@ impl Window {
 
     /// Counts the bytes of what hits hold elsewhere anew, after some were taken out in the middle.
     pub(crate) fn recount(&mut self, timespan: i64) {
-        self.elsewhere = self.hits.iter().map(Hit::heap_bytes).sum();
+        self.elsewhere = self.hits.iter().map(|hit| usize::from(hit.elsewhere)).sum();
         let start =
             self.hits.back().map_or(i64::MIN, |newest| newest.time.saturating_sub(timespan));
         self.low = self.first_since(start);
@@ -173,6 +180,14 @@ impl Extra {
         let chains = self.chains.as_ref().map_or(0, Chains::bytes);
         let tally = self.tally.as_ref().map_or(0, Tally::bytes);
         size_of::<Self>() + seen + sketch + chains + tally
+    }
+}
+
+/// Whether two hits carry the same.
+fn shared(one: &Hit, other: &Hit) -> bool {
+    match (&one.carried, &other.carried) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        _ => false,
     }
 }
 
