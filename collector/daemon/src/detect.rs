@@ -20,6 +20,8 @@ const ALERT_LEVEL_MIN: Level = Level::Medium;
 const RULE_WINDOW_SECONDS: i64 = 3600;
 /// Event ids kept with an alert; its count goes on.
 const EVIDENCE_MAX: usize = 100;
+/// Events that are announced to the correlations together.
+const AHEAD: usize = 32;
 /// Name space of our alert ids (UUIDv5).
 const ALERTS: Uuid = Uuid::from_bytes(*b"vonglau/alert/v1");
 
@@ -123,18 +125,22 @@ impl Detector {
         events: impl Iterator<Item = &'a Event>,
     ) -> BTreeMap<String, (Alert, Tally)> {
         let mut alerts = BTreeMap::new();
-        for event in events {
-            let ids: Vec<&str> = event.rule_ids().collect();
-            for id in &ids {
-                self.judge_hit(event, id, &mut alerts);
-            }
-            // An event that no rule hit still says how far time has come.
-            let fired = match ids.is_empty() {
-                true => self.correlator.advance(event.time),
-                false => self.correlator.observe(event, &ids),
-            };
-            for fired in fired {
-                self.judge_fired(&fired, &mut alerts);
+        let mut events = events.map(|event| (event, event.rule_ids().collect())).peekable();
+        while events.peek().is_some() {
+            let next: Vec<(&Event, Vec<&str>)> = events.by_ref().take(AHEAD).collect();
+            self.correlator.expect(next.iter().map(|(event, ids)| (*event, ids.as_slice())));
+            for (event, ids) in &next {
+                for id in ids {
+                    self.judge_hit(event, id, &mut alerts);
+                }
+                // An event that no rule hit still says how far time has come.
+                let fired = match ids.is_empty() {
+                    true => self.correlator.advance(event.time),
+                    false => self.correlator.observe(event, ids),
+                };
+                for fired in fired {
+                    self.judge_fired(&fired, &mut alerts);
+                }
             }
         }
         alerts

@@ -16,14 +16,10 @@ const SLOT_MIN: Duration = Duration::from_secs(3600);
 /// Of a slot that is longer, no more than this is replayed after a restart: the count of an alert
 /// may then start lower, which the store, where counts only grow, makes good.
 const SLOT_REPLAYED_MAX: Duration = Duration::from_secs(6 * 3600);
-/// What every alert wants to know of its last hit.
-const WITNESS: [&str; 5] = [
-    field::AGENT_ID,
-    field::ORGANIZATION_ID,
-    field::AGENT_HOST,
-    field::HOST_NAME,
-    field::USER_NAME,
-];
+/// What an alert wants to know of its last hit.
+const WITNESS: [&str; 2] = [field::AGENT_ID, field::ORGANIZATION_ID];
+/// What it wants to know as well where the last of several steps is the outcome.
+const OUTCOME: [&str; 3] = [field::AGENT_HOST, field::HOST_NAME, field::USER_NAME];
 
 /// A correlation ready to run. Times are nanoseconds.
 #[derive(Debug)]
@@ -204,6 +200,9 @@ impl Definitions {
         // every hit would cost too much there.
         if definition.plan.looks_back() {
             WITNESS.iter().for_each(|name| add(name));
+        }
+        if definition.plan.by_place() {
+            OUTCOME.iter().for_each(|name| add(name));
         }
         names.into()
     }

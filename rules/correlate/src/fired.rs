@@ -48,9 +48,10 @@ pub struct Witness {
     pub agent: Option<String>,
     /// `organization.id`.
     pub organization: Option<String>,
-    /// The host as the agent knows it, or else `host.name`.
+    /// For `temporal_ordered`, whose last hit is the outcome, and for counts: the host as the agent
+    /// knows it, or else `host.name`.
     pub host: Option<String>,
-    /// `user.name`.
+    /// The same for `user.name`.
     pub user: Option<String>,
 }
 

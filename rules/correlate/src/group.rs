@@ -100,6 +100,17 @@ impl Group {
         self.windows.iter().map(|window| window.head).max().unwrap_or(i64::MIN)
     }
 
+    /// Reads what the next hit will need: see [`crate::table::Table::expect`].
+    pub(crate) fn expect(&self) {
+        let Some(window) = self.windows.last() else { return };
+        let time = |hit: Option<&Hit>| hit.map(|hit| hit.time);
+        std::hint::black_box((
+            time(window.hits.front()),
+            time(window.hits.get(window.low)),
+            time(window.hits.back()),
+        ));
+    }
+
     /// Returns what its newest hit carries.
     pub(crate) fn carried_last(&self) -> Option<&Carried> {
         self.windows.last()?.hits.back()?.carried.as_ref()

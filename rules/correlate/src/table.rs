@@ -139,6 +139,23 @@ impl Table {
         Handle { slot, born: tick }
     }
 
+    /// Reads what will be needed of groups that are about to be found by their hashes. The reads do
+    /// not wait for each other, as they would when each group was looked at by itself: with many
+    /// groups, waiting for memory is most of the work.
+    pub(crate) fn expect(&self, hashes: &[u64], slots: &mut Vec<u32>) {
+        slots.clear();
+        for hash in hashes {
+            slots.extend(self.index.iter_hash(*hash).take(1));
+        }
+        let groups = || slots.iter().filter_map(|slot| held(&self.chunks, *slot));
+        for held in groups() {
+            std::hint::black_box((held.hash, held.seen_at, held.bytes, held.key.len()));
+        }
+        for held in groups() {
+            held.group.expect();
+        }
+    }
+
     fn place(&mut self, new: Held) -> u32 {
         if let Some(slot) = self.free.pop()
             && let Some(place) = place(&mut self.chunks, slot)
