@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod audit;
 pub(crate) mod events;
+pub(crate) mod hunt;
 pub(crate) mod incident_body;
 pub(crate) mod incidents;
 pub(crate) mod ledger;

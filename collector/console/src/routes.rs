@@ -61,6 +61,7 @@ pub(crate) fn table(open_metrics: bool) -> Vec<Route> {
         route!(POST "/api/v1/reports/{id}/refuse", APPROVE, Change, api::reports::refuse),
         route!(POST "/api/v1/reports/{id}/retry", APPROVE, Change, api::reports::retry),
         route!(GET "/api/v1/events", READ, Read, api::events::search),
+        route!(POST "/api/v1/hunt", WORK, Read, api::hunt::hunt),
         route!(GET "/api/v1/agents", READ, None, api::agents::list),
         route!(POST "/api/v1/agents/{key}/trust", ADMINISTER, Change, api::agents::trust),
         route!(POST "/api/v1/agents/{key}/revoke", ADMINISTER, Change, api::agents::revoke),

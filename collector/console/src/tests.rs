@@ -2,6 +2,7 @@
 
 mod access;
 mod house;
+mod hunt;
 mod incidents;
 mod login;
 mod pages;

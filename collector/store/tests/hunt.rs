@@ -18,7 +18,7 @@ mod real;
 use std::collections::BTreeMap;
 
 use clickhouse::Client;
-use collector_store::{EventRow, Place};
+use collector_store::{EventRow, HuntWindow, Place};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rules_event::{Event, Timestamp};
@@ -260,6 +260,30 @@ async fn regression_rules_find_their_events() {
     assert!(missed.len() <= 3, "missed: {missed:#?}");
     let compared = compare(&engine, rules, &events).await;
     report("regression rules", events.len(), &compared);
+}
+
+/// What the console asks: a window, the newest first, and no more than wanted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hunt_keeps_to_its_window_and_limit() {
+    let Some(engine) = support::engine("hunt_window").await else { return };
+    let event = |number: usize| {
+        let mut event = Event::new(Timestamp::default(), String::new());
+        event.set("event.dataset", "system.auth");
+        event.set("user.name", if number.is_multiple_of(2) { "Root" } else { "đạt" });
+        numbered(event, number)
+    };
+    insert(&engine, "window", &(0..20).map(event).collect::<Vec<_>>()).await;
+    let rules = generate::parse(&[rule_of("{user.name: root}")]);
+    let predicate = sql::predicate(&rules[0]).unwrap();
+    let at = |number: i64| Timestamp::from_seconds(1_780_000_000 + number);
+    let hunt = async |since: i64, until: i64, limit: u32| {
+        let window = HuntWindow { since: at(since), until: at(until), limit };
+        let found = engine.store.hunt(&predicate, window).await.unwrap();
+        found.iter().map(|one| one.event.time.as_seconds() - 1_780_000_000).collect::<Vec<_>>()
+    };
+    assert_eq!(hunt(4, 10, 0).await, [8, 6, 4]);
+    assert_eq!(hunt(4, 11, 2).await, [10, 8]);
+    assert_eq!(hunt(30, 40, 0).await, [0; 0]);
 }
 
 /// Case folding and copies, for every character there is: what the engine makes of a value is what

@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{agents, audit, events, incidents, ledger, login, reports};
+use super::{agents, audit, events, hunt, incidents, ledger, login, reports};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,7 +16,7 @@ use super::{agents, audit, events, incidents, ledger, login, reports};
         incidents::list, incidents::show, incidents::assign, incidents::transition,
         incidents::note, reports::request,
         reports::list, reports::show, reports::approve, reports::refuse, reports::retry,
-        events::search, agents::list, agents::trust, agents::revoke, ledger::show, audit::list,
+        events::search, hunt::hunt, agents::list, agents::trust, agents::revoke, ledger::show, audit::list,
         show,
     ),
     security(("token" = [])),

@@ -11,10 +11,11 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use collector_incident::{Alert, Entity, Policy};
 use collector_store::{
-    EventQuery, Ledger, LedgerLine, LedgerQuery, Place, SeenAgent, StoredEvent, Verdict,
+    EventQuery, HuntWindow, Ledger, LedgerLine, LedgerQuery, Place, SeenAgent, StoredEvent, Verdict,
 };
 use futures_util::FutureExt;
 use rules_event::{Event, Level, Timestamp, Value, field};
+use rules_matcher::sql::Sql;
 use serde_json::Value as Json;
 use sqlx::SqlitePool;
 use tower::ServiceExt;
@@ -70,6 +71,14 @@ impl EventStore for FakeStore {
     fn by_ids<'a>(&'a self, ids: &'a [String]) -> Answer<'a, Vec<StoredEvent>> {
         let found = self.events.iter().filter(|stored| ids.contains(&stored.event.id));
         self.answer(found.cloned().collect())
+    }
+
+    /// Knows no SQL: whatever the predicate, the newest events.
+    fn hunt<'a>(&'a self, _: &'a Sql, window: HuntWindow) -> Answer<'a, Vec<StoredEvent>> {
+        let limit = usize::try_from(window.limit).unwrap();
+        let within =
+            |stored: &&StoredEvent| (window.since..window.until).contains(&stored.event.time);
+        self.answer(self.events.iter().rev().filter(within).take(limit).cloned().collect())
     }
 
     fn agents_seen(&self) -> Answer<'_, Vec<SeenAgent>> {
