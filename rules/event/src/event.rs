@@ -69,6 +69,17 @@ impl Event {
         self.fields.get(index).map(|(name, value)| (name.as_ref(), value))
     }
 
+    /// Returns the name of the field at a place in that order, if it is one that lives as long as the
+    /// program: its address then tells it from every other.
+    #[must_use]
+    #[inline]
+    pub fn static_name(&self, index: usize) -> Option<&'static str> {
+        match self.fields.get(index)?.0 {
+            Cow::Borrowed(name) => Some(name),
+            Cow::Owned(_) => None,
+        }
+    }
+
     /// Returns the ids of the rules that hit this event, as attached at the edge.
     pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
         self.get(field::RULE_ID).map_or(&[][..], Value::as_slice).iter().filter_map(Value::as_str)

@@ -10,7 +10,7 @@ use crate::encode::Encoder;
 use crate::image::{Image, Text, Writer, word};
 use crate::naming::Naming;
 use crate::rarity::Rarity;
-use crate::textset::{self, SetBuilder};
+use crate::textset::{self, SetBuilder, Use};
 use crate::witness::{self, Key};
 
 /// Words at the start of an image's content, by place.
@@ -261,7 +261,7 @@ impl Assembler {
         }
         let mut fields = Vec::new();
         for (slot, (set, numbers)) in sets {
-            let set = set.write(&mut self.writer, &self.rarity);
+            let set = set.write(&mut self.writer, &self.rarity, Use::Index);
             fields.extend([u32::from(slot), set, u32::from(numbers)]);
         }
         let mut presents = Vec::new();

@@ -12,7 +12,7 @@ use crate::compile::{Check, Expr, Leaf};
 use crate::glob::{Anchor, Glob, Parts, Pieces};
 use crate::image::{Writer, word};
 use crate::rarity::Rarity;
-use crate::textset::SetBuilder;
+use crate::textset::{SetBuilder, Use};
 
 /// Nodes of an expression.
 pub(crate) mod node {
@@ -167,7 +167,7 @@ impl Encoder {
             }
         }
         if !builder.is_empty() {
-            encoded.push([check::SET, builder.write(writer, rarity), 0, 0]);
+            encoded.push([check::SET, builder.write(writer, rarity, Use::Leaf), 0, 0]);
         }
         encoded
     }

@@ -51,6 +51,12 @@ pub trait Fields {
         self.at(index).map(|(name, _)| name)
     }
 
+    /// Name of a field, if it lives as long as the program. Its address may then stand for it, so that
+    /// its place among the fields that rules ask for is found without reading it.
+    fn static_name(&self, _index: usize) -> Option<&'static str> {
+        None
+    }
+
     /// The value of a field by its name.
     fn value(&self, name: &str) -> Option<ValueRef<'_>> {
         (0..self.len())
@@ -73,5 +79,10 @@ impl Fields for Event {
     #[inline]
     fn name(&self, index: usize) -> Option<&str> {
         Self::at(self, index).map(|(name, _)| name)
+    }
+
+    #[inline]
+    fn static_name(&self, index: usize) -> Option<&'static str> {
+        Self::static_name(self, index)
     }
 }

@@ -16,6 +16,17 @@ pub(crate) enum Anchor {
 }
 
 impl Anchor {
+    /// As [`Self::holds`] with ASCII case ignored, for literals bound to an end or both.
+    pub(crate) fn holds_any_case(self, text: &[u8], literal: &[u8]) -> bool {
+        let there = match self {
+            Self::Whole => Some(text),
+            Self::Start => text.get(..literal.len()),
+            Self::End => text.len().checked_sub(literal.len()).and_then(|at| text.get(at..)),
+            Self::Inside => None,
+        };
+        there.is_some_and(|there| there.eq_ignore_ascii_case(literal))
+    }
+
     pub(crate) fn holds(self, text: &[u8], literal: &[u8]) -> bool {
         match self {
             Self::Whole => text == literal,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::Regex;
 use rules_event::{Event, Level, field};
@@ -18,6 +19,9 @@ use crate::taxonomy::{self, Source};
 /// Compiled rules: gives verdicts, and knows of each rule what must travel with a hit. The rules as
 /// written are kept by [`crate::RuleSet`].
 pub struct Matcher {
+    /// Tells this one from every other of the process, so that what threads remember of one is not
+    /// taken for another's.
+    pub(crate) number: u64,
     pub(crate) image: Image,
     naming: Naming,
     /// Compiled when first needed: most are never.
@@ -96,7 +100,10 @@ impl Matcher {
             }
             plans.push(Plan { logsource, source, at });
         }
-        Self { image, naming, regexes, plans, by_dataset }
+        // 0 is what a thread that has seen none remembers.
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Self { number, image, naming, regexes, plans, by_dataset }
     }
 
     /// Reads what [`Matcher::to_image`] wrote.

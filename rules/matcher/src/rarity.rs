@@ -6,63 +6,27 @@
 use crate::glob::Anchor;
 use crate::textset::{Kind, spread};
 
-/// Texts that ordinary events are full of, folded; what stands in one of them is common.
-const COMMON: &[&str] = &[
-    r"c:\windows\system32\svchost.exe -k netsvcs -p",
-    r"c:\windows\system32\cmd.exe /c ",
-    r"c:\windows\syswow64\rundll32.exe",
-    r"c:\windows\system32\windowspowershell\v1.0\powershell.exe -command ",
-    r"c:\windows\explorer.exe",
-    r"c:\windows\system32\wbem\wmiprvse.exe",
-    r"c:\windows\system32\conhost.exe",
-    r"c:\windows\system32\services.exe",
-    r"c:\windows\system32\lsass.exe",
-    r"c:\windows\system32\taskhostw.exe",
-    r"c:\windows\system32\drivers\",
-    r"c:\windows\temp\",
-    r"c:\program files (x86)\microsoft\edge\application\msedge.exe",
-    r"c:\program files\google\chrome\application\chrome.exe",
-    r"c:\program files\common files\",
-    r"c:\programdata\microsoft\windows defender\platform\msmpeng.exe",
-    r"c:\users\public\appdata\local\temp\appdata\roaming\microsoft\windows\start menu\programs\",
-    r"\registry\machine\software\microsoft\windows\currentversion\run",
-    r"hklm\system\currentcontrolset\services\",
-    r"hklm\software\microsoft\windows nt\currentversion\",
-    r"hkcu\software\policies\microsoft\windows\",
-    r"nt authority\system nt authority\local service",
-    r"\device\harddiskvolume",
-    "microsoft-windows-sysmon microsoft-windows-security-auditing",
-    ".exe .dll .sys .tmp .log .txt .json .xml .conf .php .html .js .css .png",
-    "/usr/bin/bash /bin/sh -c /usr/sbin/cron -f /usr/lib/systemd/systemd --user",
-    "/usr/bin/python3 /usr/bin/sudo /usr/bin/cat /usr/bin/ls -la /usr/bin/grep /usr/bin/find",
-    "/usr/bin/ssh /usr/sbin/sshd -d /usr/bin/curl /usr/bin/tar /usr/bin/chmod /usr/bin/rm -rf",
-    "/var/log/syslog /var/log/auth.log /var/lib/ /var/www/html/ /etc/passwd /etc/cron /tmp/ /opt/",
-    "/home/ /root/ /proc/self/ /dev/null /usr/share/ /usr/local/bin/ /run/user/1000",
-    "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36 (khtml, like gecko) chrome/126.0",
-    "safari/537.36 compatible; googlebot/2.1; +http://www.google.com/bot.html",
-    "get / http/1.1 post /index.php?id=1 200 404 https://www. http://localhost /api/ /login /admin",
-    "accepted password for root from 10. port ssh2 session opened for user by (uid=0)",
-    "failed password for invalid user error warning info debug failure success true false",
-    "pam_unix(sshd:session): session closed syslog kernel: started stopped service",
-    "syscall execve openat yes no success exit arch=c000003e comm exe key=(null) type= msg=audit(",
-];
+mod ordinary;
 
-/// Bits of surprise left to a literal that stands in a common text.
-const COMMON_BITS: f32 = 3.0;
+use ordinary::ORDINARY;
+
 /// A literal is never held to be rarer than this many bits.
 const BITS_MAX: f32 = 40.0;
 /// Bits lost because a literal may stand at any place of a value.
 const ANYWHERE_BITS: f32 = 6.0;
+/// The share of ordinary values, by weight, of one that weighs 1: fields hold far fewer kinds of values
+/// than all fields together, so that a share among all is many times that among the field's own.
+const SHARE: f32 = 1.0 / 160.0;
 
 /// Counters of grams. Two grams that share one only seem more common than they are.
 const COUNTERS_LOG2: u32 = 15;
-/// What a common text adds to a counter: more than the rules' own literals ever do.
-const COMMON_WEIGHT: u32 = 1 << 20;
+/// What an ordinary value adds to a counter: more than the rules' own literals ever do.
+const ORDINARY_WEIGHT: u32 = 1 << 20;
 
 /// What is known of how often literals occur.
 #[derive(Debug)]
 pub(crate) struct Rarity {
-    /// How often each gram stands in the common texts and in the rules' own literals.
+    /// How often each gram stands in the ordinary values and in the rules' own literals.
     grams: Vec<u32>,
 }
 
@@ -77,11 +41,11 @@ fn counter(gram: [u8; 4]) -> usize {
 }
 
 impl Rarity {
-    /// Learns the common texts.
+    /// Learns the ordinary values.
     pub(crate) fn new() -> Self {
         let mut rarity = Self::default();
-        for text in COMMON {
-            rarity.learn(text.as_bytes(), COMMON_WEIGHT);
+        for (_, text) in ORDINARY {
+            rarity.learn(text.as_bytes(), ORDINARY_WEIGHT);
         }
         rarity
     }
@@ -120,16 +84,18 @@ impl Rarity {
                 surprise = surprise.min(4.0);
             }
         }
-        if self.is_common(literal) {
-            surprise = surprise.min(COMMON_BITS + literal.len() as f32 / 16.0);
-        }
-        (-surprise.clamp(0.5, BITS_MAX)).exp2()
+        let guess = (-surprise.clamp(0.5, BITS_MAX)).exp2();
+        guess.max(self.share(anchor, literal)).min(1.0)
     }
 
-    /// Says whether a literal stands in a common text, as far as its grams tell.
-    fn is_common(&self, literal: &[u8]) -> bool {
-        literal.len() >= 4
-            && literal.array_windows::<4>().all(|gram| self.grams[counter(*gram)] >= COMMON_WEIGHT)
+    /// Returns the share of ordinary values that hold a literal.
+    fn share(&self, anchor: Anchor, literal: &[u8]) -> f32 {
+        let known = |gram: &[u8; 4]| self.grams[counter(*gram)] >= ORDINARY_WEIGHT;
+        if !literal.array_windows::<4>().all(known) {
+            return 0.0;
+        }
+        let holding = ORDINARY.iter().filter(|(_, text)| anchor.holds(text.as_bytes(), literal));
+        holding.map(|(weight, _)| *weight as f32).sum::<f32>() * SHARE
     }
 }
 
@@ -151,6 +117,8 @@ mod tests {
 
     #[test]
     fn what_every_log_holds_is_common() {
+        let path = Rarity::new().chance(Anchor::Start, b"/tmp/");
+        assert!(path < Rarity::new().chance(Anchor::Whole, b"syscall"), "{path}");
         let rarity = Rarity::new();
         let common = rarity.chance(Anchor::End, br"\powershell.exe");
         let rare = rarity.chance(Anchor::Inside, b"invoke-mimikatz");

@@ -34,7 +34,7 @@ pub(crate) fn run(
         let image = &matcher.image;
         let (words, pool) = (image.words(), image.pool());
         let slots = words[head::SLOT_COUNT] as usize;
-        scratch.begin(slots, words[head::LEAF_COUNT] as usize, event.len());
+        scratch.begin(matcher.number, slots, words[head::LEAF_COUNT] as usize, event.len());
         let mut run = Run { matcher, words, pool, event, scratch };
         run.fill();
         for plan in plans {
@@ -68,32 +68,48 @@ impl<'m, E: Fields> Run<'m, '_, E> {
 
     /// Notes for each slot which field of the event it is.
     fn fill(&mut self) {
+        for index in 0..self.event.len() {
+            let slot = match self.event.static_name(index) {
+                Some(name) => match self.scratch.known_slot(name) {
+                    Some(slot) => slot,
+                    None => {
+                        let slot = self.slot(name.as_bytes());
+                        self.scratch.remember_slot(name, slot);
+                        slot
+                    }
+                },
+                None => match self.event.name(index) {
+                    Some(name) => self.slot(name.as_bytes()),
+                    None => break,
+                },
+            };
+            let Some(slot) = slot else { continue };
+            let stamp = self.scratch.stamp;
+            let place = &mut self.scratch.slots[slot as usize];
+            if place.0 != stamp {
+                *place = (stamp, index as u32);
+            }
+        }
+    }
+
+    /// Finds the slot of a field name; `None` when no rule asks for it.
+    fn slot(&self, name: &[u8]) -> Option<u32> {
         let table = self.words[head::SLOT_TABLE] as usize;
         let mask = self.words[table];
         let entries = &self.words[table + 1..][..(mask as usize + 1) * 2];
         let slots = self.words[head::SLOTS] as usize;
-        for index in 0..self.event.len() {
-            let Some(name) = self.event.name(index) else { break };
-            let name = name.as_bytes();
-            let hash = hash_name(name);
-            let mut at = spread(hash) & mask;
-            loop {
-                let (known, number) = (entries[at as usize * 2], entries[at as usize * 2 + 1]);
-                if number == 0 {
-                    break;
+        let hash = hash_name(name);
+        let mut at = spread(hash) & mask;
+        loop {
+            let (known, number) = (entries[at as usize * 2], entries[at as usize * 2 + 1]);
+            let slot = number.checked_sub(1)?;
+            if known == hash {
+                let place = slots + slot as usize * SLOT_WORDS;
+                if self.text(self.words[place], self.words[place + 1]) == name {
+                    return Some(slot);
                 }
-                if known == hash {
-                    let slot = number as usize - 1;
-                    let place = slots + slot * SLOT_WORDS;
-                    if self.text(self.words[place], self.words[place + 1]) == name {
-                        if self.scratch.slots[slot].0 != self.scratch.stamp {
-                            self.scratch.slots[slot] = (self.scratch.stamp, index as u32);
-                        }
-                        break;
-                    }
-                }
-                at = (at + 1) & mask;
             }
+            at = (at + 1) & mask;
         }
     }
 
@@ -157,36 +173,56 @@ impl<'m, E: Fields> Run<'m, '_, E> {
 
     /// Searches a field for the literals of a set and marks the rules that wait for them.
     fn search(&mut self, index: u32, slot: u32, set: u32, numbers: bool) {
-        let texts = self.texts(index, slot);
         let set = self.set(set);
-        let Scratch { store, candidates, .. } = &mut *self.scratch;
-        let mut each = |payloads: &[u32]| {
-            mark(candidates, payloads);
-            false
-        };
-        for span in texts.first..texts.end {
-            set.search(store.text(span), &mut each);
+        let Some((_, value)) = self.event.at(index as usize) else { return };
+        if let ValueRef::Str(text) = value
+            && text.is_ascii()
+            && self.copies(slot).has_none(text)
+        {
+            let candidates = &mut self.scratch.candidates;
+            set.search(text.as_bytes(), &mut |payloads| marked(candidates, payloads));
+        } else {
+            let texts = self.texts(index, slot);
+            let Scratch { store, candidates, .. } = &mut *self.scratch;
+            for span in texts.first..texts.end {
+                set.search(store.text(span), &mut |payloads| marked(candidates, payloads));
+            }
         }
-        if numbers && let Some((_, value)) = self.event.at(index as usize) {
+        if numbers {
+            let Scratch { store, candidates, .. } = &mut *self.scratch;
             let first = store.spans();
             store.add_spellings(value);
             for span in first..store.spans() {
-                set.search(store.text(span), &mut each);
+                set.search(store.text(span), &mut |payloads| marked(candidates, payloads));
             }
         }
     }
 
-    /// Searches all fields at once: what a gram of two texts would be, the byte between them spoils.
+    /// Searches all fields for literals that may stand anywhere.
     fn search_everywhere(&mut self, set: u32) {
-        for index in 0..self.event.len() {
-            self.texts(index as u32, u32::from(EVERYWHERE));
-        }
         let set = self.set(set);
-        let Scratch { store, candidates, .. } = &mut *self.scratch;
-        set.search_inside(store.all(), &mut |payloads| {
-            mark(candidates, payloads);
-            false
-        });
+        let (shortest, in_other_kinds) = set.inside();
+        for index in 0..self.event.len() {
+            let Some((_, value)) = self.event.at(index) else { break };
+            match value {
+                ValueRef::Str(text) if text.len() < shortest => {}
+                ValueRef::Str(text) if text.is_ascii() => {
+                    let candidates = &mut self.scratch.candidates;
+                    let each = &mut |payloads: &[u32]| marked(candidates, payloads);
+                    set.search_inside(text.as_bytes(), each);
+                }
+                ValueRef::Int(_) | ValueRef::Float(_) | ValueRef::Bool(_) | ValueRef::Null
+                    if !in_other_kinds => {}
+                _ => {
+                    let texts = self.texts(index as u32, u32::from(EVERYWHERE));
+                    let Scratch { store, candidates, .. } = &mut *self.scratch;
+                    for span in texts.first..texts.end {
+                        let each = &mut |payloads: &[u32]| marked(candidates, payloads);
+                        set.search_inside(store.text(span), each);
+                    }
+                }
+            }
+        }
     }
 
     /// Decides an expression; returns the verdict and where the next one begins.
@@ -352,6 +388,12 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         };
         Cidr::new(address, prefix as u8)
     }
+}
+
+/// Marks and asks for more.
+fn marked(candidates: &mut [u64], places: &[u32]) -> bool {
+    mark(candidates, places);
+    false
 }
 
 fn mark(candidates: &mut [u64], places: &[u32]) {

@@ -11,15 +11,36 @@ use crate::{Copies, CopyBuffers};
 /// Memory for folded texts kept after an event: one huge line must not hold memory for ever.
 const ARENA_KEPT_BYTES_MAX: usize = 256 * 1024;
 
-/// Stands between texts; no UTF-8 holds it, so no literal does.
-const BETWEEN: u8 = 0xff;
-
 /// A stamp says of which event something is; what bears another stamp is not there.
 pub(crate) type Stamp = u32;
+
+/// Names whose slots are remembered; a power of two.
+const NAMES: usize = 256;
+
+/// A name that lives as long as the program: where it lies tells it from every other.
+#[derive(Clone, Default)]
+struct Name {
+    address: usize,
+    len: usize,
+    /// Slot + 1; 0 when no rule asks for it.
+    slot: u32,
+}
+
+impl Name {
+    /// Where a name is remembered; of two that share a place the last one is.
+    #[inline]
+    fn place(name: &'static str) -> usize {
+        let address = name.as_ptr().addr();
+        (address ^ address >> 7 ^ name.len() << 3) & (NAMES - 1)
+    }
+}
 
 /// Working memory of one thread.
 #[derive(Default)]
 pub(crate) struct Scratch {
+    /// Whose slots and names these are.
+    matcher: u64,
+    names: Vec<Name>,
     pub(crate) stamp: Stamp,
     /// Per slot: stamp, and the index of the field in the event.
     pub(crate) slots: Vec<(Stamp, u32)>,
@@ -50,9 +71,14 @@ pub(crate) struct Store {
 
 impl Scratch {
     /// Starts a new event.
-    pub(crate) fn begin(&mut self, slots: usize, leaves: usize, fields: usize) {
+    pub(crate) fn begin(&mut self, matcher: u64, slots: usize, leaves: usize, fields: usize) {
         if self.stamp == Stamp::MAX {
             *self = Self::default();
+        }
+        if self.matcher != matcher {
+            self.matcher = matcher;
+            self.names.clear();
+            self.names.resize(NAMES, Name::default());
         }
         self.stamp += 1;
         if self.slots.len() < slots {
@@ -65,6 +91,22 @@ impl Scratch {
             self.texts.resize(fields, Texts::default());
         }
         self.store.clear();
+    }
+
+    /// Returns what is known of a name by its address: `None` if nothing is, `Some(None)` if no rule
+    /// asks for it.
+    #[inline]
+    pub(crate) fn known_slot(&self, name: &'static str) -> Option<Option<u32>> {
+        let known = &self.names[Name::place(name)];
+        (known.address == name.as_ptr().addr() && known.len == name.len())
+            .then_some(known.slot.checked_sub(1))
+    }
+
+    /// Remembers the slot of a name.
+    pub(crate) fn remember_slot(&mut self, name: &'static str, slot: Option<u32>) {
+        let (address, len) = (name.as_ptr().addr(), name.len());
+        let slot = slot.map_or(0, |slot| slot + 1);
+        self.names[Name::place(name)] = Name { address, len, slot };
     }
 
     /// Returns the index of the field that a slot stands for, if the event has it.
@@ -96,14 +138,8 @@ impl Store {
         &self.arena[start as usize..end as usize]
     }
 
-    /// Returns all texts in one, [`BETWEEN`] after each.
-    pub(crate) fn all(&self) -> &[u8] {
-        &self.arena
-    }
-
     fn end(&mut self, start: usize) {
         self.spans.push((start as u32, self.arena.len() as u32));
-        self.arena.push(BETWEEN);
     }
 
     /// Adds a text, folded, and its copies.

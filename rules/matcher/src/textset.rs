@@ -6,6 +6,10 @@
 //! that one of them meets every alignment); those of 4 to 6 bytes by grams of three at every second
 //! byte; the shortest by their first byte. A bitmap that fits the first-level cache answers most
 //! look-ups; what passes is compared in full.
+//!
+//! ASCII case is ignored on the way: hashes and grams are made of bytes with the bit set that tells
+//! lower from upper case (which joins a few signs too), and the comparison decides. So a text in ASCII
+//! need not be folded first; others must be.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,12 +22,29 @@ use crate::rarity::Rarity;
 const START_LENGTHS: [usize; 6] = [1, 2, 4, 8, 16, 32];
 /// The same for ends.
 const END_LENGTHS: [usize; 4] = [1, 2, 4, 8];
-/// Bits of a bitmap for each gram in it: one look-up in 16 passes by chance at most.
-const BITS_PER_GRAM: usize = 16;
-/// Bounds of a bitmap: 64 bytes to 32 KiB.
-const BITMAP_BITS_LOG2: std::ops::RangeInclusive<u32> = 9..=18;
+/// What a set is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Asked for every event: its bitmap is large, so that one look-up in 64 passes by chance.
+    Index,
+    /// Asked for candidates only: its bitmap is small.
+    Leaf,
+}
+
+impl Use {
+    /// Bits of a bitmap for each gram in it, at least, as far as the largest size goes.
+    fn bits_per_gram(self) -> usize {
+        match self {
+            Self::Index => 64,
+            Self::Leaf => 16,
+        }
+    }
+}
+
 /// Words of a set's head.
 const HEAD: usize = 7;
+/// The bit that tells lower from upper case, in each byte of a word.
+const LOWER: u64 = 0x2020_2020_2020_2020;
 
 /// Literals in the making of a set.
 #[derive(Debug, Default)]
@@ -45,11 +66,12 @@ impl SetBuilder {
     }
 
     /// Writes the set and returns where it begins.
-    pub(crate) fn write(self, writer: &mut Writer, rarity: &Rarity) -> u32 {
+    pub(crate) fn write(self, writer: &mut Writer, rarity: &Rarity, purpose: Use) -> u32 {
         let mut whole = Vec::new();
         let mut ends: [BTreeMap<usize, Vec<(u32, u32)>>; 2] = Default::default();
         let mut grams: BTreeMap<Kind, Vec<(u32, u32, u32)>> = BTreeMap::new();
         let mut whole_max = 0;
+        let mut inside = Inside::default();
         for ((anchor, literal), payloads) in &self.literals {
             let text = writer.text(literal);
             let record = writer.put(&[text.at, text.len, word(payloads.len())]);
@@ -74,6 +96,7 @@ impl SetBuilder {
                     ends[side].entry(len).or_default().push(entry);
                 }
                 Anchor::Inside => {
+                    inside.note(literal);
                     let kind = Kind::of(literal.len());
                     let offset = rarity.window(literal, kind);
                     let list = grams.entry(kind).or_default();
@@ -93,16 +116,44 @@ impl SetBuilder {
                 .collect();
             write_list(writer, tables.len() / 2, &tables)
         });
-        let mut heads = [0; Kind::ALL.len()];
-        for (kind, entries) in &grams {
-            let (bitmap, bits) = write_bitmap(writer, entries);
-            let table = write_gram_table(writer, entries);
-            heads[*kind as usize] = writer.put(&[bitmap, bits, table]);
-        }
-        let [singles, threes, fours] = heads;
+        let (bitmap, size) = write_bitmap(writer, &grams, purpose);
+        let [singles, threes, fours] = Kind::ALL.map(|kind| match grams.get(&kind) {
+            Some(entries) => write_gram_table(writer, entries),
+            None => 0,
+        });
+        let singles = match singles {
+            0 => 0,
+            table => write_singles(writer, &grams[&Kind::Single], table),
+        };
+        let scan = match threes | fours {
+            0 => 0,
+            _ => writer.put(&[bitmap, size, threes, fours]),
+        };
         let head: [u32; HEAD] =
-            [whole_table, word(whole_max), starts, ends, singles, threes, fours];
+            [whole_table, word(whole_max), starts, ends, inside.word(), singles, scan];
         writer.put(&head)
+    }
+}
+
+/// What texts can hold one of the literals that may stand anywhere.
+#[derive(Debug, Default)]
+struct Inside {
+    shortest: Option<usize>,
+    /// One of them may stand in the text of a number or of `true` and `false`.
+    in_other_kinds: bool,
+}
+
+impl Inside {
+    fn note(&mut self, literal: &[u8]) {
+        self.shortest = Some(self.shortest.map_or(literal.len(), |len| len.min(literal.len())));
+        let numeric = literal.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-'));
+        let boolean = [b"true".as_slice(), b"false"];
+        self.in_other_kinds |=
+            numeric || boolean.iter().any(|text| Anchor::Inside.holds(text, literal));
+    }
+
+    fn word(&self) -> u32 {
+        word(self.shortest.unwrap_or(usize::MAX >> 33)) << 1 | u32::from(self.in_other_kinds)
     }
 }
 
@@ -137,6 +188,11 @@ impl Kind {
         }
     }
 
+    /// The bits that tell lower from upper case in a gram.
+    fn lower(self) -> u32 {
+        LOWER as u32 >> (8 * (4 - self.bytes()))
+    }
+
     /// Bytes of a gram.
     pub(crate) fn bytes(self) -> usize {
         match self {
@@ -148,7 +204,8 @@ impl Kind {
 
     fn gram(self, text: &[u8], at: usize) -> Option<u32> {
         let bytes = text.get(at..at + self.bytes())?;
-        Some(bytes.iter().rev().fold(0, |gram, byte| gram << 8 | u32::from(*byte)))
+        let gram = bytes.iter().rev().fold(0, |gram, byte| gram << 8 | u32::from(*byte));
+        Some(gram | self.lower())
     }
 }
 
@@ -205,20 +262,49 @@ pub(crate) fn write_slots(writer: &mut Writer, lists: &[(u32, u32)]) -> u32 {
     at
 }
 
-fn write_bitmap(writer: &mut Writer, entries: &[(u32, u32, u32)]) -> (u32, u32) {
-    let wanted = (entries.len() * BITS_PER_GRAM).next_power_of_two().trailing_zeros();
-    let bits = wanted.clamp(*BITMAP_BITS_LOG2.start(), *BITMAP_BITS_LOG2.end());
-    let mut map = vec![0_u32; 1 << (bits - 5)];
-    for (gram, ..) in entries {
-        let bit = spread(*gram) >> (32 - bits);
+/// Sizes of bitmaps in words; each has a loop of its own, so that nothing is checked in it.
+const BITMAPS: [usize; 4] = [32, 256, 2_048, 8_192];
+
+/// Writes one bitmap for the grams of three and of four; returns where it is and which size it has.
+fn write_bitmap(
+    writer: &mut Writer,
+    grams: &BTreeMap<Kind, Vec<(u32, u32, u32)>>,
+    purpose: Use,
+) -> (u32, u32) {
+    let kinds = [Kind::Three, Kind::Four];
+    let all: Vec<u32> =
+        kinds.iter().filter_map(|kind| grams.get(kind)).flatten().map(|(gram, ..)| *gram).collect();
+    if all.is_empty() {
+        return (0, 0);
+    }
+    let wanted = all.len() * purpose.bits_per_gram();
+    let size = BITMAPS.iter().position(|words| words * 32 >= wanted).unwrap_or(BITMAPS.len() - 1);
+    let words = BITMAPS[size];
+    let mut map = vec![0_u32; words];
+    for gram in all {
+        let bit = gram.wrapping_mul(MIX) >> (32 - (words * 32).ilog2());
         map[(bit >> 5) as usize] |= 1 << (bit & 31);
     }
-    (writer.put(&map), bits)
+    (writer.put(&map), word(size))
 }
+
+/// Writes which bytes begin a short literal (8 words), and the table.
+fn write_singles(writer: &mut Writer, entries: &[(u32, u32, u32)], table: u32) -> u32 {
+    let mut map = [0_u32; 8];
+    for (byte, ..) in entries {
+        map[(byte >> 5) as usize] |= 1 << (byte & 31);
+    }
+    let at = writer.put(&map);
+    writer.put(&[table]);
+    at
+}
+
+/// Spreads the bits of a gram: 2^32 divided by the golden ratio.
+const MIX: u32 = 0x9e37_79b1;
 
 #[inline]
 pub(crate) fn spread(key: u32) -> u32 {
-    let mixed = key.wrapping_mul(0x9e37_79b1);
+    let mixed = key.wrapping_mul(MIX);
     mixed ^ (mixed >> 15)
 }
 
@@ -234,7 +320,7 @@ pub(crate) fn hash_from(seed: u64, text: &[u8]) -> u64 {
     let mut state = seed ^ (text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut rest = text;
     while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
-        state = mix(state ^ u64::from_le_bytes(*chunk));
+        state = mix(state ^ (u64::from_le_bytes(*chunk) | LOWER));
         rest = after;
     }
     if !rest.is_empty() {
@@ -242,7 +328,7 @@ pub(crate) fn hash_from(seed: u64, text: &[u8]) -> u64 {
         for (to, from) in last.iter_mut().zip(rest) {
             *to = *from;
         }
-        state = mix(state ^ u64::from_le_bytes(last));
+        state = mix(state ^ (u64::from_le_bytes(last) | LOWER));
     }
     state
 }
@@ -322,60 +408,45 @@ impl<'i> TextSet<'i> {
         text: &[u8],
         each: &mut impl FnMut(&'i [u32]) -> bool,
     ) -> bool {
-        let &[.., singles, threes, fours] = self.slice(self.at, HEAD as u32) else {
-            return false;
-        };
-        if fours | threes != 0 && self.search_grams(fours, threes, text, each) {
-            return true;
+        let &[.., singles, scan] = self.slice(self.at, HEAD as u32) else { return false };
+        if scan != 0 {
+            let &[bitmap, size, threes, fours] = self.slice(scan, 4) else { return false };
+            let scan = Scan { set: self, bitmap, threes, fours };
+            let found = match size {
+                0 => scan.run::<{ BITMAPS[0] }>(text, each),
+                1 => scan.run::<{ BITMAPS[1] }>(text, each),
+                2 => scan.run::<{ BITMAPS[2] }>(text, each),
+                _ => scan.run::<{ BITMAPS[3] }>(text, each),
+            };
+            if found {
+                return true;
+            }
         }
-        singles != 0 && {
-            let scan = self.scan(singles);
-            let mut bytes = text.iter().enumerate();
-            bytes.any(|(index, byte)| scan.probe(u32::from(*byte), text, index, each))
-        }
+        singles != 0 && self.search_singles(singles, text, each)
     }
 
-    /// Both kinds of grams in one pass over the text, four bytes at a time.
-    #[inline]
-    fn search_grams(
+    fn search_singles(
         self,
-        fours: u32,
-        threes: u32,
+        singles: u32,
         text: &[u8],
         each: &mut impl FnMut(&'i [u32]) -> bool,
     ) -> bool {
-        const THREE: u32 = 0x00ff_ffff;
-        let four = (fours != 0).then(|| self.scan(fours));
-        let three = (threes != 0).then(|| self.scan(threes));
-        let (chunks, rest) = text.as_chunks::<4>();
-        let probe = |scan: &Option<Scan<'i>>, gram, at, each: &mut _| match scan {
-            Some(scan) => scan.probe(gram, text, at, each),
-            None => false,
+        let Some((map, [table, ..])) = self.slice(singles, 9).split_first_chunk::<8>() else {
+            return false;
         };
-        for (index, chunk) in chunks.iter().enumerate() {
-            let gram = u32::from_le_bytes(*chunk);
-            let at = index * 4;
-            if probe(&four, gram, at, each) || probe(&three, gram & THREE, at, each) {
-                return true;
-            }
-            if three.is_some()
-                && let Some(next) = text.get(at + 4)
-                && probe(&three, gram >> 16 | u32::from(*next) << 16, at + 2, each)
-            {
-                return true;
-            }
-        }
-        match *rest {
-            [a, b, c] => probe(&three, u32::from_le_bytes([a, b, c, 0]), text.len() - 3, each),
-            _ => false,
-        }
+        text.iter().enumerate().any(|(index, byte)| {
+            let byte = byte | 0x20;
+            map[usize::from(byte >> 5)] & (1 << (byte & 31)) != 0
+                && self.verify(*table, u32::from(byte), text, index, each)
+        })
     }
 
+    /// Says of literals that may stand anywhere: the fewest bytes of one, and whether one may stand in
+    /// the text of a number or a Boolean.
     #[inline]
-    fn scan(self, head: u32) -> Scan<'i> {
-        let (bitmap, bits) = (self.word(head), self.word(head + 1));
-        let table = self.word(head + 2);
-        Scan { set: self, bitmap: self.slice(bitmap, 1 << (bits - 5)), shift: 32 - bits, table }
+    pub(crate) fn inside(self) -> (usize, bool) {
+        let word = self.word(self.at + 4);
+        ((word >> 1) as usize, word & 1 != 0)
     }
 
     fn find(self, table: u32, key: u32) -> Option<u32> {
@@ -404,9 +475,9 @@ impl<'i> TextSet<'i> {
         each: &mut impl FnMut(&'i [u32]) -> bool,
     ) -> bool {
         let Some(list) = self.find(table, key) else { return false };
-        self.slice(list + 1, self.word(list))
-            .iter()
-            .any(|record| anchor.holds(text, self.literal(*record)) && each(self.payloads(*record)))
+        self.slice(list + 1, self.word(list)).iter().any(|record| {
+            anchor.holds_any_case(text, self.literal(*record)) && each(self.payloads(*record))
+        })
     }
 
     fn search_ends(
@@ -449,33 +520,103 @@ impl<'i> TextSet<'i> {
             let start = position.checked_sub(pair[1] as usize);
             start
                 .and_then(|start| text.get(start..)?.get(..literal.len()))
-                .is_some_and(|found| found == literal)
+                .is_some_and(|found| found.eq_ignore_ascii_case(literal))
                 && each(self.payloads(pair[0]))
         })
     }
 }
 
-/// One pass over a text for the grams of one kind.
+/// One pass over a text for the grams of three and of four, four bytes at a time.
 struct Scan<'i> {
     set: TextSet<'i>,
-    bitmap: &'i [u32],
-    shift: u32,
-    table: u32,
+    bitmap: u32,
+    threes: u32,
+    fours: u32,
 }
 
 impl<'i> Scan<'i> {
     #[inline]
-    fn probe(
+    fn run<const N: usize>(&self, text: &[u8], each: &mut impl FnMut(&'i [u32]) -> bool) -> bool {
+        let bitmap = self.set.words.get(self.bitmap as usize..).and_then(|it| it.first_chunk());
+        let Some(bitmap) = bitmap else { return false };
+        match (self.threes, self.fours) {
+            (0, _) => self.fours_only::<N>(bitmap, text, each),
+            _ => self.both::<N>(bitmap, text, each),
+        }
+    }
+
+    #[inline]
+    fn fours_only<const N: usize>(
+        &self,
+        bitmap: &[u32; N],
+        text: &[u8],
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
+        let (chunks, _) = text.as_chunks::<4>();
+        chunks.iter().enumerate().any(|(index, chunk)| {
+            let gram = u32::from_le_bytes(*chunk) | LOWER as u32;
+            probe(bitmap, gram) & 1 != 0 && self.set.verify(self.fours, gram, text, index * 4, each)
+        })
+    }
+
+    #[inline]
+    fn both<const N: usize>(
+        &self,
+        bitmap: &[u32; N],
+        text: &[u8],
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
+        let mut at = 0;
+        let mut rest = text;
+        while let Some((&[a, b, c, d, e], _)) = rest.split_first_chunk::<5>() {
+            let gram = u32::from_le_bytes([a, b, c, d]) | LOWER as u32;
+            let (first, second) = (gram & THREE, gram >> 16 | (u32::from(e) | 0x20) << 16);
+            let seen = probe(bitmap, gram) | probe(bitmap, first) | probe(bitmap, second);
+            if seen & 1 != 0
+                && (self.four(gram, text, at, each)
+                    || self.set.verify(self.threes, first, text, at, each)
+                    || self.set.verify(self.threes, second, text, at + 2, each))
+            {
+                return true;
+            }
+            at += 4;
+            rest = rest.get(4..).unwrap_or_default();
+        }
+        // Four bytes at most are left: one gram of each kind.
+        let tail = match *rest {
+            [a, b, c, d] => {
+                let gram = u32::from_le_bytes([a, b, c, d]) | LOWER as u32;
+                if self.four(gram, text, at, each) {
+                    return true;
+                }
+                gram & THREE
+            }
+            [a, b, c] => (u32::from_le_bytes([a, b, c, 0]) | LOWER as u32) & THREE,
+            _ => return false,
+        };
+        probe(bitmap, tail) & 1 != 0 && self.set.verify(self.threes, tail, text, at, each)
+    }
+
+    #[inline]
+    fn four(
         &self,
         gram: u32,
         text: &[u8],
-        position: usize,
+        at: usize,
         each: &mut impl FnMut(&'i [u32]) -> bool,
     ) -> bool {
-        let bit = spread(gram) >> self.shift;
-        self.bitmap[(bit >> 5) as usize] & (1 << (bit & 31)) != 0
-            && self.set.verify(self.table, gram, text, position, each)
+        self.fours != 0 && self.set.verify(self.fours, gram, text, at, each)
     }
+}
+
+/// The bytes of a gram of three.
+const THREE: u32 = 0x00ff_ffff;
+
+/// Returns, in the lowest bit, whether a bitmap knows a gram.
+#[inline]
+fn probe<const N: usize>(bitmap: &[u32; N], gram: u32) -> u32 {
+    let bit = gram.wrapping_mul(MIX) >> (32 - (N * 32).ilog2());
+    bitmap[(bit >> 5) as usize] >> (bit & 31)
 }
 
 #[cfg(test)]
@@ -498,7 +639,7 @@ mod tests {
         #[test]
         fn finds_what_a_plain_search_finds(
             literals in prop::collection::vec((anchor(), "[abc]{0,20}"), 1..40),
-            texts in prop::collection::vec("[abc]{0,60}", 1..6),
+            texts in prop::collection::vec("[abcABC]{0,60}", 1..6),
         ) {
             let mut builder = SetBuilder::default();
             let mut kept = Vec::new();
@@ -510,7 +651,7 @@ mod tests {
             }
             let mut writer = Writer::default();
             writer.put(&[0]);
-            let at = builder.write(&mut writer, &Rarity::default());
+            let at = builder.write(&mut writer, &Rarity::default(), Use::Leaf);
             let image = writer.finish();
             let set = TextSet { words: image.words(), pool: image.pool(), at };
             for text in texts {
@@ -521,9 +662,10 @@ mod tests {
                 });
                 found.sort_unstable();
                 found.dedup();
+                let folded = text.to_ascii_lowercase();
                 let expected: Vec<u32> = (0_u32..)
                     .zip(&kept)
-                    .filter(|(_, (anchor, it))| anchor.holds(text.as_bytes(), it.as_bytes()))
+                    .filter(|(_, (anchor, it))| anchor.holds(folded.as_bytes(), it.as_bytes()))
                     .map(|(index, _)| index)
                     .collect();
                 prop_assert_eq!(found, expected, "{} in {:?}", text, kept);

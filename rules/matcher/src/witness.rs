@@ -29,6 +29,8 @@ pub(crate) struct Witness {
 /// The chance that a field is there at all, and what looking a key up costs by itself.
 const PRESENT_CHANCE: f32 = 0.6;
 const KEY_COST: f32 = 1e-6;
+/// The chance of a number such as an event id.
+const NUMBER_CHANCE: f32 = 0.05;
 /// Literals that may stand anywhere make the whole value be scanned.
 const SCAN_COST: f32 = 2e-5;
 
@@ -101,8 +103,8 @@ fn of_check(check: &Check, slot: Slot, rarity: &Rarity) -> Option<Witness> {
         }
         Check::Number(number) => {
             let text = canonical(*number);
-            let chance = rarity.chance(Anchor::Whole, text.as_bytes()) + KEY_COST;
-            Some(Witness { keys: vec![Key::Number(slot, text)], chance })
+            // Numbers of rules are mostly kinds of events, of which a log has few.
+            Some(Witness { keys: vec![Key::Number(slot, text)], chance: NUMBER_CHANCE })
         }
         Check::Bool(flag) => Some(literal(Anchor::Whole, flag.to_string().into_bytes())),
         Check::Regex { source, flags } => {
