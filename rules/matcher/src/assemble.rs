@@ -10,6 +10,7 @@ use crate::encode::Encoder;
 use crate::image::{Image, Text, Writer, word};
 use crate::naming::Naming;
 use crate::rarity::Rarity;
+use crate::taxonomy::{self, Source};
 use crate::textset::{self, SetBuilder, Use};
 use crate::witness::{self, Key};
 
@@ -62,8 +63,13 @@ pub(crate) mod plan_at {
     pub(crate) const PRESENT: usize = 8;
     /// List of places in RULES: candidates always.
     pub(crate) const ALWAYS: usize = 9;
-    pub(crate) const WORDS: usize = 10;
+    /// List of words: a bit for each rule that needs a second witness, low words first.
+    pub(crate) const SECONDS: usize = 10;
+    pub(crate) const WORDS: usize = 11;
 }
+
+/// Marks a payload as one of a second witness.
+pub(crate) const SECOND: u32 = 1 << 31;
 
 /// An absent part of a logsource.
 pub(crate) const NO_TEXT: u32 = u32::MAX;
@@ -89,7 +95,7 @@ pub(crate) fn assemble(
         .iter()
         .map(|it| encoder.expr(&it.expr, &mut assembler.writer, &assembler.rarity))
         .collect();
-    let plans = assembler.plans(rules);
+    let plans = assembler.plans(rules, naming);
     let writer = &mut assembler.writer;
     let rule_words: Vec<u32> = rules
         .iter()
@@ -172,6 +178,48 @@ fn write_slot_table(slots: &Slots, writer: &mut Writer) -> u32 {
     textset::write_slots(writer, &entries)
 }
 
+/// Which events a logsource speaks of.
+pub(crate) struct Kind {
+    logsource: Logsource,
+    /// Under our own names only.
+    source: Option<Source>,
+}
+
+impl Kind {
+    pub(crate) fn new(parts: &[Option<String>; 3], naming: Naming) -> Self {
+        let [category, product, service] = parts.clone();
+        let logsource = Logsource { category, product, service, ..Logsource::default() };
+        let source = (naming == Naming::Ecs).then(|| taxonomy::source(&logsource));
+        Self { logsource, source }
+    }
+
+    /// Says whether every event that `narrower` speaks of is one that this speaks of.
+    pub(crate) fn covers(&self, narrower: &Self) -> bool {
+        match (&self.source, &narrower.source) {
+            (Some(wide), Some(narrow)) => {
+                !narrow.datasets.is_empty()
+                    && narrow.datasets.iter().all(|it| wide.datasets.contains(it))
+                    && (wide.program.is_none() || wide.program == narrow.program)
+                    && wide.bounds.iter().all(|bound| narrow.bounds.contains(bound))
+                    || self.logsource == narrower.logsource
+            }
+            _ => {
+                let fits = |wide: &Option<String>, narrow: &Option<String>| {
+                    wide.is_none() || wide == narrow
+                };
+                fits(&self.logsource.category, &narrower.logsource.category)
+                    && fits(&self.logsource.product, &narrower.logsource.product)
+                    && fits(&self.logsource.service, &narrower.logsource.service)
+            }
+        }
+    }
+
+    /// Takes the parts out.
+    pub(crate) fn into_parts(self) -> (Logsource, Option<Source>) {
+        (self.logsource, self.source)
+    }
+}
+
 struct Assembler {
     writer: Writer,
     rarity: Rarity,
@@ -201,50 +249,65 @@ impl Assembler {
         }
     }
 
-    /// Writes a plan for each logsource.
-    fn plans(&mut self, rules: &[Compiled<'_>]) -> Vec<[u32; plan_at::WORDS]> {
-        let parts = |it: &Logsource| -> [Option<String>; 3] {
-            [it.category.clone(), it.product.clone(), it.service.clone()]
-        };
+    /// Writes a plan for each logsource. It also serves the rules of every wider logsource, so that an
+    /// event is searched once for all that speak of it.
+    fn plans(&mut self, rules: &[Compiled<'_>], naming: Naming) -> Vec<[u32; plan_at::WORDS]> {
         let mut by_source: BTreeMap<[Option<String>; 3], Vec<usize>> = BTreeMap::new();
         for (index, it) in rules.iter().enumerate() {
-            by_source.entry(parts(&it.rule.logsource)).or_default().push(index);
+            let it = &it.rule.logsource;
+            let parts = [it.category.clone(), it.product.clone(), it.service.clone()];
+            by_source.entry(parts).or_default().push(index);
         }
-        by_source
-            .into_iter()
-            .map(|(source, members)| {
-                let index = self.index(rules, &members);
-                let [category, product, service] =
-                    source.map(|part| optional(part.as_deref(), &mut self.writer));
-                let [rules, fields, present, always] = index;
-                [
-                    category.at,
-                    category.len,
-                    product.at,
-                    product.len,
-                    service.at,
-                    service.len,
-                    rules,
-                    fields,
-                    present,
-                    always,
-                ]
-            })
-            .collect()
+        let kinds: Vec<Kind> = by_source.keys().map(|parts| Kind::new(parts, naming)).collect();
+        let own: Vec<&Vec<usize>> = by_source.values().collect();
+        let mut plans = Vec::with_capacity(kinds.len());
+        for (kind, parts) in kinds.iter().zip(by_source.keys()) {
+            let wider = kinds.iter().zip(&own).filter(|(other, _)| other.covers(kind));
+            let mut members: Vec<usize> = wider.flat_map(|(_, own)| own.iter().copied()).collect();
+            members.sort_unstable();
+            let [rules, fields, present, always, seconds] = self.index(rules, &members);
+            let [category, product, service] =
+                parts.each_ref().map(|part| optional(part.as_deref(), &mut self.writer));
+            plans.push([
+                category.at,
+                category.len,
+                product.at,
+                product.len,
+                service.at,
+                service.len,
+                rules,
+                fields,
+                present,
+                always,
+                seconds,
+            ]);
+        }
+        plans
     }
 
     /// Writes the lists of one plan.
-    fn index(&mut self, rules: &[Compiled<'_>], members: &[usize]) -> [u32; 4] {
+    fn index(&mut self, rules: &[Compiled<'_>], members: &[usize]) -> [u32; 5] {
         let mut sets: BTreeMap<Slot, (SetBuilder, bool)> = BTreeMap::new();
         let mut present: BTreeMap<Slot, Vec<u32>> = BTreeMap::new();
         let mut always = Vec::new();
+        let mut seconds = vec![0_u32; members.len().div_ceil(64) * 2];
         for (place, member) in (0_u32..).zip(members) {
             let expr = &rules[*member].expr;
-            let Some(chosen) = witness::choose(expr, &self.rarity) else {
+            let Some(needs) = witness::choose(expr, &self.rarity) else {
                 always.push(place);
                 continue;
             };
-            for key in chosen.keys {
+            let first = needs.first.keys.into_iter().map(|key| (key, place));
+            let second = match needs.second {
+                Some(second) => second.keys,
+                None => Vec::new(),
+            };
+            if !second.is_empty() {
+                let block = place as usize / 64 * 2 + place as usize % 64 / 32;
+                seconds[block] |= 1 << (place % 32);
+            }
+            let second = second.into_iter().map(|key| (key, place | SECOND));
+            for (key, place) in first.chain(second) {
                 match key {
                     Key::Present(EVERYWHERE) => always.push(place),
                     Key::Present(slot) => present.entry(slot).or_default().push(place),
@@ -275,6 +338,7 @@ impl Assembler {
             self.list(fields.len() / 3, &fields),
             self.list(presents.len() / 2, &presents),
             self.list(always.len(), &always),
+            self.list(seconds.len(), &seconds),
         ]
     }
 

@@ -6,7 +6,9 @@ use rules_sigma::{RegexFlags, fold};
 use crate::glob::Anchor;
 
 /// Alternatives of one set; beyond, the set is given up.
-const ALTERNATIVES_MAX: usize = 64;
+const ALTERNATIVES_MAX: usize = 1_024;
+/// Texts that several parts in a row may be spelled out as; beyond, they are kept apart.
+const SPELLINGS_MAX: usize = 64;
 /// Characters of a class that are spelled out.
 const CLASS_MAX: usize = 8;
 /// Bytes of a literal that are worth looking for.
@@ -57,7 +59,7 @@ impl Finder {
             self.run.push(String::new());
         }
         let long = self.run.iter().any(|text| text.len() > LITERAL_BYTES_MAX);
-        if long || self.run.len() * texts.len() > ALTERNATIVES_MAX {
+        if long || self.run.len() * texts.len() > SPELLINGS_MAX {
             self.flush();
             self.run.push(String::new());
         }
@@ -150,7 +152,7 @@ fn exact(hir: &Hir) -> Option<Vec<String>> {
             let mut all = vec![String::new()];
             for part in parts {
                 let texts = exact(part)?;
-                if all.len() * texts.len() > ALTERNATIVES_MAX {
+                if all.len() * texts.len() > SPELLINGS_MAX {
                     return None;
                 }
                 let joined =

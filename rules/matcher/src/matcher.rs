@@ -9,12 +9,12 @@ use regex::Regex;
 use rules_event::{Event, Level, field};
 use rules_sigma::{Logsource, RegexFlags, compile_regex};
 
-use crate::assemble::{NO_TEXT, REGEX_WORDS, head, plan_at, rule_at};
+use crate::assemble::{Kind, NO_TEXT, REGEX_WORDS, head, plan_at, rule_at};
 use crate::fields::Fields;
 use crate::image::{Image, ImageError};
 use crate::naming::Naming;
 use crate::run;
-use crate::taxonomy::{self, Source};
+use crate::taxonomy::Source;
 
 /// Compiled rules: gives verdicts, and knows of each rule what must travel with a hit. The rules as
 /// written are kept by [`crate::RuleSet`].
@@ -36,6 +36,8 @@ struct Plan {
     source: Source,
     /// Where it lies in the image.
     at: u32,
+    /// The plans that serve this one's rules too, where they apply.
+    covered_by: Vec<usize>,
 }
 
 /// Where an event is from, told beside it; a part that is absent is not known.
@@ -76,29 +78,35 @@ impl Matcher {
         let words = image.words();
         let naming = if words[head::NAMING] == 0 { Naming::Ecs } else { Naming::Sigma };
         let regexes = (0..words[head::REGEX_COUNT]).map(|_| OnceLock::new()).collect();
-        let mut plans = Vec::new();
-        let mut by_dataset: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut kinds = Vec::new();
         for number in 0..words[head::PLAN_COUNT] {
             let at = words[head::PLANS] + number * plan_at::WORDS as u32;
-            let part = |place: usize| {
+            let parts = [plan_at::CATEGORY, plan_at::PRODUCT, plan_at::SERVICE].map(|place| {
                 let place = at as usize + place;
                 let (start, len) = (words[place], words[place + 1]);
                 (len != NO_TEXT).then(|| text(&image, start, len).to_owned())
+            });
+            kinds.push((Kind::new(&parts, naming), at));
+        }
+        let covered_by = |index: usize| {
+            let covers = |other: &(usize, &(Kind, u32))| {
+                other.0 != index && kinds[index].0.covers(&other.1.0)
             };
-            let logsource = Logsource {
-                category: part(plan_at::CATEGORY),
-                product: part(plan_at::PRODUCT),
-                service: part(plan_at::SERVICE),
-                ..Logsource::default()
-            };
-            let source = match naming {
-                Naming::Ecs => taxonomy::source(&logsource),
-                Naming::Sigma => Source::default(),
-            };
+            // Of two that cover each other the first stays.
+            let stays = |other: usize| !kinds[other].0.covers(&kinds[index].0) || other < index;
+            let covering = kinds.iter().enumerate().filter(covers).map(|(other, _)| other);
+            covering.filter(|other| stays(*other)).collect::<Vec<usize>>()
+        };
+        let covered_by: Vec<Vec<usize>> = (0..kinds.len()).map(covered_by).collect();
+        let mut by_dataset: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut plans: Vec<Plan> = Vec::with_capacity(kinds.len());
+        for ((kind, at), covered_by) in kinds.into_iter().zip(covered_by) {
+            let (logsource, source) = kind.into_parts();
+            let source = source.unwrap_or_default();
             for dataset in &source.datasets {
                 by_dataset.entry(dataset.clone().into_owned()).or_default().push(plans.len());
             }
-            plans.push(Plan { logsource, source, at });
+            plans.push(Plan { logsource, source, at, covered_by });
         }
         // 0 is what a thread that has seen none remembers.
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -130,10 +138,10 @@ impl Matcher {
         out.clear();
         let dataset = event.get_str(field::EVENT_DATASET).unwrap_or_default();
         let Some(plans) = self.by_dataset.get(dataset) else { return };
-        let admitted = plans.iter().filter_map(|plan| {
-            let plan = &self.plans[*plan];
-            plan.source.admits_rest(event).then_some(plan.at)
-        });
+        let admits = |plan: &usize| self.plans[*plan].source.admits_rest(event);
+        let needed =
+            |plan: &&usize| admits(plan) && !self.plans[**plan].covered_by.iter().any(admits);
+        let admitted = plans.iter().filter(needed).map(|plan| self.plans[*plan].at);
         run::run(self, admitted, event, out);
     }
 
@@ -141,8 +149,10 @@ impl Matcher {
     /// absent or equal to the source's.
     #[must_use]
     pub fn select(&self, source: &SourceOf<'_>) -> Selection {
-        let plans = self.plans.iter().filter(|plan| source.is_covered_by(&plan.logsource));
-        Selection { plans: plans.map(|plan| plan.at).collect() }
+        let fits = |plan: &usize| source.is_covered_by(&self.plans[*plan].logsource);
+        let needed = |plan: &usize| fits(plan) && !self.plans[*plan].covered_by.iter().any(fits);
+        let plans = (0..self.plans.len()).filter(needed).map(|plan| self.plans[plan].at);
+        Selection { plans: plans.collect() }
     }
 
     /// Returns the selection of all rules, whatever their logsource.

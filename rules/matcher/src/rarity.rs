@@ -62,7 +62,7 @@ impl Rarity {
     pub(crate) fn window(&self, literal: &[u8], kind: Kind) -> usize {
         let cost = |gram: &[u8]| {
             let seen = gram.first_chunk::<4>().map_or(0, |gram| self.grams[counter(*gram)]);
-            let plain = gram.iter().map(|byte| 8 - bits(*byte) as u32).sum::<u32>();
+            let plain = gram.iter().map(|byte| 16 - bits(*byte) as u32).sum::<u32>();
             u64::from(seen) * 32 + u64::from(plain)
         };
         let mut best = (u64::MAX, 0);
@@ -79,9 +79,9 @@ impl Rarity {
         let mut surprise: f32 = literal.iter().map(|byte| bits(*byte)).sum();
         if anchor == Anchor::Inside {
             surprise -= ANYWHERE_BITS;
-            // What is found by one byte is met often.
+            // What is found by one byte makes every byte of a value be looked at.
             if Kind::of(literal.len()) == Kind::Single {
-                surprise = surprise.min(4.0);
+                surprise = surprise.min(8.0);
             }
         }
         let guess = (-surprise.clamp(0.5, BITS_MAX)).exp2();
@@ -107,7 +107,11 @@ fn bits(byte: u8) -> f32 {
         b' ' | b'\\' | b'/' | b'.' | b'-' => 2.0,
         b'0'..=b'9' => 3.0,
         0x80.. => 4.0,
-        _ => 5.0,
+        b'_' | b'=' | b':' | b',' | b'(' | b')' | b'"' | b'\'' | b'&' | b'?' | b'%' | b'+' => 6.0,
+        b';' | b'!' | b'*' | b'@' | b'#' | b'~' | b'[' | b']' => 9.0,
+        b'$' | b'{' | b'}' | b'<' | b'>' => 10.0,
+        b'|' | b'^' | b'`' => 12.0,
+        _ => 14.0,
     }
 }
 

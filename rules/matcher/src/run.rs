@@ -16,7 +16,7 @@ use crate::fields::{Fields, ValueRef};
 use crate::glob::{Anchor, match_pieces};
 use crate::matcher::Matcher;
 use crate::naive::{self, with_text};
-use crate::scratch::{Scratch, Texts};
+use crate::scratch::{Candidates, Scratch, Texts};
 use crate::textset::{TextSet, hash_name, spread};
 
 thread_local! {
@@ -42,6 +42,8 @@ pub(crate) fn run(
         }
     });
     out.sort_unstable();
+    // A rule of a wide logsource may be served by two plans.
+    out.dedup();
 }
 
 struct Run<'m, 's, E> {
@@ -139,9 +141,8 @@ impl<'m, E: Fields> Run<'m, '_, E> {
     fn plan(&mut self, plan: u32, out: &mut Vec<usize>) {
         let plan = &self.words[plan as usize..][..plan_at::WORDS];
         let rules = self.list(plan[plan_at::RULES], 1);
-        let blocks = rules.len().div_ceil(64);
-        self.scratch.candidates.clear();
-        self.scratch.candidates.resize(blocks, 0);
+        let seconds = self.list(plan[plan_at::SECONDS], 1);
+        self.scratch.candidates.begin(seconds);
         for entry in self.list(plan[plan_at::FIELDS], 3).chunks_exact(3) {
             let (slot, set, numbers) = (entry[0], entry[1], entry[2] != 0);
             if slot == u32::from(EVERYWHERE) {
@@ -153,13 +154,13 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         for entry in self.list(plan[plan_at::PRESENT], 2).chunks_exact(2) {
             if self.scratch.field_of(entry[0]).is_some() {
                 let places = self.list(entry[1], 1);
-                mark(&mut self.scratch.candidates, places);
+                self.scratch.candidates.mark(places);
             }
         }
         let always = self.list(plan[plan_at::ALWAYS], 1);
-        mark(&mut self.scratch.candidates, always);
-        for block in 0..blocks {
-            let mut bits = self.scratch.candidates[block];
+        self.scratch.candidates.mark(always);
+        for block in 0..seconds.len() / 2 {
+            let mut bits = self.scratch.candidates.block(block);
             while bits != 0 {
                 let rule = rules[block * 64 + bits.trailing_zeros() as usize] as usize;
                 bits &= bits - 1;
@@ -391,15 +392,9 @@ impl<'m, E: Fields> Run<'m, '_, E> {
 }
 
 /// Marks and asks for more.
-fn marked(candidates: &mut [u64], places: &[u32]) -> bool {
-    mark(candidates, places);
+fn marked(candidates: &mut Candidates, places: &[u32]) -> bool {
+    candidates.mark(places);
     false
-}
-
-fn mark(candidates: &mut [u64], places: &[u32]) {
-    for place in places {
-        candidates[*place as usize / 64] |= 1 << (place % 64);
-    }
 }
 
 fn anchor(encoded: u32) -> Anchor {

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use rules_sigma::{Number, fold};
 
+use crate::assemble::SECOND;
 use crate::fields::ValueRef;
 use crate::witness::canonical;
 use crate::{Copies, CopyBuffers};
@@ -49,8 +50,44 @@ pub(crate) struct Scratch {
     /// Per leaf: twice the stamp, plus the verdict.
     pub(crate) leaves: Vec<u64>,
     /// One bit per rule of a plan.
-    pub(crate) candidates: Vec<u64>,
+    pub(crate) candidates: Candidates,
     pub(crate) store: Store,
+}
+
+/// Rules of a plan whose witnesses were seen, one bit each.
+#[derive(Default)]
+pub(crate) struct Candidates {
+    first: Vec<u64>,
+    /// The same of second witnesses; set from the start where none is needed.
+    second: Vec<u64>,
+}
+
+impl Candidates {
+    /// Starts with none seen; `seconds` has a bit for each rule that needs a second witness.
+    #[inline]
+    pub(crate) fn begin(&mut self, seconds: &[u32]) {
+        self.first.clear();
+        self.first.resize(seconds.len() / 2, 0);
+        self.second.clear();
+        let words = seconds.as_chunks::<2>().0.iter();
+        self.second.extend(words.map(|[low, high]| !(u64::from(*low) | u64::from(*high) << 32)));
+    }
+
+    /// Notes that a key was seen for which these rules wait.
+    #[inline]
+    pub(crate) fn mark(&mut self, places: &[u32]) {
+        for place in places {
+            let at = (place & !SECOND) as usize;
+            let side = if place & SECOND == 0 { &mut self.first } else { &mut self.second };
+            side[at / 64] |= 1 << (at % 64);
+        }
+    }
+
+    /// Returns the rules, 64 of them, that have all they need.
+    #[inline]
+    pub(crate) fn block(&self, block: usize) -> u64 {
+        self.first[block] & self.second[block]
+    }
 }
 
 /// The folded texts of one field: a range of [`Store::spans`].

@@ -571,11 +571,11 @@ impl<'i> Scan<'i> {
         while let Some((&[a, b, c, d, e], _)) = rest.split_first_chunk::<5>() {
             let gram = u32::from_le_bytes([a, b, c, d]) | LOWER as u32;
             let (first, second) = (gram & THREE, gram >> 16 | (u32::from(e) | 0x20) << 16);
-            let seen = probe(bitmap, gram) | probe(bitmap, first) | probe(bitmap, second);
-            if seen & 1 != 0
-                && (self.four(gram, text, at, each)
-                    || self.set.verify(self.threes, first, text, at, each)
-                    || self.set.verify(self.threes, second, text, at + 2, each))
+            let seen = [probe(bitmap, gram), probe(bitmap, first), probe(bitmap, second)];
+            if (seen[0] | seen[1] | seen[2]) & 1 != 0
+                && (seen[0] & 1 != 0 && self.four(gram, text, at, each)
+                    || seen[1] & 1 != 0 && self.set.verify(self.threes, first, text, at, each)
+                    || seen[2] & 1 != 0 && self.set.verify(self.threes, second, text, at + 2, each))
             {
                 return true;
             }

@@ -7,6 +7,7 @@ use crate::compile::{Check, Expr, Leaf, Slot};
 use crate::glob::Anchor;
 use crate::literal;
 use crate::rarity::Rarity;
+use crate::textset::Kind;
 
 /// Something seen in one field of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,41 +34,99 @@ const KEY_COST: f32 = 1e-6;
 const NUMBER_CHANCE: f32 = 0.05;
 /// Literals that may stand anywhere make the whole value be scanned.
 const SCAN_COST: f32 = 2e-5;
+/// Short ones make every byte of it be looked at.
+const SHORT_COST: f32 = 1e-2;
 
-/// Chooses the witness of an expression; `None` when it may hold for an event that shows nothing.
-pub(crate) fn choose(expr: &Expr, rarity: &Rarity) -> Option<Witness> {
+/// A second witness must be rarer than this to be worth watching for.
+const SECOND_CHANCE_MAX: f32 = 0.2;
+/// Keys that a second witness may have.
+const SECOND_KEYS_MAX: usize = 256;
+
+/// What must have been seen before an expression can hold: of each witness one key.
+#[derive(Debug, Clone)]
+pub(crate) struct Needs {
+    pub(crate) first: Witness,
+    /// Another that must be seen as well.
+    pub(crate) second: Option<Witness>,
+}
+
+/// Chooses what an expression needs; `None` when it may hold for an event that shows nothing.
+pub(crate) fn choose(expr: &Expr, rarity: &Rarity) -> Option<Needs> {
+    let mut found = all_of(expr, rarity);
+    found.sort_by(|a, b| a.chance.total_cmp(&b.chance));
+    let mut found = found.into_iter();
+    let first = found.next()?;
+    let second = found.next().filter(|second| {
+        let literal = |key: &Key| match key {
+            Key::Literal(_, anchor, text) => *anchor != Anchor::Inside || !is_short(text),
+            Key::Number(..) => true,
+            Key::Present(_) => false,
+        };
+        second.chance < SECOND_CHANCE_MAX
+            && second.keys.len() <= SECOND_KEYS_MAX
+            && second.keys.iter().all(literal)
+    });
+    Some(Needs { first, second })
+}
+
+/// Returns witnesses each of which an expression cannot hold without.
+fn all_of(expr: &Expr, rarity: &Rarity) -> Vec<Witness> {
     match expr {
-        Expr::Leaf(leaf) => of_leaf(leaf, rarity),
-        Expr::All(children) => {
-            let found = children.iter().filter_map(|child| choose(child, rarity));
-            found.min_by(|a, b| a.chance.total_cmp(&b.chance))
+        // Every set of literals that a regular expression cannot do without is a witness.
+        Expr::Leaf(Leaf { slot, checks }) if matches!(checks.as_slice(), [Check::Regex { .. }]) => {
+            checks.iter().flat_map(|check| of_regex(check, *slot, rarity)).collect()
         }
+        Expr::Leaf(leaf) => of_leaf(leaf, rarity).into_iter().collect(),
+        Expr::All(children) => children.iter().flat_map(|child| all_of(child, rarity)).collect(),
+        // The rarest of each child together are one, the next rarest another.
         Expr::Any(children) => {
-            let mut all = Witness { keys: Vec::new(), chance: 0.0 };
+            let mut firsts = Witness::none();
+            let mut seconds = Some(Witness::none());
             for child in children {
-                all.join(choose(child, rarity)?);
+                let Some(needs) = choose(child, rarity) else { return Vec::new() };
+                firsts.join(needs.first);
+                seconds = seconds.zip(needs.second).map(|(mut all, second)| {
+                    all.join(second);
+                    all
+                });
             }
-            Some(all)
+            let mut found = vec![firsts];
+            found.extend(seconds.filter(|_| !children.is_empty()));
+            found
         }
         Expr::Not(child) => match &**child {
-            Expr::Not(inner) => choose(inner, rarity),
+            Expr::Not(inner) => all_of(inner, rarity),
             // Not absent: there.
             Expr::Leaf(Leaf { slot, checks }) if checks.contains(&Check::Absent) => {
-                Some(Witness::present(*slot))
+                vec![Witness::present(*slot)]
             }
             // De Morgan: none of them.
             Expr::Any(parts) => {
                 let parts = parts.iter().map(|part| Expr::Not(Box::new(part.clone())));
-                choose(&Expr::All(parts.collect()), rarity)
+                all_of(&Expr::All(parts.collect()), rarity)
             }
-            _ => None,
+            _ => Vec::new(),
         },
     }
 }
 
 impl Witness {
+    fn none() -> Self {
+        Self { keys: Vec::new(), chance: 0.0 }
+    }
+
     fn present(slot: Slot) -> Self {
         Self { keys: vec![Key::Present(slot)], chance: PRESENT_CHANCE }
+    }
+
+    fn literal(slot: Slot, anchor: Anchor, text: Vec<u8>, rarity: &Rarity) -> Self {
+        let cost = match anchor {
+            Anchor::Inside if is_short(&text) => SHORT_COST,
+            Anchor::Inside => SCAN_COST,
+            _ => KEY_COST,
+        };
+        let chance = rarity.chance(anchor, &text) + cost;
+        Self { keys: vec![Key::Literal(slot, anchor, text)], chance }
     }
 
     fn join(&mut self, other: Self) {
@@ -77,26 +136,38 @@ impl Witness {
 }
 
 fn of_leaf(leaf: &Leaf, rarity: &Rarity) -> Option<Witness> {
-    let mut all = Witness { keys: Vec::new(), chance: 0.0 };
+    let mut all = Witness::none();
     for check in &leaf.checks {
         all.join(of_check(check, leaf.slot, rarity)?);
     }
     Some(all)
 }
 
+/// Says whether a literal is too short for grams.
+fn is_short(literal: &[u8]) -> bool {
+    Kind::of(literal.len()) == Kind::Single
+}
+
+/// Returns the witnesses of a regular expression; that the field is there is one of them.
+fn of_regex(check: &Check, slot: Slot, rarity: &Rarity) -> Vec<Witness> {
+    let Check::Regex { source, flags } = check else { return Vec::new() };
+    let sets = literal::required(source, *flags).into_iter().map(|set| {
+        let mut all = Witness::none();
+        set.into_iter()
+            .for_each(|(anchor, text)| all.join(Witness::literal(slot, anchor, text, rarity)));
+        all
+    });
+    sets.chain([Witness::present(slot)]).collect()
+}
+
 fn of_check(check: &Check, slot: Slot, rarity: &Rarity) -> Option<Witness> {
-    let literal = |anchor: Anchor, text: Vec<u8>| {
-        let cost = if anchor == Anchor::Inside { SCAN_COST } else { KEY_COST };
-        let chance = rarity.chance(anchor, &text) + cost;
-        Witness { keys: vec![Key::Literal(slot, anchor, text)], chance }
-    };
     match check {
         Check::Absent | Check::Exists(false) => None,
         Check::Text { glob, .. } => {
             let found = glob.literals().into_iter().map(|(anchor, text)| {
                 // A cased literal is looked for in folded text, so it is folded too.
                 let folded: String = text.chars().map(rules_sigma::fold).collect();
-                literal(anchor, folded.into_bytes())
+                Witness::literal(slot, anchor, folded.into_bytes(), rarity)
             });
             let best = found.min_by(|a, b| a.chance.total_cmp(&b.chance));
             Some(best.unwrap_or_else(|| Witness::present(slot)))
@@ -106,16 +177,13 @@ fn of_check(check: &Check, slot: Slot, rarity: &Rarity) -> Option<Witness> {
             // Numbers of rules are mostly kinds of events, of which a log has few.
             Some(Witness { keys: vec![Key::Number(slot, text)], chance: NUMBER_CHANCE })
         }
-        Check::Bool(flag) => Some(literal(Anchor::Whole, flag.to_string().into_bytes())),
-        Check::Regex { source, flags } => {
-            let sets = literal::required(source, *flags);
-            let found = sets.into_iter().map(|set| {
-                let mut all = Witness { keys: Vec::new(), chance: 0.0 };
-                set.into_iter().for_each(|(anchor, text)| all.join(literal(anchor, text)));
-                all
-            });
-            let best = found.min_by(|a, b| a.chance.total_cmp(&b.chance));
-            Some(best.unwrap_or_else(|| Witness::present(slot)))
+        Check::Bool(flag) => {
+            let text = flag.to_string().into_bytes();
+            Some(Witness::literal(slot, Anchor::Whole, text, rarity))
+        }
+        Check::Regex { .. } => {
+            let found = of_regex(check, slot, rarity).into_iter();
+            found.min_by(|a, b| a.chance.total_cmp(&b.chance))
         }
         Check::Exists(true)
         | Check::Cidr(_)
