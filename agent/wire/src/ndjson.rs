@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rules_event::{Event, Timestamp, Value, field};
+use rules_event::{Event, Timestamp, Value, field, intern};
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserializer, Serialize, Serializer};
@@ -88,7 +88,7 @@ impl Field<'_> {
             (field::TIMESTAMP | field::EVENT_ID, _) => {
                 return Err(E::custom(format!("{} is not text", self.name)));
             }
-            _ => self.event.set(self.name, value),
+            _ => self.event.set(intern(&self.name), value),
         }
         Ok(())
     }
@@ -131,7 +131,7 @@ impl<'de> Visitor<'de> for Field<'_> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
-        self.set(Value::from(text.to_owned()))
+        self.set(Value::text(text))
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {

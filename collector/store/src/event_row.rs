@@ -217,7 +217,7 @@ impl<'a> EventRow<'a> {
         event.set(field::AGENT_ID, place.agent.to_string());
         for (name, text) in self.extra {
             match value::decode(&text) {
-                Some(value) => event.set(name.into_owned(), value),
+                Some(value) => event.set(rules_event::intern(&name), value),
                 None => drop(event.remove(&name)),
             }
         }

@@ -5,6 +5,7 @@
 
 mod event;
 mod level;
+mod names;
 mod text;
 mod time;
 mod value;
@@ -13,6 +14,7 @@ pub mod field;
 
 pub use event::Event;
 pub use level::Level;
+pub use names::intern;
 pub use text::{ESCAPED_FLAG, decode_lossless, encode_lossless};
 pub use time::{ParseTimestampError, Timestamp};
 pub use value::Value;

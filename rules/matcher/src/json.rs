@@ -190,8 +190,9 @@ impl<'a> Visitor<'a> for Field<'_, 'a> {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        let value = i64::try_from(number).map_or(Scalar::Float(number as f64), Scalar::Int);
-        self.push(value)
+        // Beyond i64 only text is exact.
+        let text = |_| Scalar::Str(Cow::Owned(number.to_string()));
+        self.push(i64::try_from(number).map_or_else(text, Scalar::Int))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<(), E> {

@@ -91,9 +91,9 @@ fn flatten(
 
 fn safe_name(name: &str) -> Cow<'static, str> {
     if OURS.contains(&name) || name.starts_with("vonglau.") {
-        return Cow::Owned(format!("json.{name}"));
+        return rules_event::intern(&format!("json.{name}"));
     }
-    Cow::Owned(name.to_owned())
+    rules_event::intern(name)
 }
 
 fn value_of(json: Json) -> Value {
