@@ -139,8 +139,10 @@ impl Matcher {
         let dataset = event.get_str(field::EVENT_DATASET).unwrap_or_default();
         let Some(plans) = self.by_dataset.get(dataset) else { return };
         let admits = |plan: &usize| self.plans[*plan].source.admits_rest(event);
+        // A narrower plan serves this one's rules only for events of its own datasets.
+        let serves = |plan: &usize| plans.contains(plan) && admits(plan);
         let needed =
-            |plan: &&usize| admits(plan) && !self.plans[**plan].covered_by.iter().any(admits);
+            |plan: &&usize| admits(plan) && !self.plans[**plan].covered_by.iter().any(serves);
         let admitted = plans.iter().filter(needed).map(|plan| self.plans[*plan].at);
         run::run(self, admitted, event, out);
     }

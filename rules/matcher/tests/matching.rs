@@ -249,3 +249,29 @@ fn a_logsource_without_events_is_diagnosed_and_harmless() {
     set.hits(&event(&[("f", "x".into())]), &mut hits);
     assert!(hits.is_empty());
 }
+
+#[test]
+fn a_wider_logsource_is_tried_where_no_narrower_one_speaks() {
+    let rule = |id: u8, logsource: &str| {
+        format!(
+            "title: T{id}\nid: 00000000-0000-0000-0000-00000000000{id}\nlevel: low\n\
+             logsource: {logsource}\ndetection:\n  s: {{ f.f: x }}\n  condition: s\n"
+        )
+    };
+    let narrow = rule(1, "{product: linux, service: auth}");
+    let wide = rule(2, "{product: linux}");
+    let text = format!("{narrow}---\n{wide}");
+    let rules = parse_file("t.yml", &text).documents.into_iter().map(|document| match document {
+        Document::Rule(rule) => rule,
+        Document::Correlation(_) | Document::Filter(_) => unreachable!("the text holds rules"),
+    });
+    let (set, _) = RuleSet::compile(rules.collect());
+    let hits = |dataset: &'static str| {
+        let event = event(&[("event.dataset", dataset.into()), ("f.f", "x".into())]);
+        let mut found = Vec::new();
+        set.hits(&event, &mut found);
+        found
+    };
+    assert_eq!(hits("system.auth"), [0, 1]);
+    assert_eq!(hits("json"), [1], "the narrower one says nothing of this dataset");
+}
