@@ -126,7 +126,12 @@ fn fits(name: &str, node: &Node, entries: &[(Key, Node)]) -> bool {
             }
             "level" => scalar.is_some_and(|word| Level::from_str(word).is_ok()),
             "custom" | "logsource" => matches!(node.kind, Kind::Map(_)),
-            "falsepositives" | "fields" | "references" | "related" | "scope" | "tags" => true,
+            "related" => matches!(node.kind, Kind::List(_)),
+            "falsepositives" | "fields" | "references" | "scope" | "tags" => match &node.kind {
+                Kind::List(nodes) => nodes.iter().all(|it| matches!(it.kind, Kind::Scalar(_))),
+                Kind::Scalar(_) => true,
+                Kind::Map(_) => false,
+            },
             _ => scalar.is_some(),
         }
 }

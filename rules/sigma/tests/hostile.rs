@@ -156,6 +156,15 @@ const MODIFIERS: &[&str] = &[
 ];
 
 #[test]
+fn a_key_is_not_renamed_to_one_that_its_value_does_not_fit() {
+    for (value, repaired) in [("{a: b}", false), ("[{a: b}]", false), ("[a]", true), ("a", true)] {
+        let parsed = parse_file("t.yml", &format!("{RULE}falsepositiv: {value}\n"));
+        let found = parsed.diagnostics.iter().find(|it| it.code == "R016").unwrap();
+        assert_eq!(found.fix.is_some(), repaired, "{value}");
+    }
+}
+
+#[test]
 fn a_huge_file_is_refused_before_it_is_read() {
     let parsed = parse_file("t.yml", &"#".repeat(1024 * 1024 + 1));
     assert_eq!(parsed.diagnostics.iter().map(|it| it.code).collect::<Vec<_>>(), ["R002"]);
