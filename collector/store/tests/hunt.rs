@@ -1,7 +1,8 @@
 //! The same rule, as SQL on the real engine and in the matcher: the same events.
 //!
 //! Rules and events are generated from a seed, printed and set by `VONGLAU_TEST_SEED`; then the
-//! shipped rules and public ones run over real events.
+//! shipped rules and public ones run over real events: those that speak of logs that are there, or,
+//! with `VONGLAU_TEST_EVERY_RULE`, all 3,141 (ten minutes).
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -231,7 +232,9 @@ async fn shipped_and_public_rules_find_the_same_real_events() {
         events.iter().filter_map(|event| event.get_str("event.dataset")).collect();
     datasets.sort_unstable();
     datasets.dedup();
-    let compared = compare(&engine, real::public(&datasets), &events).await;
+    let every = std::env::var_os("VONGLAU_TEST_EVERY_RULE").is_some();
+    let rules = real::public(if every { &[] } else { &datasets });
+    let compared = compare(&engine, rules, &events).await;
     report("public rules", events.len(), &compared);
 }
 

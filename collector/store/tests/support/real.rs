@@ -46,15 +46,16 @@ pub(crate) fn shipped() -> Vec<Rule> {
     rules_pack::shipped().iter().flat_map(|(name, text)| rules(name, text)).collect()
 }
 
-/// Returns the public rules that speak of one of these datasets; none, with a word on standard
-/// error, where they are not.
+/// Returns the public rules that speak of one of these datasets, or all for no dataset; none, with a
+/// word on standard error, where they are not.
 pub(crate) fn public(datasets: &[&str]) -> Vec<Rule> {
     let mut paths = Vec::new();
     files(&data().join("sigma_rules/rules"), ".yml", &mut paths);
     let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
     let speaks = |rule: &Rule| {
         let source = taxonomy::source(&rule.logsource);
-        source.datasets.iter().any(|dataset| datasets.contains(&dataset.as_ref()))
+        datasets.is_empty()
+            || source.datasets.iter().any(|dataset| datasets.contains(&dataset.as_ref()))
     };
     paths.iter().flat_map(|path| rules("public.yml", &read(path))).filter(speaks).collect()
 }
