@@ -1,6 +1,7 @@
 //! What correlations promise, by example.
 
 mod bounds;
+mod lateness;
 mod properties;
 mod resolution;
 
