@@ -41,12 +41,11 @@ pub(crate) const REGEX_WORDS: usize = 3;
 
 /// Words of a rule, by place.
 pub(crate) mod rule_at {
-    pub(crate) const EXPR: usize = 0;
-    pub(crate) const ID: usize = 1;
-    pub(crate) const NAME: usize = 3;
-    pub(crate) const TITLE: usize = 5;
-    pub(crate) const LEVEL: usize = 7;
-    pub(crate) const WORDS: usize = 8;
+    pub(crate) const ID: usize = 0;
+    pub(crate) const NAME: usize = 2;
+    pub(crate) const TITLE: usize = 4;
+    pub(crate) const LEVEL: usize = 6;
+    pub(crate) const WORDS: usize = 7;
 }
 
 /// Words of a plan, by place. A plan serves the rules of one logsource.
@@ -55,7 +54,7 @@ pub(crate) mod plan_at {
     pub(crate) const CATEGORY: usize = 0;
     pub(crate) const PRODUCT: usize = 2;
     pub(crate) const SERVICE: usize = 4;
-    /// List of rules.
+    /// List of (rule, expression): each rule's alternatives one behind the other.
     pub(crate) const RULES: usize = 6;
     /// List of (slot, text set, 1 if numbers are looked for).
     pub(crate) const FIELDS: usize = 7;
@@ -95,17 +94,16 @@ pub(crate) fn assemble(
         .iter()
         .map(|it| encoder.expr(&it.expr, &mut assembler.writer, &assembler.rarity))
         .collect();
-    let plans = assembler.plans(rules, naming);
+    let plans = assembler.plans(rules, &exprs, naming);
     let writer = &mut assembler.writer;
     let rule_words: Vec<u32> = rules
         .iter()
-        .zip(&exprs)
-        .flat_map(|(it, expr)| {
+        .flat_map(|it| {
             let id = writer.text(it.rule.id.as_bytes());
             let name = optional(it.rule.name.as_deref(), writer);
             let title = writer.text(it.rule.title.as_bytes());
             let level = u32::from(it.rule.level.rank());
-            [*expr, id.at, id.len, name.at, name.len, title.at, title.len, level]
+            [id.at, id.len, name.at, name.len, title.at, title.len, level]
         })
         .collect();
     let slot_words: Vec<u32> = slots
@@ -251,7 +249,12 @@ impl Assembler {
 
     /// Writes a plan for each logsource. It also serves the rules of every wider logsource, so that an
     /// event is searched once for all that speak of it.
-    fn plans(&mut self, rules: &[Compiled<'_>], naming: Naming) -> Vec<[u32; plan_at::WORDS]> {
+    fn plans(
+        &mut self,
+        rules: &[Compiled<'_>],
+        exprs: &[u32],
+        naming: Naming,
+    ) -> Vec<[u32; plan_at::WORDS]> {
         let mut by_source: BTreeMap<[Option<String>; 3], Vec<usize>> = BTreeMap::new();
         for (index, it) in rules.iter().enumerate() {
             let it = &it.rule.logsource;
@@ -265,7 +268,7 @@ impl Assembler {
             let wider = kinds.iter().zip(&own).filter(|(other, _)| other.covers(kind));
             let mut members: Vec<usize> = wider.flat_map(|(_, own)| own.iter().copied()).collect();
             members.sort_unstable();
-            let [rules, fields, present, always, seconds] = self.index(rules, &members);
+            let [rules, fields, present, always, seconds] = self.index(rules, exprs, &members);
             let [category, product, service] =
                 parts.each_ref().map(|part| optional(part.as_deref(), &mut self.writer));
             plans.push([
@@ -286,13 +289,19 @@ impl Assembler {
     }
 
     /// Writes the lists of one plan.
-    fn index(&mut self, rules: &[Compiled<'_>], members: &[usize]) -> [u32; 5] {
+    fn index(&mut self, rules: &[Compiled<'_>], exprs: &[u32], members: &[usize]) -> [u32; 5] {
         let mut sets: BTreeMap<Slot, (SetBuilder, bool)> = BTreeMap::new();
         let mut present: BTreeMap<Slot, Vec<u32>> = BTreeMap::new();
         let mut always = Vec::new();
-        let mut seconds = vec![0_u32; members.len().div_ceil(64) * 2];
-        for (place, member) in (0_u32..).zip(members) {
+        // Alternatives wait for witnesses of their own: one may be rare where the whole rule is not.
+        let mut parts = Vec::new();
+        for member in members {
             let expr = &rules[*member].expr;
+            let found = Encoder::alternatives(expr, exprs[*member], &self.writer);
+            parts.extend(found.into_iter().map(|(expr, at)| (*member, expr, at)));
+        }
+        let mut seconds = vec![0_u32; parts.len().div_ceil(64) * 2];
+        for (place, (_, expr, _)) in (0_u32..).zip(&parts) {
             let Some(needs) = witness::choose(expr, &self.rarity) else {
                 always.push(place);
                 continue;
@@ -332,9 +341,10 @@ impl Assembler {
             places.dedup();
             presents.extend([u32::from(slot), self.list(places.len(), &places)]);
         }
-        let members: Vec<u32> = members.iter().map(|member| word(*member)).collect();
+        let parts: Vec<u32> =
+            parts.iter().flat_map(|(member, _, at)| [word(*member), *at]).collect();
         [
-            self.list(members.len(), &members),
+            self.list(parts.len() / 2, &parts),
             self.list(fields.len() / 3, &fields),
             self.list(presents.len() / 2, &presents),
             self.list(always.len(), &always),

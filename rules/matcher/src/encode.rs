@@ -64,6 +64,18 @@ pub(crate) mod check {
 /// From this many texts on, one search for all of them beats one after the other.
 const TOGETHER_MIN: usize = 12;
 
+/// Alternatives of a rule that are looked for one by one.
+const ALTERNATIVES_MAX: usize = 48;
+
+/// Returns where the node behind a node is.
+fn node_end(writer: &Writer, at: u32) -> u32 {
+    match writer.get(at) {
+        node::LEAF => at + 2,
+        node::NOT => node_end(writer, at + 1),
+        _ => writer.get(at + 1),
+    }
+}
+
 /// Writes expressions, leaves and what they refer to.
 #[derive(Default)]
 pub(crate) struct Encoder {
@@ -96,6 +108,29 @@ impl Encoder {
             };
         }
         writer.put(&nodes)
+    }
+
+    /// Splits a written expression into alternatives, each of which is enough, with their places. What
+    /// is no alternative, or has too many, comes back whole.
+    pub(crate) fn alternatives<'e>(
+        expr: &'e Expr,
+        at: u32,
+        writer: &Writer,
+    ) -> Vec<(&'e Expr, u32)> {
+        fn walk<'e>(expr: &'e Expr, at: u32, writer: &Writer, out: &mut Vec<(&'e Expr, u32)>) {
+            let Expr::Any(children) = expr else {
+                out.push((expr, at));
+                return;
+            };
+            let mut next = at + 2;
+            for child in children {
+                walk(child, next, writer, out);
+                next = node_end(writer, next);
+            }
+        }
+        let mut found = Vec::new();
+        walk(expr, at, writer, &mut found);
+        if found.len() > ALTERNATIVES_MAX { vec![(expr, at)] } else { found }
     }
 
     fn nodes(&mut self, expr: &Expr, nodes: &mut Vec<u32>, writer: &mut Writer, rarity: &Rarity) {

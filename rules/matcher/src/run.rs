@@ -6,10 +6,11 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 
+use rules_event::Value;
 use rules_sigma::Cidr;
 
 use crate::Copies;
-use crate::assemble::{SLOT_WORDS, decode_copies, head, plan_at, rule_at};
+use crate::assemble::{SLOT_WORDS, decode_copies, head, plan_at};
 use crate::compile::EVERYWHERE;
 use crate::encode::{EncodedPieces, check, comparison, join, node, time_part};
 use crate::fields::{Fields, ValueRef};
@@ -140,7 +141,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
 
     fn plan(&mut self, plan: u32, out: &mut Vec<usize>) {
         let plan = &self.words[plan as usize..][..plan_at::WORDS];
-        let rules = self.list(plan[plan_at::RULES], 1);
+        let (rules, _) = self.list(plan[plan_at::RULES], 2).as_chunks::<2>();
         let seconds = self.list(plan[plan_at::SECONDS], 1);
         self.scratch.candidates.begin(seconds);
         for entry in self.list(plan[plan_at::FIELDS], 3).chunks_exact(3) {
@@ -162,10 +163,11 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         for block in 0..seconds.len() / 2 {
             let mut bits = self.scratch.candidates.block(block);
             while bits != 0 {
-                let rule = rules[block * 64 + bits.trailing_zeros() as usize] as usize;
+                let [rule, expr] = rules[block * 64 + bits.trailing_zeros() as usize];
                 bits &= bits - 1;
-                let at = self.words[head::RULES] as usize + rule * rule_at::WORDS;
-                if self.expr(self.words[at + rule_at::EXPR] as usize).0 {
+                // The alternatives of a rule stand together: one is enough.
+                let rule = rule as usize;
+                if out.last() != Some(&rule) && self.expr(expr as usize).0 {
                     out.push(rule);
                 }
             }
@@ -281,7 +283,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
                 (check::EXISTS, ..) => value.is_some() == (it[1] != 0),
                 (_, Some(index), Some(value)) if there => match kind {
                     check::ANYTHING | check::LITERAL | check::GLOB if it[0] & check::CASED != 0 => {
-                        self.on_written(slot, value, |run, text| run.text_holds(it, text))
+                        self.on_written((index, slot), value, |run, text| run.text_holds(it, text))
                     }
                     check::ANYTHING | check::LITERAL | check::GLOB | check::SET => {
                         let texts = self.texts(index, slot);
@@ -289,7 +291,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
                             .any(|span| self.text_holds(it, self.scratch.store.text(span)))
                     }
                     check::REGEX => match self.matcher.regex(it[1]) {
-                        Some(regex) => self.on_written(slot, value, |_, text| {
+                        Some(regex) => self.on_written((index, slot), value, |_, text| {
                             std::str::from_utf8(text).is_ok_and(|text| regex.is_match(text))
                         }),
                         None => false,
@@ -317,30 +319,45 @@ impl<'m, E: Fields> Run<'m, '_, E> {
     /// Says whether something holds on the text of a value as written, or on one of its copies.
     fn on_written(
         &mut self,
-        slot: u32,
+        (index, slot): (u32, u32),
         value: ValueRef<'_>,
         holds: impl Fn(&Self, &[u8]) -> bool,
     ) -> bool {
-        let copies = if slot == u32::from(EVERYWHERE) { Copies::None } else { self.copies(slot) };
-        let mut buffers = std::mem::take(&mut self.scratch.store.buffers);
+        let mut held = false;
         let mut on_scalar = |scalar: ValueRef<'_>| {
-            let mut held = false;
-            with_text(scalar, |text| {
-                held = holds(self, text.as_bytes());
-                if !held {
-                    copies.of_in(&mut buffers, text, |copy| {
-                        held = held || holds(self, copy.as_bytes());
-                    });
-                }
-            });
-            held
+            with_text(scalar, |text| held = held || holds(self, text.as_bytes()));
         };
-        let held = match value {
-            ValueRef::List(values) => values.iter().any(|one| on_scalar(one.into())),
+        match value {
+            ValueRef::List(values) => values.iter().for_each(|one| on_scalar(one.into())),
             scalar => on_scalar(scalar),
-        };
-        self.scratch.store.buffers = buffers;
-        held
+        }
+        if held || slot == u32::from(EVERYWHERE) {
+            return held;
+        }
+        let copies = self.written_copies(index, slot, value);
+        (copies.first..copies.end).any(|span| holds(self, self.scratch.copied.text(span)))
+    }
+
+    /// Makes the copies of a field's value, not folded, if that was not done yet.
+    fn written_copies(&mut self, index: u32, slot: u32, value: ValueRef<'_>) -> Texts {
+        let known = self.scratch.copies[index as usize];
+        if known.stamp == self.scratch.stamp {
+            return known;
+        }
+        let copies = self.copies(slot);
+        let store = &mut self.scratch.copied;
+        let first = store.spans();
+        match value {
+            ValueRef::Str(text) => store.add_copies(text, copies),
+            ValueRef::List(values) => {
+                values.iter().filter_map(Value::as_str).for_each(|it| store.add_copies(it, copies));
+            }
+            // Neither numbers nor Booleans hold anything to decode.
+            _ => {}
+        }
+        let texts = Texts { stamp: self.scratch.stamp, first, end: store.spans() };
+        self.scratch.copies[index as usize] = texts;
+        texts
     }
 
     fn text_holds(&self, it: &[u32], text: &[u8]) -> bool {

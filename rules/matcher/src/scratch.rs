@@ -52,6 +52,9 @@ pub(crate) struct Scratch {
     /// One bit per rule of a plan.
     pub(crate) candidates: Candidates,
     pub(crate) store: Store,
+    /// Per field of the event: the copies of its value, not folded, once somebody asked for them.
+    pub(crate) copies: Vec<Texts>,
+    pub(crate) copied: Store,
 }
 
 /// Rules of a plan whose witnesses were seen, one bit each.
@@ -98,12 +101,12 @@ pub(crate) struct Texts {
     pub(crate) end: u32,
 }
 
-/// Folded texts one behind the other.
+/// Texts one behind the other.
 #[derive(Default)]
 pub(crate) struct Store {
     arena: Vec<u8>,
     spans: Vec<(u32, u32)>,
-    pub(crate) buffers: CopyBuffers,
+    buffers: CopyBuffers,
 }
 
 impl Scratch {
@@ -126,8 +129,10 @@ impl Scratch {
         }
         if self.texts.len() < fields {
             self.texts.resize(fields, Texts::default());
+            self.copies.resize(fields, Texts::default());
         }
         self.store.clear();
+        self.copied.clear();
     }
 
     /// Returns what is known of a name by its address: `None` if nothing is, `Some(None)` if no rule
@@ -187,6 +192,17 @@ impl Store {
             copies.of_in(&mut buffers, text, |copy| self.fold(copy));
             self.buffers = buffers;
         }
+    }
+
+    /// Adds the copies of a text, not folded.
+    pub(crate) fn add_copies(&mut self, text: &str, copies: Copies) {
+        let mut buffers = std::mem::take(&mut self.buffers);
+        copies.of_in(&mut buffers, text, |copy| {
+            let start = self.arena.len();
+            self.arena.extend_from_slice(copy.as_bytes());
+            self.end(start);
+        });
+        self.buffers = buffers;
     }
 
     fn fold(&mut self, text: &str) {
