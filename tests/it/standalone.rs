@@ -130,7 +130,21 @@ fn real_logs_become_rows_and_incidents() -> Result<()> {
     let mut collector = Collector::new(dir.path(), &setup)?;
     collector.start()?;
     expect_exactly(&mut collector, lines)?;
-    crate::kafka_path::brute_force_incidents_name_the_addresses(&mut collector, &auth)
+    crate::kafka_path::brute_force_incidents_name_the_addresses(&mut collector, &auth)?;
+    hunting_finds_every_login(&mut collector, &auth)
+}
+
+/// Hunts backwards over what is stored and holds the answer to the log itself.
+fn hunting_finds_every_login(collector: &mut Collector, auth: &Path) -> Result<()> {
+    let log = std::fs::read_to_string(auth)?;
+    let accepted = |line: &&str| line.contains("sshd[") && line.contains(": Accepted ");
+    let logins = log.lines().filter(accepted).count();
+    let answer = collector.hunt(&["ssh_accepted_login", "--since", "800d", "--limit", "999"])?;
+    let events = answer["events"].as_array().with_context(|| format!("no events in {answer}"))?;
+    println!("measured: a hunt for logins finds {} of {logins}", events.len());
+    anyhow::ensure!(logins > 100 && events.len() == logins, "{} of {logins}", events.len());
+    anyhow::ensure!(answer["more"] == false, "there is nothing more");
+    Ok(())
 }
 
 #[test]

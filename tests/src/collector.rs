@@ -128,15 +128,37 @@ impl Collector {
     /// # Errors
     /// If it fails, with what it says.
     pub fn vonglau(&mut self, args: &[&str]) -> Result<Value> {
-        let token = match &self.token {
-            Some(token) => token.clone(),
-            None => {
-                let password = std::fs::read_to_string(self.state().join("admin-password"))?;
-                let token = self.login("admin", password.trim())?;
-                self.token.insert(token).clone()
-            }
-        };
+        let token = self.admin_token()?;
         self.vonglau_as(&token, args)
+    }
+
+    /// Runs `vonglau-rules hunt` against this collector as the admin and returns its JSON answer.
+    ///
+    /// # Errors
+    /// If it fails, with what it says.
+    pub fn hunt(&mut self, args: &[&str]) -> Result<Value> {
+        let token = self.admin_token()?;
+        let output = Command::new(crate::program("vonglau-rules")?)
+            .args(["hunt", "--format", "json", "--url", &self.url()?])
+            .args(args)
+            .env("VONGLAU_TOKEN", token)
+            .output()?;
+        anyhow::ensure!(
+            output.status.success(),
+            "vonglau-rules hunt {args:?}: {} {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).context("the answer of a hunt is JSON")
+    }
+
+    fn admin_token(&mut self) -> Result<String> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        let password = std::fs::read_to_string(self.state().join("admin-password"))?;
+        let token = self.login("admin", password.trim())?;
+        Ok(self.token.insert(token).clone())
     }
 
     /// Logs in and returns a bearer token.

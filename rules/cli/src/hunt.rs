@@ -19,8 +19,8 @@ use crate::target::Target;
 
 /// The longest look back: ten years. Nothing is kept longer.
 const SINCE_MAX: Duration = Duration::from_secs(3_660 * 86_400);
-/// Most events asked for at once.
-const LIMIT_MAX: u32 = 10_000;
+/// Most events asked for at once: what a collector gives at most.
+const LIMIT_MAX: u32 = 999;
 
 pub(crate) fn run(args: &HuntArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let since = span(&args.since)?;

@@ -12,6 +12,8 @@ use ordinary::ORDINARY;
 
 /// A literal is never held to be rarer than this many bits.
 const BITS_MAX: f32 = 40.0;
+/// A text of up to three bytes is never held to be rarer than this.
+const SHORT_CHANCE_MIN: f32 = 0.01;
 /// Bits lost because a literal may stand at any place of a value.
 const ANYWHERE_BITS: f32 = 6.0;
 /// The share of ordinary values, by weight, of one that weighs 1: fields hold far fewer kinds of values
@@ -74,15 +76,17 @@ impl Rarity {
         best.1
     }
 
-    /// Returns the chance that a value holds a literal at a place, as guessed from its characters.
+    /// Returns the chance that a value holds a literal at a place, as guessed from its characters and
+    /// from ordinary values.
     pub(crate) fn chance(&self, anchor: Anchor, literal: &[u8]) -> f32 {
+        if anchor == Anchor::Inside && Kind::of(literal.len()) == Kind::Single {
+            // So short a text stands where nobody meant it: only ordinary values tell how often.
+            let all: u32 = ORDINARY.iter().map(|(weight, _)| *weight).sum();
+            return (self.weight(anchor, literal) / all as f32).max(SHORT_CHANCE_MIN);
+        }
         let mut surprise: f32 = literal.iter().map(|byte| bits(*byte)).sum();
         if anchor == Anchor::Inside {
             surprise -= ANYWHERE_BITS;
-            // What is found by one byte makes every byte of a value be looked at.
-            if Kind::of(literal.len()) == Kind::Single {
-                surprise = surprise.min(8.0);
-            }
         }
         let guess = (-surprise.clamp(0.5, BITS_MAX)).exp2();
         guess.max(self.share(anchor, literal)).min(1.0)
@@ -94,8 +98,13 @@ impl Rarity {
         if !literal.array_windows::<4>().all(known) {
             return 0.0;
         }
+        self.weight(anchor, literal) * SHARE
+    }
+
+    /// Returns the weight of the ordinary values that hold a literal.
+    fn weight(&self, anchor: Anchor, literal: &[u8]) -> f32 {
         let holding = ORDINARY.iter().filter(|(_, text)| anchor.holds(text.as_bytes(), literal));
-        holding.map(|(weight, _)| *weight as f32).sum::<f32>() * SHARE
+        holding.map(|(weight, _)| *weight as f32).sum()
     }
 }
 
