@@ -102,7 +102,8 @@ failed=$(awk '/^test result:/ {n += $6} END {print n + 0}' "$out")
 grep -hoE '^skipped: .*' "$out" | sort | uniq -c > "$scratch/skips" || true
 skipped=$(awk '{n += $1} END {print n + 0}' "$scratch/skips")
 if [ "$status" -ne 0 ]; then
-  sed -n '/^failures:$/,$p' "$out" | head -n 400
+  # Reads to the end, so that a long list does not end the script before its summary.
+  sed -n '/^failures:$/,$p' "$out" | awk 'NR <= 400'
 fi
 for reason in "${missing[@]}"; do echo "skipped for want of $reason"; done
 [ -s "$scratch/skips" ] && sed 's/^/  /' "$scratch/skips"
