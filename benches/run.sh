@@ -38,7 +38,10 @@ if [ ${#rivals[@]} -gt 0 ]; then
 fi
 [ ${#own[@]} -gt 0 ] || exit 0
 
-step "building (release)" cargo build --release --locked --bins
+# Correlation is measured inside the bench itself; the other sets run the programs.
+bins=(--bins)
+[ "${own[*]}" = correlate ] && bins=(--bin vonglau-bench)
+step "building (release)" cargo build --release --locked "${bins[@]}"
 export VONGLAU_BIN_DIR=$CARGO_TARGET_DIR/release
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/vonglau-bench.XXXXXX")
 broker=''
