@@ -1,0 +1,284 @@
+//! Writing a text set into an image.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::hash::{LOWER, MIX, hash, spread};
+use super::{BITMAPS, HEAD};
+use crate::glob::Anchor;
+use crate::image::{Writer, word};
+use crate::rarity::Rarity;
+
+/// Lengths by which the starts of texts are hashed; a literal is entered under the longest that fits.
+/// Starts are longer, since many paths start alike.
+const START_LENGTHS: [usize; 6] = [1, 2, 4, 8, 16, 32];
+/// The same for ends.
+const END_LENGTHS: [usize; 4] = [1, 2, 4, 8];
+
+/// What a set is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Asked for every event: its bitmap is large, so that one look-up in 64 passes by chance.
+    Index,
+    /// Asked for candidates only: its bitmap is small.
+    Leaf,
+}
+
+impl Use {
+    /// Bits of a bitmap for each gram in it, at least, as far as the largest size goes.
+    fn bits_per_gram(self) -> usize {
+        match self {
+            Self::Index => 64,
+            Self::Leaf => 16,
+        }
+    }
+}
+
+/// Literals in the making of a set.
+#[derive(Debug, Default)]
+pub(crate) struct SetBuilder {
+    literals: BTreeMap<(Anchor, Vec<u8>), Vec<u32>>,
+}
+
+impl SetBuilder {
+    /// Adds a literal; `payload` is reported when it is found.
+    pub(crate) fn add(&mut self, anchor: Anchor, literal: &[u8], payload: u32) {
+        let payloads = self.literals.entry((anchor, literal.to_vec())).or_default();
+        if payloads.last() != Some(&payload) {
+            payloads.push(payload);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.literals.is_empty()
+    }
+
+    /// Writes the set and returns where it begins.
+    pub(crate) fn write(self, writer: &mut Writer, rarity: &Rarity, purpose: Use) -> u32 {
+        let mut whole = Vec::new();
+        let mut ends: [BTreeMap<usize, Vec<(u32, u32)>>; 2] = Default::default();
+        let mut grams: BTreeMap<Kind, Vec<(u32, u32, u32)>> = BTreeMap::new();
+        let mut whole_max = 0;
+        let mut inside = Inside::default();
+        for ((anchor, literal), payloads) in &self.literals {
+            let text = writer.text(literal);
+            let record = writer.put(&[text.at, text.len, word(payloads.len())]);
+            writer.extend(payloads.iter().copied());
+            match anchor {
+                Anchor::Whole => {
+                    whole_max = whole_max.max(literal.len());
+                    whole.push((hash(literal), record));
+                }
+                Anchor::Start | Anchor::End => {
+                    let fits = |len: &&usize| **len <= literal.len();
+                    let (side, lengths) = match anchor {
+                        Anchor::Start => (0, START_LENGTHS.as_slice()),
+                        _ => (1, END_LENGTHS.as_slice()),
+                    };
+                    let len = *lengths.iter().rev().find(fits).unwrap_or(&1);
+                    let end = match anchor {
+                        Anchor::Start => literal.get(..len),
+                        _ => literal.get(literal.len().saturating_sub(len)..),
+                    };
+                    let entry = (hash(end.unwrap_or_default()), record);
+                    ends[side].entry(len).or_default().push(entry);
+                }
+                Anchor::Inside => {
+                    inside.note(literal);
+                    let kind = Kind::of(literal.len());
+                    let offset = rarity.window(literal, kind);
+                    let list = grams.entry(kind).or_default();
+                    for at in offset..offset + kind.stride() {
+                        if let Some(gram) = kind.gram(literal, at) {
+                            list.push((gram, record, word(at)));
+                        }
+                    }
+                }
+            }
+        }
+        let whole_table = if whole.is_empty() { 0 } else { write_table(writer, &whole) };
+        let [starts, ends] = ends.map(|by_len| {
+            let tables: Vec<u32> = by_len
+                .iter()
+                .flat_map(|(len, entries)| [word(*len), write_table(writer, entries)])
+                .collect();
+            write_list(writer, tables.len() / 2, &tables)
+        });
+        let (bitmap, size) = write_bitmap(writer, &grams, purpose);
+        let [singles, threes, fours] = Kind::ALL.map(|kind| match grams.get(&kind) {
+            Some(entries) => write_gram_table(writer, entries),
+            None => 0,
+        });
+        let singles = match singles {
+            0 => 0,
+            table => write_singles(writer, &grams[&Kind::Single], table),
+        };
+        let scan = match threes | fours {
+            0 => 0,
+            _ => writer.put(&[bitmap, size, threes, fours]),
+        };
+        let head: [u32; HEAD] =
+            [whole_table, word(whole_max), starts, ends, inside.word(), singles, scan];
+        writer.put(&head)
+    }
+}
+
+/// What texts can hold one of the literals that may stand anywhere.
+#[derive(Debug, Default)]
+struct Inside {
+    shortest: Option<usize>,
+    /// One of them may stand in the text of a number or of `true` and `false`.
+    in_other_kinds: bool,
+}
+
+impl Inside {
+    fn note(&mut self, literal: &[u8]) {
+        self.shortest = Some(self.shortest.map_or(literal.len(), |len| len.min(literal.len())));
+        let numeric = literal.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-'));
+        let boolean = [b"true".as_slice(), b"false"];
+        self.in_other_kinds |=
+            numeric || boolean.iter().any(|text| Anchor::Inside.holds(text, literal));
+    }
+
+    fn word(&self) -> u32 {
+        word(self.shortest.unwrap_or(usize::MAX >> 33)) << 1 | u32::from(self.in_other_kinds)
+    }
+}
+
+/// How literals of a length are found inside texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// By the first byte, at every byte.
+    Single,
+    /// By grams of three, at every second byte.
+    Three,
+    /// By grams of four, at every fourth byte.
+    Four,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Single, Self::Three, Self::Four];
+
+    pub(crate) fn of(len: usize) -> Self {
+        match len {
+            7.. => Self::Four,
+            4..=6 => Self::Three,
+            _ => Self::Single,
+        }
+    }
+
+    /// Every how many bytes of a text a gram is looked up.
+    pub(crate) fn stride(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Three => 2,
+            Self::Four => 4,
+        }
+    }
+
+    /// The bits that tell lower from upper case in a gram.
+    fn lower(self) -> u32 {
+        LOWER as u32 >> (8 * (4 - self.bytes()))
+    }
+
+    /// Bytes of a gram.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Three => 3,
+            Self::Four => 4,
+        }
+    }
+
+    fn gram(self, text: &[u8], at: usize) -> Option<u32> {
+        let bytes = text.get(at..at + self.bytes())?;
+        let gram = bytes.iter().rev().fold(0, |gram, byte| gram << 8 | u32::from(*byte));
+        Some(gram | self.lower())
+    }
+}
+
+fn write_list(writer: &mut Writer, count: usize, items: &[u32]) -> u32 {
+    if count == 0 {
+        return 0;
+    }
+    let at = writer.put(&[word(count)]);
+    writer.extend(items.iter().copied());
+    at
+}
+
+/// Writes a hash table from hash to the records under it.
+fn write_table(writer: &mut Writer, entries: &[(u32, u32)]) -> u32 {
+    let mut by_hash: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (hash, record) in entries {
+        by_hash.entry(*hash).or_default().push(*record);
+    }
+    let lists: Vec<(u32, u32)> = by_hash
+        .into_iter()
+        .map(|(hash, records)| (hash, write_list(writer, records.len(), &records)))
+        .collect();
+    write_slots(writer, &lists)
+}
+
+/// Writes a hash table from gram to the records and the gram's offset in each.
+fn write_gram_table(writer: &mut Writer, entries: &[(u32, u32, u32)]) -> u32 {
+    let mut by_gram: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (gram, record, at) in entries {
+        by_gram.entry(*gram).or_default().extend([*record, *at]);
+    }
+    let mut by_gram: Vec<(u32, Vec<u32>)> = by_gram.into_iter().collect();
+    by_gram.sort_unstable();
+    let lists: Vec<(u32, u32)> = by_gram
+        .into_iter()
+        .map(|(gram, records)| (gram, write_list(writer, records.len() / 2, &records)))
+        .collect();
+    write_slots(writer, &lists)
+}
+
+/// Open addressing, at most three quarters full: a mask, then pairs of key and list; list 0 is a free slot.
+pub(crate) fn write_slots(writer: &mut Writer, lists: &[(u32, u32)]) -> u32 {
+    let size = (lists.len() * 4 / 3 + 1).next_power_of_two();
+    let mut slots = vec![[0_u32; 2]; size];
+    for (key, list) in lists {
+        let mut at = spread(*key) as usize & (size - 1);
+        while slots[at][1] != 0 {
+            at = (at + 1) & (size - 1);
+        }
+        slots[at] = [*key, *list];
+    }
+    let at = writer.put(&[word(size - 1)]);
+    writer.extend(slots.into_iter().flatten());
+    at
+}
+
+/// Writes one bitmap for the grams of three and of four; returns where it is and which size it has.
+fn write_bitmap(
+    writer: &mut Writer,
+    grams: &BTreeMap<Kind, Vec<(u32, u32, u32)>>,
+    purpose: Use,
+) -> (u32, u32) {
+    let kinds = [Kind::Three, Kind::Four];
+    let all: Vec<u32> =
+        kinds.iter().filter_map(|kind| grams.get(kind)).flatten().map(|(gram, ..)| *gram).collect();
+    if all.is_empty() {
+        return (0, 0);
+    }
+    let wanted = all.len() * purpose.bits_per_gram();
+    let size = BITMAPS.iter().position(|words| words * 32 >= wanted).unwrap_or(BITMAPS.len() - 1);
+    let words = BITMAPS[size];
+    let mut map = vec![0_u32; words];
+    for gram in all {
+        let bit = gram.wrapping_mul(MIX) >> (32 - (words * 32).ilog2());
+        map[(bit >> 5) as usize] |= 1 << (bit & 31);
+    }
+    (writer.put(&map), word(size))
+}
+
+/// Writes which bytes begin a short literal (8 words), and the table.
+fn write_singles(writer: &mut Writer, entries: &[(u32, u32, u32)], table: u32) -> u32 {
+    let mut map = [0_u32; 8];
+    for (byte, ..) in entries {
+        map[(byte >> 5) as usize] |= 1 << (byte & 31);
+    }
+    let at = writer.put(&map);
+    writer.put(&[table]);
+    at
+}
