@@ -6,10 +6,11 @@ use std::time::Duration;
 use collector_forward::{ReportKind, ReportState, discard, get, list, preview, retry, status};
 use collector_incident::{Amendment, DeadlineState, Policy, Role, amend};
 use proptest::prelude::*;
+use rules_event::Timestamp;
 use rules_service::meter;
 
 use super::centre::{Centre, Fault};
-use super::{actor, approved, at, base, drive, incident, sender, taxii};
+use super::{actor, approved, approved_at, at, base, drive, incident, incident_at, sender, taxii};
 
 /// The ids with versions of a report.
 async fn sent(db: &sqlx::SqlitePool, report: &str) -> Vec<(String, String)> {
@@ -240,9 +241,12 @@ async fn the_worker_sends_side_by_side_says_what_is_wrong_and_stops() {
     let base = base().await;
     let centre = Centre::start(&[Fault::Status(401)]).await;
     let config = taxii(&centre.url, None);
+    // The worker goes by the clock of the wall: what it must not find overdue has happened just now.
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let now = Timestamp::from_seconds(i64::try_from(now.as_secs()).unwrap());
     for n in 0..6 {
-        let id = incident(&base.db, &format!("web{n}")).await;
-        approved(&base.db, &id, ReportKind::Initial).await;
+        let id = incident_at(&base.db, &format!("web{n}"), now).await;
+        approved_at(&base.db, &id, ReportKind::Initial, now).await;
     }
     let sender = sender(&base.db, &config);
     let stop = tokio_util::sync::CancellationToken::new();

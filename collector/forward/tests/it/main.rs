@@ -79,8 +79,15 @@ pub(crate) fn alert(id: &str, host: &str) -> Alert {
 }
 
 pub(crate) async fn incident(db: &SqlitePool, host: &str) -> String {
+    incident_at(db, host, at(0)).await
+}
+
+/// An incident known since `time`: legal clocks run from then on.
+pub(crate) async fn incident_at(db: &SqlitePool, host: &str, time: Timestamp) -> String {
     let mut tx = db.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    let it = record_alert(&mut tx, &alert(&format!("alert-{host}"), host), at(0)).await.unwrap();
+    let first = Timestamp::from_seconds(time.as_seconds() - 3600);
+    let alert = Alert { first, last: time, ..alert(&format!("alert-{host}"), host) };
+    let it = record_alert(&mut tx, &alert, time).await.unwrap();
     tx.commit().await.unwrap();
     it.incident
 }
@@ -117,10 +124,19 @@ pub(crate) fn draft(kind: ReportKind) -> Draft {
 
 /// A report that is in the outbox.
 pub(crate) async fn approved(db: &SqlitePool, incident: &str, kind: ReportKind) -> Report {
+    approved_at(db, incident, kind, at(1)).await
+}
+
+pub(crate) async fn approved_at(
+    db: &SqlitePool,
+    incident: &str,
+    kind: ReportKind,
+    time: Timestamp,
+) -> Report {
     let author = actor("an", Role::Analyst);
-    let it = request(db, &profile(), incident, &draft(kind), &author, at(1)).await.unwrap();
-    let it = submit(db, &it.id, it.revision, &author, at(1)).await.unwrap();
-    approve(db, &it.id, it.revision, &actor("bình", Role::Lead), at(1)).await.unwrap()
+    let it = request(db, &profile(), incident, &draft(kind), &author, time).await.unwrap();
+    let it = submit(db, &it.id, it.revision, &author, time).await.unwrap();
+    approve(db, &it.id, it.revision, &actor("bình", Role::Lead), time).await.unwrap()
 }
 
 pub(crate) fn taxii(url: &str, password_file: Option<PathBuf>) -> TaxiiConfig {
