@@ -7,7 +7,7 @@ use sysinfo::{DiskRefreshKind, Disks, MemoryRefreshKind, Networks, ProcessRefres
 use sysinfo::{ProcessesToUpdate, RefreshKind, System};
 
 use crate::run::Wiring;
-use crate::{Chunk, Count, Item, clock};
+use crate::{Chunk, Count, Item, Sample, clock};
 
 /// Most file systems and most network interfaces measured; a host with more is a container host whose
 /// overlays say nothing about it.
@@ -50,7 +50,7 @@ pub(crate) async fn run(interval_s: u64, wiring: Wiring) {
             }
         };
         let samples = events.len() as u64;
-        let items = events.into_iter().map(Item::Sample).collect();
+        let items = events.into_iter().map(sample).collect();
         if !wiring.send(Chunk { items, ..Chunk::default() }).await {
             return;
         }
@@ -176,6 +176,17 @@ fn event(now: Timestamp, set: &'static str) -> Event {
     event.set(field::EVENT_DATASET, DATASET);
     event.set("metricset.name", set);
     event
+}
+
+/// What tells measurements of one moment apart: the kind, and which disk or interface.
+fn sample(event: Event) -> Item {
+    let parts = ["metricset.name", "system.filesystem.mount_point", "system.network.name"];
+    let mut instance = String::new();
+    for name in parts {
+        instance.push('\u{1}');
+        instance.push_str(event.get_str(name).unwrap_or_default());
+    }
+    Item::Sample(Sample { event, instance })
 }
 
 fn set_count(event: &mut Event, name: &'static str, count: u64) {

@@ -1,4 +1,4 @@
-//! Item, Line and Chunk: what an input hands on.
+//! Item, Line, Sample and Chunk: what an input hands on.
 
 use std::sync::Arc;
 
@@ -11,8 +11,19 @@ use crate::Format;
 pub enum Item {
     /// A record read from a log, still to be decoded.
     Line(Line),
-    /// A measurement of the host, already an event; its id is left empty.
-    Sample(Event),
+    /// Something the agent saw for itself, already an event.
+    Sample(Sample),
+}
+
+/// Something the agent saw for itself: a measurement, a file that changed, a process that began.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The event, with an empty id: the pipeline knows the agent.
+    pub event: Event,
+    /// What tells it from other samples of the same moment. The id is a hash of agent, `sample`,
+    /// this text and the event's time, so an input that may repeat an event after a crash has to
+    /// choose the same text and time again.
+    pub instance: String,
 }
 
 /// One record: the bytes of a line as read, and where they came from.

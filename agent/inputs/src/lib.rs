@@ -19,6 +19,6 @@ pub use config::{
     Enabled, FilesConfig, Format, HostConfig, InputsConfig, JournalConfig, LINE_BYTES_MAX, Start,
 };
 pub use error::Error;
-pub use item::{Chunk, Item, Line, SourceMeta};
+pub use item::{Chunk, Item, Line, Sample, SourceMeta};
 pub use report::{Count, Report};
 pub use run::start;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agent_inputs::{Item, Line};
+use agent_inputs::{Item, Line, Sample};
 use rules_event::{Event, Level, encode_lossless, field};
 use rules_matcher::Matcher;
 
@@ -98,14 +98,10 @@ impl Pipeline {
         event
     }
 
-    /// Gives a measurement its id: its instance stands for the source, its time for the offset.
-    fn complete(&self, mut sample: Event) -> Event {
-        let mut source = "sample".to_owned();
-        let instance = ["metricset.name", "system.filesystem.mount_point", "system.network.name"];
-        for name in instance {
-            source.push('\u{1}');
-            source.push_str(sample.get_str(name).unwrap_or_default());
-        }
+    /// Gives a sample its id: its instance stands for the source, its time for the offset.
+    fn complete(&self, sample: Sample) -> Event {
+        let Sample { event: mut sample, instance } = sample;
+        let source = format!("sample{instance}");
         let offset = u64::try_from(sample.time.as_nanos()).unwrap_or_default();
         sample.id = identity::of_offset(&self.agent.agent_id, &source, offset);
         if sample.get(field::MESSAGE).is_none() {

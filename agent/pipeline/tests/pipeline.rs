@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use agent_inputs::{Format, Item, Line, SourceMeta};
+use agent_inputs::{Format, Item, Line, Sample, SourceMeta};
 use agent_pipeline::{AgentFacts, Pipeline};
 use rules_event::{Event, Level, Timestamp, Value, field};
 use rules_matcher::{Matcher, RuleSet};
@@ -122,13 +122,16 @@ fn measurements_get_an_id_each() {
         let mut event = Event::new(Timestamp::from_seconds(5), String::new());
         event.set("metricset.name", set.to_owned());
         event.set("system.filesystem.mount_point", place.to_owned());
-        pipeline.process(Item::Sample(event)).event
+        let instance = format!("\u{1}{set}\u{1}{place}\u{1}");
+        pipeline.process(Item::Sample(Sample { event, instance })).event
     };
     let ids: HashSet<String> = [("host", ""), ("filesystem", "/"), ("filesystem", "/var")]
         .into_iter()
         .map(|(set, place)| sample(set, place).id)
         .collect();
     assert_eq!(ids.len(), 3);
+    // Computed with hashlib over the same bytes; a change here breaks deduplication.
+    assert_eq!(sample("filesystem", "/var").id, "5f07328f5712827e7c73a7d87c4a14f2");
     assert_eq!(text(&sample("host", ""), field::AGENT_HOST), "web01");
     assert!(text(&sample("host", ""), field::MESSAGE).starts_with("host:"));
 }
