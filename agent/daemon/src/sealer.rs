@@ -91,12 +91,14 @@ impl Sealer {
     /// # Errors
     /// If a batch that is full cannot be sealed: out of memory, in practice.
     pub(crate) fn take(&mut self, chunk: Chunk) -> Result<()> {
+        let pipeline = Arc::clone(&self.pipeline);
         for item in chunk.items {
-            let processed = self.pipeline.process(item);
-            self.metrics.sums.read();
-            self.metrics.hits.inc_by(processed.event.rule_ids().count() as u64);
-            let is_alert = processed.level.is_some_and(|level| level >= ALERT_LEVEL);
-            self.push(usize::from(!is_alert), &processed.event)?;
+            pipeline.process(item, |processed| {
+                self.metrics.sums.read();
+                self.metrics.hits.inc_by(processed.event.rule_ids().count() as u64);
+                let is_alert = processed.level.is_some_and(|level| level >= ALERT_LEVEL);
+                self.push(usize::from(!is_alert), &processed.event)
+            })?;
         }
         self.checkpoint.positions.extend(chunk.positions);
         for key in &chunk.gone {

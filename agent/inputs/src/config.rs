@@ -55,6 +55,57 @@ pub struct FilesConfig {
     pub start: Start,
     /// `event.dataset` of its events; empty: chosen by the decoder.
     pub dataset: String,
+    /// How bytes are read as text.
+    pub encoding: Encoding,
+    /// Which lines belong together as one record; by default each line is one.
+    pub multiline: MultilineConfig,
+}
+
+/// Joins lines into one record. Give `start` or `continuation`; without either nothing is joined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MultilineConfig {
+    /// Regular expression of lines that begin a record; all others continue it.
+    pub start: String,
+    /// Regular expression of lines that continue a record; all others begin one.
+    pub continuation: String,
+    /// Most lines of one record (default 500, 2 to 10000); what follows is a record of its own.
+    pub lines_max: usize,
+    /// Most bytes of one record (default 65536, 256 to 65536); what follows is a record of its own.
+    pub bytes_max: usize,
+    /// How long a record waits for its next line after the log was read to its end, ms (default 2000,
+    /// 10 to 600000).
+    pub timeout_ms: u64,
+}
+
+impl Default for MultilineConfig {
+    fn default() -> Self {
+        Self {
+            start: String::new(),
+            continuation: String::new(),
+            lines_max: 500,
+            bytes_max: LINE_BYTES_MAX,
+            timeout_ms: 2_000,
+        }
+    }
+}
+
+/// How bytes are read as text. Invalid bytes are kept in a form that leads back to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// By the byte order mark of the file; UTF-8 without one.
+    #[default]
+    Auto,
+    /// UTF-8; a byte order mark is left out.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// UTF-16, least significant byte first, as Windows writes it.
+    #[serde(rename = "utf-16le")]
+    Utf16Le,
+    /// UTF-16, most significant byte first.
+    #[serde(rename = "utf-16be")]
+    Utf16Be,
 }
 
 /// How lines are decoded.

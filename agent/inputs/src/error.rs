@@ -15,6 +15,18 @@ pub enum Error {
     /// A path of the configuration is not absolute.
     #[error("input.files: '{0}' is not an absolute path; begin it with '/'")]
     Relative(String),
+    /// A pattern of the configuration is not one.
+    #[error("input.files.multiline: '{pattern}' is not a valid regular expression")]
+    Pattern {
+        /// The text given.
+        pattern: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<regex::Error>,
+    },
+    /// Both kinds of patterns are given.
+    #[error("input.files.multiline: give 'start' or 'continuation', not both")]
+    MultilineBoth,
     /// A number of the configuration is out of its bounds.
     #[error("input.{name} = {value} is out of bounds; give {min} to {max}")]
     Bounds {

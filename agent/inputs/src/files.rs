@@ -12,8 +12,10 @@
 //!    under the first one's name and offsets; the second waits for it.
 //! 4. A position travels with the lines it follows, and never before them.
 
+mod assemble;
 mod frame;
 mod glob;
+mod multiline;
 mod name;
 mod position;
 mod print;
@@ -28,16 +30,20 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
+use self::assemble::Assemble;
 use self::glob::Globs;
 use self::position::Position;
 use self::source::Source;
 use self::watch::Watch;
 use crate::run::Wiring;
-use crate::{Chunk, Count, Error, Format, InputsConfig, SourceMeta, Start};
+use crate::{
+    Chunk, Count, Error, FilesConfig, Format, InputsConfig, Item, Lines, SourceMeta, Start,
+};
 
 /// Least time between two looks at the files, so that a busy log is read in larger pieces.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -61,6 +67,18 @@ struct Group {
     format: Format,
     start: Start,
     dataset: Option<String>,
+    multiline: Option<Arc<multiline::Rules>>,
+}
+
+impl Group {
+    fn new(config: &FilesConfig) -> Result<Self, Error> {
+        Ok(Self {
+            format: config.format,
+            start: config.start,
+            dataset: Some(config.dataset.clone()).filter(|dataset| !dataset.is_empty()),
+            multiline: multiline::Rules::new(&config.multiline)?.map(Arc::new),
+        })
+    }
 }
 
 /// Follows all files of the configuration.
@@ -97,6 +115,10 @@ pub(crate) struct Follower {
     problems: HashMap<String, String>,
     /// Counts of the chunk being made; told once it was handed on.
     counts: Vec<(Count, u64)>,
+    /// Unfinished records of sources that ended; handed on with the end.
+    leftovers: Vec<Lines>,
+    /// When records of these sources will have waited too long.
+    assembling: BTreeMap<u64, Instant>,
     buffer: Vec<u8>,
 }
 
@@ -108,14 +130,10 @@ impl Follower {
         wiring: Wiring,
     ) -> Result<Self, Error> {
         let globs = Globs::new(&config.files, config.files_max)?;
-        let groups = config.files.iter().map(|group| Group {
-            format: group.format,
-            start: group.start,
-            dataset: Some(group.dataset.clone()).filter(|dataset| !dataset.is_empty()),
-        });
+        let groups = config.files.iter().map(Group::new).collect::<Result<_, _>>()?;
         let mut follower = Self {
             globs,
-            groups: groups.collect(),
+            groups,
             interval: Duration::from_millis(config.scan_interval_ms),
             grace: GRACE,
             open_max: config.open_max,
@@ -134,6 +152,8 @@ impl Follower {
             scan_problems: HashSet::new(),
             problems: HashMap::new(),
             counts: Vec::new(),
+            leftovers: Vec::new(),
+            assembling: BTreeMap::new(),
             buffer: vec![0; source::CHUNK_BYTES_MAX],
         };
         follower.take_over(checkpoints);
@@ -202,7 +222,9 @@ impl Follower {
             if !self.read_until(scan_at, &mut send) {
                 return;
             }
-            runtime.block_on(watch.wait(&wiring.stop, PAUSE_MIN, scan_at));
+            let due = self.assembling.values().min();
+            let wake_at = due.map_or(scan_at, |due| scan_at.min(*due));
+            runtime.block_on(watch.wait(&wiring.stop, PAUSE_MIN, wake_at));
         }
     }
 
@@ -218,7 +240,8 @@ impl Follower {
     }
 
     /// Takes in a source and returns its number.
-    fn add(&mut self, source: Source) -> u64 {
+    fn add(&mut self, mut source: Source) -> u64 {
+        source.assembler = source.assembler.or_else(|| self.assembler(source.group));
         let number = self.next_number;
         self.next_number += 1;
         self.index.insert(source.id, number);
@@ -226,13 +249,22 @@ impl Follower {
         number
     }
 
+    fn assembler(&self, group: usize) -> Option<Box<dyn Assemble>> {
+        self.groups.get(group).and_then(assemble::assembler)
+    }
+
     /// Lets go of a source; its checkpoint is no longer needed.
     fn remove(&mut self, number: u64) {
-        let Some(source) = self.sources.remove(&number) else { return };
+        let Some(mut source) = self.sources.remove(&number) else { return };
         if self.index.get(&source.id) == Some(&number) {
             self.index.remove(&source.id);
         }
         self.dirty.remove(&number);
+        self.assembling.remove(&number);
+        if let Some(lines) = source.finish() {
+            self.counts.push((Count::Lines, lines.lines.len() as u64));
+            self.leftovers.push(lines);
+        }
         let Some(key) = source.key() else { return };
         self.gone.push(key.to_owned());
         let at_end = self.groups.get(source.group).is_some_and(|group| group.start == Start::End);
@@ -280,6 +312,7 @@ impl Follower {
         for path in std::mem::take(&mut self.new_markers) {
             chunk.positions.push((position::seen_key(&path), position::SEEN_JSON.to_owned()));
         }
+        chunk.items.extend(self.leftovers.drain(..).map(Item::Lines));
         chunk.gone.append(&mut self.gone);
     }
 }

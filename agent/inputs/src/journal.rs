@@ -13,8 +13,8 @@ use tokio::process::{Child, Command};
 use crate::files::Follower;
 use crate::run::Wiring;
 use crate::{
-    Chunk, Count, Enabled, Format, InputsConfig, Item, JournalConfig, LINE_BYTES_MAX, Line, Report,
-    SourceMeta, Start, clock,
+    Chunk, Count, Enabled, Entry, Format, InputsConfig, Item, JournalConfig, LINE_BYTES_MAX,
+    Report, SourceMeta, Start, clock,
 };
 
 /// Checkpoint key and event identity; the cursor tells entries apart.
@@ -222,13 +222,11 @@ impl Journal {
             tracing::debug!("an entry of the journal has no cursor and is left out");
             return;
         };
-        chunk.items.push(Item::Line(Line {
+        chunk.items.push(Item::Entry(Entry {
             source: Arc::clone(&self.meta),
-            offset: 0,
-            cursor: Some(cursor.clone()),
-            bytes,
-            truncated: false,
             read_at: clock::now(),
+            cursor: cursor.clone(),
+            bytes,
         }));
         self.cursor = Some(cursor);
     }
@@ -291,11 +289,11 @@ async fn first_line(stderr: tokio::process::ChildStderr) -> String {
 
 fn entry_cursor(entry: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
-    struct Entry {
+    struct Named {
         #[serde(rename = "__CURSOR")]
         cursor: String,
     }
-    serde_json::from_slice::<Entry>(entry).ok().map(|entry| entry.cursor)
+    serde_json::from_slice::<Named>(entry).ok().map(|entry| entry.cursor)
 }
 
 fn cursor_json(cursor: &str) -> String {

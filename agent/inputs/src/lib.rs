@@ -16,9 +16,10 @@ mod report;
 mod run;
 
 pub use config::{
-    Enabled, FilesConfig, Format, HostConfig, InputsConfig, JournalConfig, LINE_BYTES_MAX, Start,
+    Enabled, Encoding, FilesConfig, Format, HostConfig, InputsConfig, JournalConfig,
+    LINE_BYTES_MAX, MultilineConfig, Start,
 };
 pub use error::Error;
-pub use item::{Chunk, Item, Line, Sample, SourceMeta};
+pub use item::{Chunk, Entry, Item, Line, Lines, Sample, SourceMeta, Span};
 pub use report::{Count, Report};
 pub use run::start;

@@ -3,8 +3,10 @@
 /// What is counted. Every byte of a log ends up in `LineBytes`, or in one of the other byte counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Count {
-    /// Lines handed on.
+    /// Records handed on: lines, or what was made of several.
     Lines,
+    /// Lines that were read to be joined into records.
+    JoinedLines,
     /// Bytes of the lines handed on, line ends included.
     LineBytes,
     /// Lines cut at the length limit.
@@ -29,8 +31,9 @@ pub enum Count {
 
 impl Count {
     /// Every count.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Lines,
+        Self::JoinedLines,
         Self::LineBytes,
         Self::TruncatedLines,
         Self::TruncatedBytes,
@@ -48,6 +51,7 @@ impl Count {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lines => "lines",
+            Self::JoinedLines => "joined_lines",
             Self::LineBytes => "line_bytes",
             Self::TruncatedLines => "truncated_lines",
             Self::TruncatedBytes => "truncated_bytes",

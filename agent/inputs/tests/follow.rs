@@ -47,10 +47,12 @@ struct Durable {
 impl Durable {
     fn take(&mut self, chunk: Chunk) {
         for item in chunk.items {
-            let Item::Line(line) = item else { panic!("files send lines") };
-            let place = (line.source.key.clone(), line.offset);
-            assert!(self.places.insert(place.clone()), "{place:?} twice");
-            self.lines.push(String::from_utf8(line.bytes).unwrap());
+            let Item::Lines(lines) = item else { panic!("files send lines") };
+            for line in lines.iter() {
+                let place = (lines.source.key.clone(), line.offset);
+                assert!(self.places.insert(place.clone()), "{place:?} twice");
+                self.lines.push(String::from_utf8(line.bytes.to_vec()).unwrap());
+            }
         }
         self.positions.extend(chunk.positions);
         for key in chunk.gone {

@@ -1,9 +1,9 @@
-//! Pipeline: one item in, one event out.
+//! Pipeline: one item in, one event out for each of its records.
 
 use std::sync::Arc;
 
-use agent_inputs::{Item, Line, Sample};
-use rules_event::{Event, Level, encode_lossless, field};
+use agent_inputs::{Entry, Item, Line, Sample, SourceMeta};
+use rules_event::{Event, Level, Timestamp, encode_lossless, field};
 use rules_matcher::Matcher;
 
 use crate::decode::{self, Context};
@@ -47,14 +47,50 @@ impl Pipeline {
         Self { agent, detector: Detector::new(rules) }
     }
 
-    /// Decodes one item and attaches its hits. Never fails: what no decoder understands is an event
-    /// of dataset `text` that holds the line.
+    /// Decodes the records of one item in order, attaches their hits and hands each to `take`. Never
+    /// fails by itself: what no decoder understands is an event of dataset `text` that holds the line.
+    ///
+    /// # Errors
+    /// The first of `take`; what follows is not decoded.
+    pub fn process<E>(
+        &self,
+        item: Item,
+        mut take: impl FnMut(Processed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match item {
+            Item::Lines(lines) => lines
+                .iter()
+                .try_for_each(|line| take(self.line(&lines.source, lines.read_at, line))),
+            Item::Entry(entry) => take(self.entry(&entry)),
+            Item::Sample(sample) => take(self.judge(self.complete(sample))),
+        }
+    }
+
+    /// Decodes one line of a log and attaches its hits.
     #[must_use]
-    pub fn process(&self, item: Item) -> Processed {
-        let mut event = match item {
-            Item::Line(line) => self.decode(&line),
-            Item::Sample(sample) => self.complete(sample),
-        };
+    pub fn line(&self, source: &SourceMeta, read_at: Timestamp, line: Line<'_>) -> Processed {
+        let id = identity::of_offset(&self.agent.agent_id, &source.key, line.offset);
+        let mut event = self.decode(source, read_at, id, line.bytes);
+        if line.truncated {
+            event.set(field::VONGLAU_TRUNCATED, true);
+        }
+        if let Some(path) = &source.path {
+            event.set(field::LOG_FILE_PATH, path.clone());
+            event.set(field::LOG_OFFSET, i64::try_from(line.offset).unwrap_or(i64::MAX));
+        }
+        self.sign(&mut event);
+        self.judge(event)
+    }
+
+    fn entry(&self, entry: &Entry) -> Processed {
+        let source = &entry.source;
+        let id = identity::of_cursor(&self.agent.agent_id, &source.key, &entry.cursor);
+        let mut event = self.decode(source, entry.read_at, id, &entry.bytes);
+        self.sign(&mut event);
+        self.judge(event)
+    }
+
+    fn judge(&self, mut event: Event) -> Processed {
         let level = self.detector.attach(&mut event);
         Processed { event, level }
     }
@@ -64,17 +100,11 @@ impl Pipeline {
         self.detector.swap(rules);
     }
 
-    fn decode(&self, line: &Line) -> Event {
-        let source = &line.source;
-        let agent = &self.agent.agent_id;
-        let id = match &line.cursor {
-            Some(cursor) => identity::of_cursor(agent, &source.key, cursor),
-            None => identity::of_offset(agent, &source.key, line.offset),
-        };
-        let mut event = Event::new(line.read_at, id);
-        let (text, escaped) = encode_lossless(&line.bytes);
+    fn decode(&self, source: &SourceMeta, read_at: Timestamp, id: String, bytes: &[u8]) -> Event {
+        let mut event = Event::new(read_at, id);
+        let (text, escaped) = encode_lossless(bytes);
         let context = Context {
-            read_at: line.read_at,
+            read_at,
             zone: &self.agent.timezone,
             format: source.format,
             path: source.path.as_deref(),
@@ -87,14 +117,6 @@ impl Pipeline {
         if escaped {
             event.set(field::VONGLAU_ESCAPED, true);
         }
-        if line.truncated {
-            event.set(field::VONGLAU_TRUNCATED, true);
-        }
-        if let Some(path) = &source.path {
-            event.set(field::LOG_FILE_PATH, path.clone());
-            event.set(field::LOG_OFFSET, i64::try_from(line.offset).unwrap_or(i64::MAX));
-        }
-        self.sign(&mut event);
         event
     }
 

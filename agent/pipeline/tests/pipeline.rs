@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use agent_inputs::{Format, Item, Line, Sample, SourceMeta};
-use agent_pipeline::{AgentFacts, Pipeline};
+use agent_inputs::{Format, Item, Line, Lines, Sample, SourceMeta};
+use agent_pipeline::{AgentFacts, Pipeline, Processed};
 use rules_event::{Event, Level, Timestamp, Value, field};
 use rules_matcher::{Matcher, RuleSet};
 
@@ -21,19 +21,28 @@ fn pipeline(rules: Option<Arc<Matcher>>) -> Pipeline {
 }
 
 fn item(bytes: &[u8], offset: u64, dataset: Option<&str>) -> Item {
-    Item::Line(Line {
-        source: Arc::new(SourceMeta {
-            key: "file:1:2:0:0011223344556677".to_owned(),
-            path: Some("/var/log/auth.log".to_owned()),
-            format: Format::Auto,
-            dataset: dataset.map(str::to_owned),
-        }),
-        offset,
-        cursor: None,
-        bytes: bytes.to_vec(),
-        truncated: false,
-        read_at: "2026-11-21T08:30:00Z".parse().unwrap(),
-    })
+    let source = SourceMeta {
+        key: "file:1:2:0:0011223344556677".to_owned(),
+        path: Some("/var/log/auth.log".to_owned()),
+        format: Format::Auto,
+        dataset: dataset.map(str::to_owned),
+    };
+    let read_at = "2026-11-21T08:30:00Z".parse().unwrap();
+    let mut lines = Lines::new(Arc::new(source), read_at);
+    lines.push(Line { offset, bytes, truncated: false });
+    Item::Lines(lines)
+}
+
+/// The one event of an item with one record.
+fn process(pipeline: &Pipeline, item: Item) -> Processed {
+    let mut all = Vec::new();
+    let took: Result<(), ()> = pipeline.process(item, |processed| {
+        all.push(processed);
+        Ok(())
+    });
+    took.unwrap();
+    assert_eq!(all.len(), 1);
+    all.remove(0)
 }
 
 const FAILED: &[u8] =
@@ -62,7 +71,7 @@ fn text<'a>(event: &'a Event, name: &str) -> &'a str {
 
 #[test]
 fn every_event_of_a_file_says_where_it_is_from() {
-    let event = pipeline(None).process(item(FAILED, 258, None)).event;
+    let event = process(&pipeline(None), item(FAILED, 258, None)).event;
     assert_eq!(text(&event, field::EVENT_ORIGINAL).as_bytes(), FAILED);
     assert_eq!(text(&event, field::LOG_FILE_PATH), "/var/log/auth.log");
     assert_eq!(event.get(field::LOG_OFFSET), Some(&Value::Int(258)));
@@ -76,23 +85,23 @@ fn every_event_of_a_file_says_where_it_is_from() {
 
 #[test]
 fn the_same_bytes_are_the_same_event() {
-    let ids = |offset| pipeline(None).process(item(FAILED, offset, None)).event.id;
+    let ids = |offset| process(&pipeline(None), item(FAILED, offset, None)).event.id;
     assert_eq!((ids(7), ids(7).len()), (ids(7), 32));
     assert_ne!(ids(7), ids(8));
     // The content has no part in it: place alone decides.
-    assert_eq!(pipeline(None).process(item(b"other", 7, None)).event.id, ids(7));
+    assert_eq!(process(&pipeline(None), item(b"other", 7, None)).event.id, ids(7));
 }
 
 #[test]
 fn the_configuration_settles_the_dataset() {
-    let event = pipeline(None).process(item(FAILED, 0, Some("app.login"))).event;
+    let event = process(&pipeline(None), item(FAILED, 0, Some("app.login"))).event;
     assert_eq!(text(&event, field::EVENT_DATASET), "app.login");
     assert_eq!(text(&event, field::EVENT_ACTION), "ssh_login");
 }
 
 #[test]
 fn bytes_that_are_no_text_are_kept_and_flagged() {
-    let event = pipeline(None).process(item(b"a\\b\xff", 0, None)).event;
+    let event = process(&pipeline(None), item(b"a\\b\xff", 0, None)).event;
     assert_eq!(text(&event, field::EVENT_ORIGINAL), "a\\\\b\\xff");
     assert_eq!(event.get(field::VONGLAU_ESCAPED), Some(&Value::Bool(true)));
 }
@@ -100,17 +109,17 @@ fn bytes_that_are_no_text_are_kept_and_flagged() {
 #[test]
 fn hits_are_attached_and_rules_are_swapped() {
     let pipeline = pipeline(Some(rules("medium")));
-    let processed = pipeline.process(item(FAILED, 0, None));
+    let processed = process(&pipeline, item(FAILED, 0, None));
     assert_eq!(processed.level, Some(Level::Medium));
     let event = &processed.event;
     assert_eq!(event.rule_ids().collect::<Vec<_>>(), ["11111111-1111-4111-8111-111111111111"]);
     assert_eq!(text(event, field::VONGLAU_LEVEL), "medium");
     let first = text(event, field::RULE_RULESET).to_owned();
     assert_eq!(first.len(), 16);
-    let processed = pipeline.process(item(b"nothing to see", 1, None));
+    let processed = process(&pipeline, item(b"nothing to see", 1, None));
     assert_eq!((processed.level, processed.event.rule_ids().count()), (None, 0));
     pipeline.swap_rules(rules("critical"));
-    let processed = pipeline.process(item(FAILED, 0, None));
+    let processed = process(&pipeline, item(FAILED, 0, None));
     assert_eq!(processed.level, Some(Level::Critical));
     assert_ne!(text(&processed.event, field::RULE_RULESET), first);
 }
@@ -123,7 +132,7 @@ fn measurements_get_an_id_each() {
         event.set("metricset.name", set.to_owned());
         event.set("system.filesystem.mount_point", place.to_owned());
         let instance = format!("\u{1}{set}\u{1}{place}\u{1}");
-        pipeline.process(Item::Sample(Sample { event, instance })).event
+        process(&pipeline, Item::Sample(Sample { event, instance })).event
     };
     let ids: HashSet<String> = [("host", ""), ("filesystem", "/"), ("filesystem", "/var")]
         .into_iter()

@@ -1,16 +1,18 @@
 //! Frame: bytes into lines, the same lines wherever the reads happen to end.
 
-use std::ops::Range;
-
 use memchr::memchr;
 
-use crate::LINE_BYTES_MAX;
+use crate::{LINE_BYTES_MAX, Span};
 
 /// What some bytes held.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Framed {
-    /// The lines, without line ends; true when cut at [`LINE_BYTES_MAX`].
-    pub(crate) lines: Vec<(Range<usize>, bool)>,
+    /// The lines, without line ends; offsets count from the first of the bytes.
+    pub(crate) lines: Vec<Span>,
+    /// Lines cut at [`LINE_BYTES_MAX`].
+    pub(crate) truncated: u64,
+    /// Lines handed to an assembler.
+    pub(crate) joined: u64,
     /// Bytes dealt with; what follows is an unfinished line, or was over the limit of lines.
     pub(crate) used: usize,
     /// The bytes used end inside a line that was cut.
@@ -56,7 +58,8 @@ pub(crate) fn frame(bytes: &[u8], skipping: bool, finish: bool, lines_max: usize
             None => break,
         };
         if len > LINE_BYTES_MAX {
-            framed.lines.push((at..at + LINE_BYTES_MAX, true));
+            framed.lines.push(span(at, LINE_BYTES_MAX, Span::TRUNCATED));
+            framed.truncated += 1;
             framed.line_bytes += LINE_BYTES_MAX as u64;
             framed.used += LINE_BYTES_MAX;
             framed.skipping = true;
@@ -72,11 +75,17 @@ pub(crate) fn frame(bytes: &[u8], skipping: bool, finish: bool, lines_max: usize
         if text == 0 {
             framed.empty_bytes += used as u64;
         } else {
-            framed.lines.push((at..at + text, false));
+            framed.lines.push(span(at, text, 0));
             framed.line_bytes += used as u64;
         }
     }
     framed
+}
+
+fn span(at: usize, len: usize, flags: u8) -> Span {
+    // What is framed at once is a chunk, which is far below 4 GiB.
+    let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Span { offset: at as u64, start: place(at), len: place(len), flags }
 }
 
 #[cfg(test)]
@@ -84,9 +93,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn range(span: &Span) -> std::ops::Range<usize> {
+        let start = span.start as usize;
+        start..start + span.len as usize
+    }
+
     fn lines(bytes: &[u8], finish: bool) -> Vec<&[u8]> {
         let framed = frame(bytes, false, finish, usize::MAX);
-        framed.lines.into_iter().map(|(range, _)| &bytes[range]).collect()
+        framed.lines.iter().map(|span| &bytes[range(span)]).collect()
     }
 
     #[test]
@@ -94,7 +108,7 @@ mod tests {
         assert_eq!(lines(b"a\r\nb\n\nc", false), [b"a", b"b"]);
         assert_eq!(lines(b"a\nc", true), [b"a", b"c"]);
         assert_eq!(lines(b"\0\0\0a\0b\n\0\n", false), [b"a\0b"]);
-        assert_eq!(frame(b"rest\nnext\n", true, false, 9).lines, [(5..9, false)]);
+        assert_eq!(frame(b"rest\nnext\n", true, false, 9).lines, [span(5, 4, 0)]);
     }
 
     #[test]
@@ -103,7 +117,8 @@ mod tests {
         bytes.extend(b"\nnext\n");
         let framed = frame(&bytes, false, false, 9);
         assert_eq!(framed.lines.len(), 2);
-        assert_eq!(framed.lines[0], (0..LINE_BYTES_MAX, true));
+        assert_eq!(framed.lines[0], span(0, LINE_BYTES_MAX, Span::TRUNCATED));
+        assert_eq!(framed.truncated, 1);
         assert_eq!((framed.truncated_bytes, framed.used), (11, bytes.len()));
     }
 
@@ -114,7 +129,8 @@ mod tests {
         while have < bytes.len() {
             have = (have + piece).min(bytes.len());
             let framed = frame(&bytes[at..have], skipping, false, usize::MAX);
-            lines.extend(framed.lines.iter().map(|(r, cut)| (at + r.start, at + r.end, *cut)));
+            let place = |s: &Span| (at + range(s).start, at + range(s).end, s.is_truncated());
+            lines.extend(framed.lines.iter().map(place));
             sum += framed.line_bytes + framed.truncated_bytes + framed.empty_bytes;
             assert_eq!(framed.lines.len().min(1), usize::from(framed.line_bytes > 0));
             at += framed.used;

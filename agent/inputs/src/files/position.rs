@@ -41,6 +41,9 @@ pub(crate) struct Position {
     pub(crate) size: u64,
     /// Last change when last looked at, ns since 1970.
     pub(crate) changed: i64,
+    /// Records read before `offset` that are not finished, as their assembler keeps them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) assembly: Option<serde_json::Value>,
 }
 
 impl Position {

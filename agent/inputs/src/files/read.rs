@@ -8,7 +8,7 @@ use super::Follower;
 use super::glob::{Stat, explain};
 use super::replace::Copy;
 use super::source::{Source, Step};
-use crate::{Chunk, Count};
+use crate::{Chunk, Count, Item};
 
 impl Follower {
     /// Asks the kernel about the files that are open: cheap, and enough between two scans.
@@ -23,6 +23,12 @@ impl Follower {
 
     /// Reads in turn until nothing is left or the next scan is due. False when it is time to end.
     pub(super) fn read_until(&mut self, due: Instant, send: &mut dyn FnMut(Chunk) -> bool) -> bool {
+        let now = Instant::now();
+        for (number, _) in self.assembling.iter().filter(|(_, due)| **due <= now) {
+            if let Some(source) = self.sources.get_mut(number) {
+                source.pending = true;
+            }
+        }
         loop {
             let mut any = false;
             let numbers: Vec<u64> = self
@@ -91,20 +97,25 @@ impl Follower {
         let step = source.read(&mut self.buffer, |key| Self::meta(groups, &path, group, key));
         match step {
             Ok(Step::Nothing) => {
-                source.pending = false;
-                source.unread = false;
+                // Still pending when it grew behind the read.
+                let more = source.pending;
+                source.unread = more;
+                let due = source.assembler.as_ref().and_then(|all| all.due());
+                match due {
+                    Some(due) => self.assembling.insert(number, due),
+                    None => self.assembling.remove(&number),
+                };
                 self.read_well(number);
-                false
+                more
             }
-            Ok(Step::Lines(items, framed)) => {
+            Ok(Step::Lines(lines, framed)) => {
                 self.dirty.insert(number);
                 self.read_well(number);
-                let lines = items.len() as u64;
-                let cut = framed.lines.iter().filter(|(_, cut)| *cut).count() as u64;
                 let counts = [
-                    (Count::Lines, lines),
+                    (Count::Lines, lines.as_ref().map_or(0, |lines| lines.lines.len() as u64)),
+                    (Count::JoinedLines, framed.joined),
                     (Count::LineBytes, framed.line_bytes),
-                    (Count::TruncatedLines, cut),
+                    (Count::TruncatedLines, framed.truncated),
                     (Count::TruncatedBytes, framed.truncated_bytes),
                     (Count::EmptyBytes, framed.empty_bytes),
                 ];
@@ -115,7 +126,7 @@ impl Follower {
                         self.gone.push(super::position::seen_key(&path));
                     }
                 }
-                chunk.items = items;
+                chunk.items.extend(lines.filter(|lines| !lines.lines.is_empty()).map(Item::Lines));
                 true
             }
             Ok(Step::Replaced) => {

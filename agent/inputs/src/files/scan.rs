@@ -126,6 +126,17 @@ impl Follower {
         let meta = Self::meta(&self.groups, Path::new(&position.path), group, key);
         let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
         let mut source = Source::resume(meta, position, real, group, stat);
+        if let Some(state) = &position.assembly {
+            let mut assembler = self.assembler(group);
+            let is_understood =
+                assembler.as_mut().is_some_and(|all| all.restore(state, Instant::now()));
+            if !is_understood {
+                let text = "lines that were not joined to a record yet are left out: its settings of \
+                            'multiline' or 'format' have changed since";
+                self.wiring.report.notice(&position.path, text.to_owned());
+            }
+            source.assembler = assembler;
+        }
         source.left = left;
         source.scan = self.scans;
         let number = self.add(source);

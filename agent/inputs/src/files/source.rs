@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::assemble::Assemble;
 use super::frame::{Framed, frame};
 use super::glob::Stat;
 use super::position::{Position, VERSION};
 use super::print::{self, HEAD_BYTES_MAX, Print, TAIL_BYTES_MAX};
-use crate::{Item, Line, SourceMeta, clock};
+use crate::{Line, Lines, SourceMeta, clock};
 
 /// Most lines of one chunk.
 pub(crate) const CHUNK_LINES_MAX: usize = 1_000;
@@ -68,6 +69,8 @@ pub(crate) struct Source {
     pub(crate) active: Instant,
     /// Number of the source whose lines come first.
     pub(crate) after: Option<u64>,
+    /// Joins its lines into records; `None` when every line is one.
+    pub(crate) assembler: Option<Box<dyn Assemble>>,
 }
 
 /// Which file of which log a source is.
@@ -86,8 +89,8 @@ pub(crate) struct Place {
 /// What one read brought.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Lines, perhaps none; the position has moved.
-    Lines(Vec<Item>, Framed),
+    /// Lines, perhaps none; the position has moved. Their spans are no longer in the frame.
+    Lines(Option<Lines>, Framed),
     /// Nothing for now.
     Nothing,
     /// The content is no longer the one we knew: nothing was taken.
@@ -122,6 +125,7 @@ impl Source {
             scan: 0,
             active: Instant::now(),
             after: None,
+            assembler: None,
         }
     }
 
@@ -168,6 +172,7 @@ impl Source {
             tail: self.tail.clone(),
             size: self.known.0,
             changed: self.known.1,
+            assembly: self.assembler.as_ref().and_then(|all| all.state()),
         }
     }
 
@@ -230,7 +235,7 @@ impl Source {
             self.head = print::head(file)?;
             self.tail = print::tail(file, offset)?;
             self.meta = Some(Arc::new(name(&self.fresh_key())));
-            return Ok(Step::Lines(Vec::new(), Framed::default()));
+            return Ok(Step::Lines(None, Framed::default()));
         }
         let count = print::fill_at(file, self.offset, buffer)?;
         let stat = Stat::of(&file.metadata()?);
@@ -245,18 +250,25 @@ impl Source {
         let read_at = clock::now();
         let bytes = buffer.get(..count).unwrap_or_default();
         let finish = self.frozen && stat.size == reached;
-        let framed = frame(bytes, self.skipping, finish, CHUNK_LINES_MAX);
+        let mut framed = frame(bytes, self.skipping, finish, CHUNK_LINES_MAX);
         self.seen = (stat.size, stat.changed);
         self.known = self.seen;
         self.failed = false;
-        self.pending = stat.size > reached || framed.lines.len() >= CHUNK_LINES_MAX;
-        self.unread &= self.pending;
+        let more = stat.size > reached || framed.lines.len() >= CHUNK_LINES_MAX;
+        self.pending = more;
+        self.unread &= more;
         if framed.used == 0 {
             // Also an unfinished first line is something to know the content by.
             if self.meta.is_none() {
                 self.head = Print::of(&first);
             }
-            return Ok(Step::Nothing);
+            if more {
+                return Ok(Step::Nothing);
+            }
+            let lines = if finish { self.finish() } else { self.expire(Instant::now()) };
+            return Ok(
+                lines.map_or(Step::Nothing, |lines| Step::Lines(Some(lines), Framed::default()))
+            );
         }
         let offset = self.offset + framed.used as u64;
         let tail = match bytes.get(framed.used.saturating_sub(TAIL_BYTES_MAX)..framed.used) {
@@ -271,22 +283,51 @@ impl Source {
             None => Arc::new(name(&self.fresh_key())),
         };
         self.meta = Some(Arc::clone(&meta));
-        let line = |(range, truncated): &(std::ops::Range<usize>, bool)| {
-            Item::Line(Line {
-                source: Arc::clone(&meta),
-                offset: self.offset + range.start as u64,
-                cursor: None,
-                bytes: bytes.get(range.clone()).unwrap_or_default().to_vec(),
-                truncated: *truncated,
-                read_at,
-            })
-        };
-        let items = framed.lines.iter().map(line).collect();
+        let mut lines = Lines::new(meta, read_at);
+        lines.lines = std::mem::take(&mut framed.lines);
+        for span in &mut lines.lines {
+            span.offset += self.offset;
+        }
+        let bytes = bytes.get(..framed.used).unwrap_or_default();
+        match &mut self.assembler {
+            None => lines.buffer = bytes.to_vec(),
+            Some(assembler) => {
+                framed.joined = lines.lines.len() as u64;
+                let now = Instant::now();
+                for span in std::mem::take(&mut lines.lines) {
+                    let start = span.start as usize;
+                    let bytes = bytes.get(start..start + span.len as usize).unwrap_or_default();
+                    let truncated = span.is_truncated();
+                    let line = Line { offset: span.offset, bytes, truncated };
+                    assembler.push(line, now, &mut lines);
+                }
+                // Another turn tells whether what waits has to wait.
+                self.pending |= assembler.due().is_some();
+            }
+        }
         self.offset = offset;
         self.tail = tail;
         self.skipping = framed.skipping;
         self.active = Instant::now();
-        Ok(Step::Lines(items, framed))
+        Ok(Step::Lines(Some(lines), framed))
+    }
+
+    /// Returns the records that waited too long for more; the log was read to its end.
+    fn expire(&mut self, now: Instant) -> Option<Lines> {
+        let assembler = self.assembler.as_mut()?;
+        assembler.due().filter(|due| *due <= now)?;
+        let mut lines = Lines::new(Arc::clone(self.meta.as_ref()?), clock::now());
+        assembler.expire(now, &mut lines);
+        Some(lines)
+    }
+
+    /// Returns the records that were unfinished, as nothing will follow.
+    pub(crate) fn finish(&mut self) -> Option<Lines> {
+        let assembler = self.assembler.as_mut()?;
+        assembler.due()?;
+        let mut lines = Lines::new(Arc::clone(self.meta.as_ref()?), clock::now());
+        assembler.finish(&mut lines);
+        Some(lines)
     }
 
     /// Names the content. The fingerprint is taken once, so that the name stays while the file grows.

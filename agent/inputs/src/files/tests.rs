@@ -1,6 +1,7 @@
 //! Following real files through every kind of rotation: each line exactly once, by text and by
 //! (key, offset), and a restart goes on where the durable positions say.
 
+mod join;
 mod model;
 mod rotation;
 mod start;
@@ -173,9 +174,11 @@ impl Scene {
 
     fn take(&mut self, chunk: Chunk) {
         for item in chunk.items {
-            let Item::Line(line) = item else { panic!("files send lines") };
-            let text = String::from_utf8(line.bytes).unwrap();
-            self.lines.push((line.source.key.clone(), line.offset, text));
+            let Item::Lines(lines) = item else { panic!("files send lines") };
+            for line in lines.iter() {
+                let text = String::from_utf8(line.bytes.to_vec()).unwrap();
+                self.lines.push((lines.source.key.clone(), line.offset, text));
+            }
         }
         self.durable.extend(chunk.positions);
         for key in chunk.gone {

@@ -68,9 +68,9 @@ async fn entries(
             () = &mut deadline => panic!("only {cursors:?}"),
         };
         for item in chunk.items {
-            let Item::Line(line) = item else { panic!("lines") };
-            assert_eq!((line.source.key.as_str(), line.source.format), (KEY, Format::Journal));
-            cursors.push(line.cursor.unwrap());
+            let Item::Entry(entry) = item else { panic!("entries") };
+            assert_eq!((entry.source.key.as_str(), entry.source.format), (KEY, Format::Journal));
+            cursors.push(entry.cursor);
         }
         position = chunk.positions.last().map(|(_, json)| json.clone()).unwrap();
     }

@@ -1,8 +1,6 @@
 //! Whatever is in a log, decoding ends, and does not panic.
 
-use std::sync::Arc;
-
-use agent_inputs::{Format, Item, Line, SourceMeta};
+use agent_inputs::{Format, Line, SourceMeta};
 use proptest::prelude::*;
 use rules_event::{Timestamp, decode_lossless, field};
 
@@ -32,15 +30,9 @@ fn check(bytes: Vec<u8>, format: Format) {
         format,
         dataset: None,
     };
-    let line = Line {
-        source: Arc::new(source),
-        offset: 7,
-        cursor: None,
-        bytes: bytes.clone(),
-        truncated: false,
-        read_at: Timestamp::from_seconds(1_800_000_000),
-    };
-    let event = Pipeline::new(agent, None).process(Item::Line(line)).event;
+    let line = Line { offset: 7, bytes: &bytes, truncated: false };
+    let read_at = Timestamp::from_seconds(1_800_000_000);
+    let event = Pipeline::new(agent, None).line(&source, read_at, line).event;
     let original = event.get_str(field::EVENT_ORIGINAL).unwrap();
     let escaped =
         event.get(field::VONGLAU_ESCAPED).is_some() && std::str::from_utf8(&bytes).is_err();
