@@ -1,8 +1,10 @@
 //! Checkpoint: what a round remembers so that a restart goes on exactly there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use agent_spool::Saved;
 use agent_wire::{ChainHead, Hash, Lane};
 use serde::{Deserialize, Serialize};
 
@@ -11,14 +13,18 @@ use crate::error::{Error, Result};
 /// The version this build writes and reads.
 const VERSION: u32 = 1;
 
-/// Stored as JSON with every round of the spool.
+/// Stored as JSON with every round of the spool: as a whole, or only what changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct Stored<'a> {
     version: u32,
     epoch: u64,
     heads: BTreeMap<String, StoredHead>,
-    positions: BTreeMap<String, String>,
+    #[serde(borrow)]
+    positions: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    /// Positions taken away; only in changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,12 +40,62 @@ pub(crate) struct Checkpoint {
     /// By lane, in the order of [`Lane::SPOOLED`].
     pub(crate) heads: [ChainHead; 2],
     /// Opaque position by source key.
-    pub(crate) positions: BTreeMap<String, String>,
+    positions: BTreeMap<String, String>,
+    /// Keys whose position was set or taken away since the last round.
+    changed: BTreeSet<String>,
 }
 
 impl Checkpoint {
-    /// Returns the bytes to be stored.
-    pub(crate) fn encode(&self, epoch: u64) -> Vec<u8> {
+    /// Takes in what the inputs say: where sources stand now, and which are no longer followed.
+    pub(crate) fn advance(&mut self, positions: Vec<(String, String)>, gone: &[String]) {
+        for (key, position) in positions {
+            match self.positions.get_mut(&key) {
+                Some(known) if *known == position => continue,
+                Some(known) => *known = position,
+                None => {
+                    self.positions.insert(key.clone(), position);
+                }
+            }
+            self.changed.insert(key);
+        }
+        for key in gone {
+            if self.positions.remove(key).is_some() {
+                self.changed.insert(key.clone());
+            }
+        }
+    }
+
+    /// Returns what changed since the last round, as bytes to be stored.
+    pub(crate) fn change(&self, epoch: u64) -> Vec<u8> {
+        let (mut positions, mut gone) = (BTreeMap::new(), Vec::new());
+        for key in &self.changed {
+            match self.positions.get(key) {
+                Some(position) => {
+                    positions.insert(Cow::from(key), Cow::from(position));
+                }
+                None => gone.push(key.clone()),
+            }
+        }
+        self.stored(epoch, positions, gone)
+    }
+
+    /// Returns all of it, as bytes to be stored.
+    pub(crate) fn whole(&self, epoch: u64) -> Vec<u8> {
+        let all = self.positions.iter().map(|(key, position)| (key.into(), position.into()));
+        self.stored(epoch, all.collect(), Vec::new())
+    }
+
+    /// Notes that the round with the change is in the spool.
+    pub(crate) fn stored_change(&mut self) {
+        self.changed.clear();
+    }
+
+    fn stored(
+        &self,
+        epoch: u64,
+        positions: BTreeMap<Cow<'_, str>, Cow<'_, str>>,
+        gone: Vec<String>,
+    ) -> Vec<u8> {
         let heads = Lane::SPOOLED
             .iter()
             .zip(&self.heads)
@@ -48,22 +104,29 @@ impl Checkpoint {
                 (lane.to_string(), head)
             })
             .collect();
-        let positions = self.positions.clone();
-        let stored = Stored { version: VERSION, epoch, heads, positions };
+        let stored = Stored { version: VERSION, epoch, heads, positions, gone };
         serde_json::to_vec(&stored).expect("a checkpoint is plain data")
     }
 
-    /// Reads what a spool holds. In another epoch the chains begin anew, the positions stay.
-    pub(crate) fn decode(bytes: &[u8], epoch: u64, dir: &Path) -> Result<Self> {
+    /// Reads what a spool holds: the whole checkpoint with its changes put on, in order. In another
+    /// epoch the chains begin anew, the positions stay.
+    pub(crate) fn decode(saved: &Saved, epoch: u64, dir: &Path) -> Result<Self> {
+        let mut checkpoint = Self::default();
+        for bytes in saved.whole.iter().chain(&saved.changes) {
+            checkpoint.put_on(bytes, epoch, dir)?;
+        }
+        Ok(checkpoint)
+    }
+
+    fn put_on(&mut self, bytes: &[u8], epoch: u64, dir: &Path) -> Result<()> {
         let bad = |reason: String| Error::Checkpoint { dir: dir.to_owned(), reason };
-        let stored: Stored =
+        let stored: Stored<'_> =
             serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
         if stored.version != VERSION {
             return Err(bad(format!("version {} is not {VERSION}", stored.version)));
         }
-        let mut heads = [ChainHead::default(); 2];
         if stored.epoch == epoch {
-            for (lane, head) in Lane::SPOOLED.iter().zip(&mut heads) {
+            for (lane, head) in Lane::SPOOLED.iter().zip(&mut self.heads) {
                 let Some(kept) = stored.heads.get(lane.as_str()) else { continue };
                 let mut hash = Hash::default();
                 hex::decode_to_slice(&kept.hash, &mut hash)
@@ -71,7 +134,13 @@ impl Checkpoint {
                 *head = ChainHead { seq: kept.seq, hash };
             }
         }
-        Ok(Self { heads, positions: stored.positions })
+        for key in &stored.gone {
+            self.positions.remove(key);
+        }
+        let owned = |text: Cow<'_, str>| text.into_owned();
+        self.positions
+            .extend(stored.positions.into_iter().map(|(key, value)| (owned(key), owned(value))));
+        Ok(())
     }
 
     /// Returns the positions as inputs take them.
@@ -82,23 +151,120 @@ impl Checkpoint {
 
 #[cfg(test)]
 mod tests {
+    use agent_spool::{Entry, LANE_EVENTS, Options, Spool};
+
     use super::*;
+
+    fn at(key: usize, offset: usize) -> (String, String) {
+        (format!("8:{key}:0:ab12cd34ef56"), format!("{{\"offset\":{offset}}}"))
+    }
+
+    fn saved(whole: Vec<u8>, changes: Vec<Vec<u8>>) -> Saved {
+        Saved { whole: Some(whole), changes }
+    }
 
     #[test]
     fn survives_storing_and_starts_its_chains_anew_in_a_new_epoch() {
-        let checkpoint = Checkpoint {
+        let mut checkpoint = Checkpoint {
             heads: [ChainHead { seq: 3, hash: [7; 32] }, ChainHead { seq: 9, hash: [8; 32] }],
-            positions: BTreeMap::from([("8:1".to_owned(), "{\"offset\":5}".to_owned())]),
+            ..Checkpoint::default()
         };
-        let bytes = checkpoint.encode(17);
+        checkpoint.advance(vec![at(1, 5)], &[]);
+        checkpoint.stored_change();
         let dir = Path::new("/spool");
-        assert_eq!(Checkpoint::decode(&bytes, 17, dir).unwrap(), checkpoint);
-        let anew = Checkpoint::decode(&bytes, 18, dir).unwrap();
+        let stored = saved(checkpoint.whole(17), Vec::new());
+        assert_eq!(Checkpoint::decode(&stored, 17, dir).unwrap(), checkpoint);
+        let anew = Checkpoint::decode(&stored, 18, dir).unwrap();
         assert_eq!(anew.heads, [ChainHead::default(); 2]);
         assert_eq!(anew.positions, checkpoint.positions);
         for bad in [&b"{}"[..], b"", b"{\"version\":2,\"epoch\":1,\"heads\":{},\"positions\":{}}"] {
-            let error = Checkpoint::decode(bad, 17, dir).unwrap_err().to_string();
+            let stored = saved(bad.to_vec(), Vec::new());
+            let error = Checkpoint::decode(&stored, 17, dir).unwrap_err().to_string();
             assert!(error.contains("/spool") && error.contains("move the folder away"), "{error}");
         }
+    }
+
+    #[test]
+    fn changes_put_on_the_whole_give_the_newest_and_carry_only_what_changed() {
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.advance((0..500).map(|key| at(key, 0)).collect(), &[]);
+        let whole = checkpoint.whole(1);
+        checkpoint.stored_change();
+        let mut changes = Vec::new();
+        for round in 1..=40 {
+            let gone = at(round, 0).0;
+            checkpoint.heads[1].seq += 1;
+            checkpoint.advance(vec![at(499, round), at(7, 0)], &[gone]);
+            changes.push(checkpoint.change(1));
+            checkpoint.stored_change();
+        }
+        // One that left and came back.
+        checkpoint.advance(vec![at(3, 9)], &[]);
+        changes.push(checkpoint.change(1));
+        checkpoint.stored_change();
+        assert!(changes.iter().all(|change| change.len() < 500), "{}", changes[0].len());
+        let read = Checkpoint::decode(&saved(whole, changes), 1, Path::new("/spool")).unwrap();
+        assert_eq!(read, checkpoint);
+        assert_eq!(read.positions.len(), 500 - 40 + 2);
+    }
+
+    /// The bound that lets thousands of files be watched: a round in the steady state takes as many
+    /// bytes with 20,000 files as with ten, and what whole checkpoints add is a bounded share.
+    #[test]
+    fn a_round_takes_no_more_bytes_for_more_files() {
+        const ROUNDS: u64 = 300;
+        const ENTRY_BYTES: usize = 60_000;
+        let per_round = |files: usize| {
+            let dir = tempfile::tempdir().unwrap();
+            let options = Options {
+                dir: dir.path().to_owned(),
+                segment_bytes_max: 16 << 20,
+                bytes_max: 1 << 30,
+                free_bytes_min: 0,
+            };
+            let (mut spool, _) = Spool::open(options).unwrap();
+            let mut checkpoint = Checkpoint::default();
+            checkpoint.advance((0..files).map(|key| at(key, 0)).collect(), &[]);
+            let (mut steady, mut most, mut wholes) = (0, 0, 0);
+            for round in 1..=ROUNDS {
+                checkpoint.advance(vec![at(round as usize % files, round as usize)], &[]);
+                let (before, mut whole) = (spool.bytes(), false);
+                let bytes = vec![0x5a; ENTRY_BYTES];
+                let entry = Entry { lane: LANE_EVENTS, seq: round, bytes: &bytes };
+                let change = checkpoint.change(1);
+                spool
+                    .append_change(&[entry], &change, || {
+                        whole = true;
+                        checkpoint.whole(1)
+                    })
+                    .unwrap();
+                checkpoint.stored_change();
+                if whole {
+                    wholes += 1;
+                } else {
+                    steady += 1;
+                    most = most.max(spool.bytes() - before - ENTRY_BYTES as u64);
+                }
+            }
+            drop(spool);
+            let (spool, found) = Spool::open(Options {
+                dir: dir.path().to_owned(),
+                segment_bytes_max: 16 << 20,
+                bytes_max: 1 << 30,
+                free_bytes_min: 0,
+            })
+            .unwrap();
+            let read = Checkpoint::decode(&found.checkpoint.unwrap(), 1, dir.path()).unwrap();
+            assert_eq!(read, checkpoint);
+            assert_eq!(steady + wholes, ROUNDS);
+            (most, wholes, spool.bytes())
+        };
+        let (few, few_wholes, _) = per_round(10);
+        let (many, many_wholes, many_bytes) = per_round(20_000);
+        eprintln!("10 files: {few} B a round beside its batch; 20,000 files: {many} B");
+        assert!(many <= few + 20, "{many} bytes a round for 20,000 files, {few} for ten");
+        assert!(few_wholes <= 3 && many_wholes <= 3, "{few_wholes} and {many_wholes} of {ROUNDS}");
+        let batches = ROUNDS * (ENTRY_BYTES as u64 + many);
+        assert!(many_bytes * 3 < batches * 4, "whole ones take a quarter at most: {many_bytes}");
     }
 }

@@ -71,7 +71,7 @@ impl Agent {
         let (spool, recovery) = open_spool(&config)?;
         let epoch = spool.epoch();
         let checkpoint = match &recovery.checkpoint {
-            Some(bytes) => Checkpoint::decode(bytes, epoch, &spool_dir)?,
+            Some(saved) => Checkpoint::decode(saved, epoch, &spool_dir)?,
             None => Checkpoint::default(),
         };
         let positions = checkpoint.positions();

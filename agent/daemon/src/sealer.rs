@@ -100,10 +100,7 @@ impl Sealer {
                 self.push(usize::from(!is_alert), &processed.event)
             })?;
         }
-        self.checkpoint.positions.extend(chunk.positions);
-        for key in &chunk.gone {
-            self.checkpoint.positions.remove(key);
-        }
+        self.checkpoint.advance(chunk.positions, &chunk.gone);
         self.is_dirty = true;
         Ok(())
     }
@@ -173,11 +170,14 @@ impl Sealer {
             .map(|sealed| Entry { lane: sealed.number, seq: sealed.seq, bytes: &sealed.bytes })
             .collect();
         self.checkpoint.heads = [self.chains[0].head, self.chains[1].head];
-        let checkpoint = self.checkpoint.encode(self.spool.epoch());
-        if let Err(error) = self.spool.append(&entries, &checkpoint) {
+        let epoch = self.spool.epoch();
+        let change = self.checkpoint.change(epoch);
+        let whole = || self.checkpoint.whole(epoch);
+        if let Err(error) = self.spool.append_change(&entries, &change, whole) {
             self.metrics.append_failures.inc();
             return Err(error);
         }
+        self.checkpoint.stored_change();
         for sealed in self.sealed.drain(..) {
             let lane = sealed.lane.as_str();
             self.metrics.batches.with_label_values(&[lane]).inc();

@@ -8,18 +8,23 @@ use crate::Entry;
 pub(crate) const SEGMENT_HEADER_BYTES: u64 = 32;
 /// Bytes of a frame's header.
 pub(crate) const FRAME_HEADER_BYTES: usize = 16;
-/// The largest frame: 64 MiB. Two batches of the wire's bound of 8 MiB and a checkpoint of a
-/// hundred thousand files fit several times; a length beyond it is damage.
+/// The largest frame: 64 MiB. Two batches of the wire's bound of 8 MiB and a whole checkpoint of a
+/// hundred thousand files (20 MiB) fit; a length beyond it is damage.
 pub const FRAME_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// After damage at most this many look-alikes of a frame are checked before the rest is given up.
-const RESYNC_CANDIDATES_MAX: usize = 4096;
-
 const SEGMENT_MARK: &[u8; 8] = b"VLSPOOL\x01";
 const FRAME_MARK: &[u8; 4] = b"VLF1";
 const GAP_MARK: &[u8; 4] = b"VLG1";
+/// What both marks begin with, to look for them.
+pub(crate) const MARK_START: u8 = b'V';
 const BODY_HEADER_BYTES: usize = 4 + 4 + 4;
 const HEAD_ROW_BYTES: usize = 1 + 8;
 const TABLE_ROW_BYTES: usize = 1 + 8 + 4;
+/// First byte of a checkpoint field that holds a whole checkpoint. No text in UTF-8 begins with
+/// this or the next byte, so the field as the first version wrote it (JSON and no such byte) is
+/// told apart: it is whole.
+const WHOLE_MARK: u8 = 0xF8;
+/// First byte of a checkpoint field that holds a change of what the frames before it made.
+const CHANGE_MARK: u8 = 0xF9;
 
 /// Which segment a frame stands in; part of its CRC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +49,43 @@ pub(crate) enum Found<'a> {
 /// The newest number of each lane, up to and with a round.
 pub(crate) type Heads = BTreeMap<u8, u64>;
 
+/// What a round says of the caller's checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// What changed since the round before.
+    Change(&'a [u8]),
+}
+
+impl<'a> Kept<'a> {
+    fn parse(field: &'a [u8]) -> Self {
+        match field {
+            [WHOLE_MARK, whole @ ..] => Self::Whole(whole),
+            [CHANGE_MARK, change @ ..] => Self::Change(change),
+            whole => Self::Whole(whole),
+        }
+    }
+
+    fn parts(self) -> (u8, &'a [u8]) {
+        match self {
+            Self::Whole(bytes) => (WHOLE_MARK, bytes),
+            Self::Change(bytes) => (CHANGE_MARK, bytes),
+        }
+    }
+
+    /// Returns the bytes that the field takes.
+    fn field_bytes(self) -> usize {
+        1 + self.parts().1.len()
+    }
+}
+
 /// The parts of a frame's body.
 #[derive(Debug)]
 pub(crate) struct Round<'a> {
     pub(crate) heads: Heads,
     pub(crate) entries: Vec<Entry<'a>>,
-    pub(crate) checkpoint: &'a [u8],
+    pub(crate) kept: Kept<'a>,
 }
 
 pub(crate) fn segment_header(place: Place) -> [u8; SEGMENT_HEADER_BYTES as usize] {
@@ -76,13 +112,13 @@ pub(crate) fn encode_frame(
     offset: u64,
     heads: &Heads,
     entries: &[Entry<'_>],
-    checkpoint: &[u8],
+    kept: Kept<'_>,
 ) {
     out.clear();
     out.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
     out.extend_from_slice(&length_u32(heads.len()));
     out.extend_from_slice(&length_u32(entries.len()));
-    out.extend_from_slice(&length_u32(checkpoint.len()));
+    out.extend_from_slice(&length_u32(kept.field_bytes()));
     for (lane, seq) in heads {
         out.push(*lane);
         out.extend_from_slice(&seq.to_le_bytes());
@@ -95,7 +131,9 @@ pub(crate) fn encode_frame(
     for entry in entries {
         out.extend_from_slice(entry.bytes);
     }
-    out.extend_from_slice(checkpoint);
+    let (mark, bytes) = kept.parts();
+    out.push(mark);
+    out.extend_from_slice(bytes);
     let length = length_u32(out.len() - FRAME_HEADER_BYTES);
     out[..4].copy_from_slice(FRAME_MARK);
     out[4..8].copy_from_slice(&length);
@@ -104,10 +142,10 @@ pub(crate) fn encode_frame(
 }
 
 /// Returns the bytes that the frame of a round takes.
-pub(crate) fn frame_bytes(heads: &Heads, entries: &[Entry<'_>], checkpoint: &[u8]) -> u64 {
+pub(crate) fn frame_bytes(heads: &Heads, entries: &[Entry<'_>], kept: Kept<'_>) -> u64 {
     let rows = heads.len() * HEAD_ROW_BYTES;
     let body: usize = entries.iter().map(|entry| TABLE_ROW_BYTES + entry.bytes.len()).sum();
-    (FRAME_HEADER_BYTES + BODY_HEADER_BYTES + rows + body + checkpoint.len()) as u64
+    (FRAME_HEADER_BYTES + BODY_HEADER_BYTES + rows + body + kept.field_bytes()) as u64
 }
 
 /// Returns the header of a gap of `bytes` bytes in all.
@@ -154,29 +192,6 @@ pub(crate) fn examine(bytes: &[u8], available: u64, place: Place, offset: u64) -
     if is_gap { Found::Gap { bytes: claimed } } else { Found::Frame { bytes: claimed, body } }
 }
 
-/// Looks for the next valid frame or gap behind damage; returns its place in `bytes`, which start
-/// at `offset` of the segment. The first byte is not considered.
-pub(crate) fn resync(bytes: &[u8], place: Place, offset: u64) -> Option<usize> {
-    let mut candidates = 0;
-    for index in 1..bytes.len().saturating_sub(FRAME_HEADER_BYTES - 1) {
-        let rest = &bytes[index..];
-        if !rest.starts_with(FRAME_MARK) && !rest.starts_with(GAP_MARK) {
-            continue;
-        }
-        if matches!(
-            examine(rest, rest.len() as u64, place, offset + index as u64),
-            Found::Frame { .. } | Found::Gap { .. }
-        ) {
-            return Some(index);
-        }
-        candidates += 1;
-        if candidates == RESYNC_CANDIDATES_MAX {
-            return None;
-        }
-    }
-    None
-}
-
 /// Takes the body of a valid frame apart. `None` means a frame with a right CRC that we did not
 /// write so: treated as damage.
 pub(crate) fn parse_body(body: &[u8]) -> Option<Round<'_>> {
@@ -195,7 +210,8 @@ pub(crate) fn parse_body(body: &[u8]) -> Option<Round<'_>> {
         entries.push(Entry { lane: row[0], seq: u64_at(row, 1)?, bytes });
         rest = after;
     }
-    (rest.len() == checkpoint_bytes).then_some(Round { heads, entries, checkpoint: rest })
+    let kept = Kept::parse(rest);
+    (rest.len() == checkpoint_bytes).then_some(Round { heads, entries, kept })
 }
 
 fn frame_crc(place: Place, offset: u64, head: &[u8], body: &[u8]) -> u32 {

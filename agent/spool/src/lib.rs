@@ -23,7 +23,13 @@
 //! body      u32 heads · u32 entries · u32 checkpoint length
 //!           heads × (u8 lane · u64 newest seq of the lane, this round included)
 //!           entries × (u8 lane · u64 seq · u32 length) · the entries' bytes · checkpoint
+//! checkpoint
+//!           u8 0xF8 · a whole checkpoint, or u8 0xF9 · what changed since the round before it;
+//!           any other first byte: a whole checkpoint as the first version of this format wrote it
 //! ```
+//!
+//! A later change of the format takes another first byte there, or another mark of the frame. An
+//! older agent that finds one it does not know refuses to start and deletes nothing.
 //!
 //! CRC is CRC-32C (Castagnoli) over epoch, segment number, offset of the frame, its first eight
 //! bytes and (not for a gap) its body: a frame is valid only at its own place.
@@ -37,9 +43,14 @@
 //! 3. An entry is handed to a reader only once it is on the platter: whatever left this host can
 //!    never be forgotten by it and made again with other content.
 //! 4. After a failed append the log is what it was before, or refuses further work ([`Error::Sync`]).
-//! 5. The newest frame is never deleted: it holds the checkpoint.
-//! 6. Within an epoch the numbers of a lane only rise.
-//! 7. Bytes held stay within [`Options::bytes_max`]; set-aside segments come on top, at most
+//! 5. The first round of a segment holds a whole checkpoint. The checkpoint in force is the newest
+//!    whole one and the changes in the rounds behind it, in their order. It is read from the newest
+//!    segment alone; the segment with the newest whole one is never deleted, nor any behind it.
+//! 6. A round's bytes depend on its entries and on what changed, not on the size of the checkpoint.
+//!    Whole checkpoints come on top: at the start of a segment (a quarter of its bytes at most),
+//!    after opening, and when the changes since the last have grown to twice its size.
+//! 7. Within an epoch the numbers of a lane only rise.
+//! 8. Bytes held stay within [`Options::bytes_max`]; set-aside segments come on top, at most
 //!    `CORRUPT_KEPT_MAX` of them.
 //!
 //! # Write
@@ -50,23 +61,33 @@
 //! fails, nobody knows what the disk holds; the spool then refuses to go on until it is reopened,
 //! which reads what is really there.
 //!
+//! What is synced when: a round, by one `fdatasync`; a new segment, by `fsync` of the file and of the
+//! folder before its first round; deleted segments, by `fsync` of the folder, so that they do not
+//! come back; a cursor, see [`Cursor`]. There is no setting to leave one out: fewer, larger rounds
+//! cost fewer syncs and promise the same.
+//!
 //! # Read
 //!
 //! [`Reader`] follows the log, from the same or another process, while the writer appends, rotates,
-//! cuts and deletes. It takes only whole valid frames, syncs what it has not seen synced, and steps
-//! over damage and over segments that were deleted.
+//! cuts and deletes. It takes only whole valid frames, syncs what it has not seen synced (or waits
+//! for the writer's word, see [`Durable`]), and steps over damage and over segments that were
+//! deleted. It holds one frame at a time, and no more of a large segment.
 //!
 //! # Recover
 //!
-//! [`Spool::open`] reads every frame. A torn tail is cut off. A segment damaged elsewhere is kept
-//! aside as `.corrupt` and replaced by a copy whose damaged stretches are gaps, so that everything
-//! readable before and after is still served, and nothing is appended to it again. A temporary file
-//! is deleted. If a cursor claims more than the log holds (the disk lied about a sync, or files were
-//! put back from a backup), going on would give old numbers to new batches; a new epoch begins
-//! instead, with the last readable checkpoint, and the older segments are kept in `before-EPOCH`.
+//! [`Spool::open`] reads every frame. A torn tail is cut off, whatever it holds: part of a frame,
+//! zeros, old sectors. A segment damaged elsewhere is kept aside as `.corrupt` and replaced by a copy
+//! whose damaged stretches are gaps, so that everything readable before and after is still served,
+//! and nothing is appended to it again. A temporary file is deleted. Changes of the checkpoint that
+//! stood in a damaged stretch are missing: what they moved stands where it stood before.
+//! If a cursor claims more than the log holds (the disk lied about a sync, or files were put back
+//! from a backup), going on would give old numbers to new batches; a new epoch begins instead, with
+//! the last readable checkpoint, and the older segments are kept in `before-EPOCH`.
 
+mod chain;
 mod cursor;
 mod disk;
+mod durable;
 mod error;
 mod format;
 mod reader;
@@ -79,6 +100,7 @@ mod writer;
 use std::path::PathBuf;
 
 pub use cursor::Cursor;
+pub use durable::Durable;
 pub use error::{Error, Result};
 pub use format::FRAME_BYTES_MAX;
 pub use reader::Reader;
@@ -133,14 +155,23 @@ pub struct OwnedEntry {
     pub bytes: Vec<u8>,
 }
 
+/// A checkpoint as found: what was written last as a whole, and the changes since.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Saved {
+    /// The newest whole checkpoint; `None` if damage took it.
+    pub whole: Option<Vec<u8>>,
+    /// The changes behind it, oldest first.
+    pub changes: Vec<Vec<u8>>,
+}
+
 /// What [`Spool::open`] found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Recovery {
     /// Milliseconds since 1970 when the log began. A caller whose checkpoint names another epoch
     /// starts its numbering at 1.
     pub epoch: u64,
-    /// The checkpoint of the newest readable round.
-    pub checkpoint: Option<Vec<u8>>,
+    /// The checkpoint as of the newest readable round; `None` if there is no round.
+    pub checkpoint: Option<Saved>,
     /// Bytes of a torn write that were cut off.
     pub truncated_bytes: u64,
     /// What an operator should know, such as a damaged segment that was set aside.

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::durable::Durable;
 use crate::error::file;
 use crate::format::{Found, SEGMENT_HEADER_BYTES, parse_body};
 use crate::segment::{Walker, list, read_epoch, segment_path};
@@ -22,6 +24,7 @@ pub struct Reader {
     open: Option<Open>,
     ready: VecDeque<OwnedEntry>,
     damaged_bytes: u64,
+    durable: Option<Arc<Durable>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +55,15 @@ impl Reader {
             open: None,
             ready: VecDeque::new(),
             damaged_bytes: 0,
+            durable: None,
         })
+    }
+
+    /// Lets it trust the writer of this process for what is synced; see [`crate::Spool::durable`].
+    #[must_use]
+    pub fn trusting(mut self, durable: Option<Arc<Durable>>) -> Self {
+        self.durable = durable;
+        self
     }
 
     /// Returns the next entry, or `None` if there is nothing more yet: ask again later.
@@ -137,6 +148,11 @@ impl Reader {
         }
         match open.walker.examine(open.offset, length).map_err(file("read", &path))? {
             Found::Frame { bytes, body } => {
+                let end = open.offset + bytes;
+                let is_told = self.durable.as_ref().map(|told| told.covers(self.number, end));
+                if is_told == Some(false) {
+                    return Ok(false);
+                }
                 let epoch = self.epoch.unwrap_or_default();
                 if let Some(round) = parse_body(body) {
                     let wanted = round
@@ -150,7 +166,7 @@ impl Reader {
                         });
                     self.ready.extend(wanted);
                 }
-                if !self.ready.is_empty() && open.offset + bytes > open.synced {
+                if !self.ready.is_empty() && is_told.is_none() && end > open.synced {
                     let synced = open.walker.file.sync_data().map_err(file("sync", &path));
                     if synced.is_err() {
                         self.ready.clear();
@@ -158,7 +174,7 @@ impl Reader {
                     synced?;
                     open.synced = length;
                 }
-                open.offset += bytes;
+                open.offset = end;
                 return Ok(true);
             }
             Found::Gap { bytes } => {

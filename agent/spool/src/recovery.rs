@@ -6,16 +6,17 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::chain::Chain;
 use crate::error::file;
 use crate::format::{
-    FRAME_HEADER_BYTES, Found, Heads, Place, SEGMENT_HEADER_BYTES, encode_frame, gap_header,
+    FRAME_HEADER_BYTES, Found, Heads, Kept, Place, SEGMENT_HEADER_BYTES, encode_frame, gap_header,
     parse_body, segment_header,
 };
 use crate::segment::{
     SEGMENT_SUFFIX, TEMPORARY_SUFFIX, Walker, create, list, open_writable, read_epoch,
     segment_path, sync_dir, write_epoch,
 };
-use crate::{Cursor, Error, Recovery, Result};
+use crate::{Cursor, Error, Recovery, Result, Saved};
 
 /// So many damaged segments are kept for study; older ones are deleted.
 const CORRUPT_KEPT_MAX: usize = 2;
@@ -32,6 +33,15 @@ pub(crate) struct Segment {
     /// Highest number of each lane among its entries.
     pub(crate) last: Heads,
     pub(crate) frames: u64,
+    /// Whether one of its rounds holds a whole checkpoint.
+    pub(crate) has_whole: bool,
+}
+
+impl Segment {
+    /// Returns a segment in which nothing was found yet.
+    pub(crate) fn new(number: u64, bytes: u64) -> Self {
+        Self { number, bytes, last: Heads::new(), frames: 0, has_whole: false }
+    }
 }
 
 /// What the writer starts from.
@@ -55,7 +65,7 @@ struct Scan {
     /// Where bytes start that no valid frame follows; the file's length if there are none.
     tail: u64,
     heads: Heads,
-    newest_frame: Option<u64>,
+    chain: Chain,
 }
 
 /// Brings a folder whose lock is held into order.
@@ -64,23 +74,30 @@ pub(crate) fn recover(dir: &Path) -> Result<(State, Recovery)> {
     remove_temporaries(dir)?;
     let epoch = established_epoch(dir, &mut found)?;
     let mut state = State { epoch: epoch.unwrap_or(0), next_number: 1, ..State::default() };
-    let mut newest = None;
+    let mut chain = Chain::default();
     let numbers = list(dir)?;
     for (index, &number) in numbers.iter().enumerate() {
         state.next_number = number + 1;
         let is_last = index + 1 == numbers.len();
         let Some(scan) = repair(dir, number, state.epoch, is_last, &mut found)? else { continue };
         state.appendable = is_last && scan.header_ok && scan.damage.is_empty();
-        if let Some(offset) = scan.newest_frame {
-            newest = Some((number, offset));
+        if scan.segment.frames > 0 {
             state.heads = scan.heads;
         }
+        chain.extend(scan.chain);
         state.segments.push(scan.segment);
     }
-    if let Some((number, offset)) = newest {
-        found.checkpoint = Some(checkpoint_at(dir, number, state.epoch, offset)?);
+    if !chain.is_empty() {
+        if chain.whole.is_none() {
+            found.notes.push(
+                "the whole checkpoint was in a damaged stretch; logs that no later round names are \
+                 read again from where the configuration says"
+                    .to_owned(),
+            );
+        }
+        found.checkpoint = Some(chain.read(dir, state.epoch)?);
     }
-    if newest.is_none() {
+    if chain.is_empty() {
         begin_afresh(dir, &mut state)?;
     } else if let Some((lane, acked)) = cursor_ahead(dir, &state.heads)? {
         let head = state.heads.get(&lane).copied().unwrap_or(0);
@@ -89,7 +106,7 @@ pub(crate) fn recover(dir: &Path) -> Result<(State, Recovery)> {
              data or files were put back; a new epoch begins and the old segments are kept in {}",
             before_dir(dir, state.epoch).display()
         ));
-        begin_over(dir, &mut state, found.checkpoint.as_deref().unwrap_or_default())?;
+        begin_over(dir, &mut state, &found.checkpoint.clone().unwrap_or_default())?;
     }
     prune(dir, CORRUPT_SUFFIX, CORRUPT_KEPT_MAX, &mut found)?;
     prune(dir, BEFORE_PREFIX, BEFORE_KEPT_MAX, &mut found)?;
@@ -169,13 +186,13 @@ fn scan(dir: &Path, number: u64, epoch: u64) -> io::Result<Scan> {
     let (mut walker, header_ok) = Walker::open(dir, number, epoch)?;
     let length = walker.bytes()?;
     let mut scan = Scan {
-        segment: Segment { number, bytes: length, last: Heads::new(), frames: 0 },
+        segment: Segment::new(number, length),
         epoch: walker.place.epoch,
         header_ok,
         damage: Vec::new(),
         tail: length,
         heads: Heads::new(),
-        newest_frame: None,
+        chain: Chain::default(),
     };
     let mut offset = SEGMENT_HEADER_BYTES.min(length);
     loop {
@@ -189,7 +206,8 @@ fn scan(dir: &Path, number: u64, epoch: u64) -> io::Result<Scan> {
                     }
                     scan.heads = round.heads;
                     scan.segment.frames += 1;
-                    scan.newest_frame = Some(offset);
+                    scan.segment.has_whole |= matches!(round.kept, Kept::Whole(_));
+                    scan.chain.note((number, offset), round.kept);
                 }
                 offset += bytes;
             }
@@ -256,21 +274,6 @@ fn copy_with_gaps(dir: &Path, scan: &Scan, path: &Path, aside: &Path) -> io::Res
     Ok(length)
 }
 
-fn checkpoint_at(dir: &Path, number: u64, epoch: u64, offset: u64) -> Result<Vec<u8>> {
-    let path = segment_path(dir, number);
-    let read = || -> io::Result<Vec<u8>> {
-        let (mut walker, _) = Walker::open(dir, number, epoch)?;
-        let length = walker.bytes()?;
-        match walker.examine(offset, length)? {
-            Found::Frame { body, .. } => {
-                Ok(parse_body(body).map(|round| round.checkpoint.to_vec()).unwrap_or_default())
-            }
-            _ => Err(io::Error::other("a frame that was just read is gone")),
-        }
-    };
-    read().map_err(file("read checkpoint from", &path))
-}
-
 fn cursor_ahead(dir: &Path, heads: &Heads) -> Result<Option<(u8, u64)>> {
     for lane in [crate::LANE_ALERTS, crate::LANE_EVENTS] {
         let acked = Cursor::load(dir, lane)?;
@@ -295,21 +298,27 @@ fn begin_afresh(dir: &Path, state: &mut State) -> Result<()> {
 /// There are rounds, but going on would repeat numbers: a new epoch that carries the checkpoint.
 /// Writing the epoch file is the moment it holds; before that a restart undoes it, after that a
 /// restart completes it.
-fn begin_over(dir: &Path, state: &mut State, checkpoint: &[u8]) -> Result<()> {
+fn begin_over(dir: &Path, state: &mut State, saved: &Saved) -> Result<()> {
     let old = Place { epoch: state.epoch, number: 0 };
     let place = Place { epoch: new_epoch(state.epoch), number: state.next_number };
     let path = segment_path(dir, place.number);
     let segment = create(dir, place)?;
     let mut frame = Vec::new();
-    encode_frame(&mut frame, place, SEGMENT_HEADER_BYTES, &Heads::new(), &[], checkpoint);
-    segment.write_all_at(&frame, SEGMENT_HEADER_BYTES).map_err(file("write", &path))?;
+    let mut bytes = SEGMENT_HEADER_BYTES;
+    let whole = saved.whole.iter().map(|bytes| Kept::Whole(bytes));
+    for kept in whole.chain(saved.changes.iter().map(|bytes| Kept::Change(bytes))) {
+        encode_frame(&mut frame, place, bytes, &Heads::new(), &[], kept);
+        segment.write_all_at(&frame, bytes).map_err(file("write", &path))?;
+        bytes += frame.len() as u64;
+    }
     segment.sync_all().map_err(|source| Error::Sync { path, source })?;
     write_epoch(dir, place.epoch)?;
     for segment in state.segments.drain(..) {
         move_before(dir, segment.number, old)?;
     }
-    let bytes = SEGMENT_HEADER_BYTES + frame.len() as u64;
-    state.segments.push(Segment { number: place.number, bytes, last: Heads::new(), frames: 1 });
+    let frames = u64::from(saved.whole.is_some()) + saved.changes.len() as u64;
+    let has_whole = saved.whole.is_some();
+    state.segments.push(Segment { frames, has_whole, ..Segment::new(place.number, bytes) });
     state.epoch = place.epoch;
     state.heads.clear();
     state.appendable = true;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::file;
 use crate::format::{
-    FRAME_HEADER_BYTES, Found, Place, SEGMENT_HEADER_BYTES, claimed_bytes, examine,
-    parse_segment_header, resync, segment_header,
+    FRAME_HEADER_BYTES, Found, MARK_START, Place, SEGMENT_HEADER_BYTES, claimed_bytes, examine,
+    parse_segment_header, segment_header,
 };
 use crate::{Error, Result};
 
@@ -22,6 +22,14 @@ pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 const NAME_DIGITS: usize = 20;
 /// More bytes than this are no segment of ours, whatever the configuration says: 1 GiB.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// After damage at most this many look-alikes of a frame are checked before the rest is given up:
+/// each may cost a read of [`crate::FRAME_BYTES_MAX`].
+const RESYNC_CANDIDATES_MAX: usize = 4096;
+/// Bytes that are searched for a frame at a time: 64 KiB.
+const RESYNC_WINDOW_BYTES: usize = 64 * 1024;
+/// A buffer that has grown beyond this is given back after use: 1 MiB. Ordinary rounds are smaller;
+/// those with a whole checkpoint of thousands of files are not, and are rare.
+const BUFFER_KEPT_MAX: usize = 1024 * 1024;
 
 pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:0NAME_DIGITS$}{SEGMENT_SUFFIX}"))
@@ -119,6 +127,9 @@ impl Walker {
     pub(crate) fn examine(&mut self, offset: u64, length: u64) -> io::Result<Found<'_>> {
         let available = length.saturating_sub(offset);
         let head = available.min(FRAME_HEADER_BYTES as u64) as usize;
+        if self.buffer.capacity() > BUFFER_KEPT_MAX {
+            self.buffer = Vec::new();
+        }
         self.buffer.clear();
         self.buffer.resize(head, 0);
         if !read_at(&self.file, &mut self.buffer, offset)? {
@@ -136,14 +147,33 @@ impl Walker {
         Ok(examine(&self.buffer, available, self.place, offset))
     }
 
-    /// Returns the offset of the next valid frame behind damage at `offset`, if there is one.
+    /// Returns the offset of the next valid frame or gap behind damage at `offset`, if there is one.
+    /// Reads a window at a time, so that damage in a large segment costs no memory.
     pub(crate) fn resync(&mut self, offset: u64, length: u64) -> io::Result<Option<u64>> {
-        let available = length.saturating_sub(offset).min(SEGMENT_BYTES_MAX) as usize;
-        let mut rest = vec![0; available];
-        if !read_at(&self.file, &mut rest, offset)? {
-            return Ok(None);
+        let mut window = vec![0; RESYNC_WINDOW_BYTES];
+        let (mut from, mut candidates) = (offset + 1, 0);
+        while from + (FRAME_HEADER_BYTES as u64) <= length {
+            let size = (length - from).min(RESYNC_WINDOW_BYTES as u64) as usize;
+            if !read_at(&self.file, &mut window[..size], from)? {
+                return Ok(None);
+            }
+            let starts = size + 1 - FRAME_HEADER_BYTES;
+            for index in 0..starts {
+                if window[index] != MARK_START || claimed_bytes(&window[index..size]).is_none() {
+                    continue;
+                }
+                let at = from + index as u64;
+                if matches!(self.examine(at, length)?, Found::Frame { .. } | Found::Gap { .. }) {
+                    return Ok(Some(at));
+                }
+                candidates += 1;
+                if candidates == RESYNC_CANDIDATES_MAX {
+                    return Ok(None);
+                }
+            }
+            from += starts as u64;
         }
-        Ok(resync(&rest, self.place, offset).map(|index| offset + index as u64))
+        Ok(None)
     }
 }
 

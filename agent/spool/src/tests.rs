@@ -1,7 +1,9 @@
 //! The spool against a model queue, and the faults of disks one by one.
 
+mod changes;
 mod faults;
 mod model;
+mod power;
 
 use std::io;
 use std::path::Path;
@@ -82,6 +84,13 @@ fn content(lane: u8, seq: u64, length: usize) -> Vec<u8> {
 fn append(spool: &mut Spool, lane: u8, seq: u64, length: usize) -> crate::Result<()> {
     let bytes = content(lane, seq, length);
     spool.append(&[Entry { lane, seq, bytes: &bytes }], format!("at {lane}/{seq}").as_bytes())
+}
+
+/// The checkpoint found, where only whole ones were written.
+fn checkpoint_of(recovery: Recovery) -> Vec<u8> {
+    let saved = recovery.checkpoint.unwrap();
+    assert!(saved.changes.is_empty(), "{saved:?}");
+    saved.whole.unwrap()
 }
 
 fn drain(reader: &mut Reader) -> Vec<u64> {

@@ -2,17 +2,30 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::disk::{Disk, RealDisk};
+use crate::durable::Durable;
 use crate::error::{file, is_no_space};
 use crate::format::{
-    FRAME_BYTES_MAX, Heads, Place, SEGMENT_HEADER_BYTES, encode_frame, frame_bytes,
+    FRAME_BYTES_MAX, Heads, Kept, Place, SEGMENT_HEADER_BYTES, encode_frame, frame_bytes,
 };
 use crate::recovery::{Segment, recover};
 use crate::segment::{SEGMENT_BYTES_MAX, create, open_writable, segment_path, sync_dir};
 use crate::{Cursor, Entry, Error, Options, Recovery, Result};
 
 const LOCK_FILE: &str = "lock";
+/// A whole checkpoint is written again once the changes since the last take so many times its
+/// bytes, so that recovery reads little and the copies are at most half of what changes take.
+const CHANGES_PER_WHOLE: u64 = 2;
+/// Of a small checkpoint the changes may take more before that: 64 KiB, some hundred rounds.
+const CHANGES_BYTES_MIN: u64 = 64 * 1024;
+/// A segment, which begins with a whole checkpoint, may take so many times its bytes whatever the
+/// configuration says, so that the copies are at most a quarter of what is written.
+const SEGMENT_PER_WHOLE: u64 = 4;
+/// The buffer of a frame is given back beyond this: 1 MiB, more than rounds have without a whole
+/// checkpoint of thousands of files.
+const FRAME_BUFFER_KEPT_MAX: usize = 1024 * 1024;
 
 /// The log, open for writing. There is one per folder; a second [`Spool::open`] is refused.
 pub struct Spool {
@@ -27,6 +40,12 @@ pub struct Spool {
     active: Option<File>,
     next_number: u64,
     heads: Heads,
+    /// Bytes of the last whole checkpoint, and of the changes written since.
+    whole_bytes: u64,
+    changes_bytes: u64,
+    /// The next checkpoint must be whole whatever it changes: the first after opening.
+    is_whole_due: bool,
+    durable: Arc<Durable>,
     is_poisoned: bool,
     frame: Vec<u8>,
 }
@@ -58,16 +77,16 @@ impl Spool {
         fs::create_dir_all(dir).map_err(file("create spool folder", dir))?;
         let lock = lock(dir)?;
         let (state, recovery) = recover(dir)?;
-        let active = match state.segments.last() {
-            Some(segment) if state.appendable => {
-                let path = segment_path(dir, segment.number);
-                let active = open_writable(&path)?;
-                // A process killed between write and sync leaves a whole frame nobody synced.
-                disk.sync(&active).map_err(|source| Error::Sync { path, source })?;
-                Some(active)
-            }
-            _ => None,
-        };
+        let durable = Arc::new(Durable::default());
+        let mut active = None;
+        if let Some(segment) = state.segments.last() {
+            let path = segment_path(dir, segment.number);
+            let last = open_writable(&path)?;
+            // A process killed between write and sync leaves a whole frame nobody synced.
+            disk.sync(&last).map_err(|source| Error::Sync { path, source })?;
+            durable.set(segment.number, segment.bytes);
+            active = state.appendable.then_some(last);
+        }
         let spool = Self {
             options,
             disk,
@@ -77,6 +96,10 @@ impl Spool {
             active,
             next_number: state.next_number,
             heads: state.heads,
+            whole_bytes: 0,
+            changes_bytes: 0,
+            is_whole_due: true,
+            durable,
             is_poisoned: false,
             frame: Vec::new(),
         };
@@ -95,14 +118,27 @@ impl Spool {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
+    /// Returns the bytes of the highest segment up to which rounds are complete.
+    #[cfg(test)]
+    pub(crate) fn active_bytes(&self) -> u64 {
+        self.segments.last().map_or(0, |segment| segment.bytes)
+    }
+
     /// Returns the newest number of a lane; 0 before the first.
     #[must_use]
     pub fn last_seq(&self, lane: u8) -> u64 {
         self.heads.get(&lane).copied().unwrap_or(0)
     }
 
+    /// Returns how far the log is on the platter, for readers of this process.
+    #[must_use]
+    pub fn durable(&self) -> Arc<Durable> {
+        Arc::clone(&self.durable)
+    }
+
     /// Appends a round and makes it durable: when this returns, entries and checkpoint survive a
-    /// power cut. `entries` may be empty, to store a checkpoint alone.
+    /// power cut. `entries` may be empty, to store a checkpoint alone. The checkpoint is a whole one;
+    /// for one that is large see [`Self::append_change`].
     ///
     /// # Errors
     /// [`Error::Full`], [`Error::DiskFull`], [`Error::NoSpace`], [`Error::File`]: nothing was
@@ -110,11 +146,40 @@ impl Spool {
     /// [`Error::TooLarge`], [`Error::Order`]: never will. [`Error::Sync`], [`Error::Poisoned`]:
     /// reopen first.
     pub fn append(&mut self, entries: &[Entry<'_>], checkpoint: &[u8]) -> Result<()> {
+        self.append_kept(entries, Kept::Whole(checkpoint))
+    }
+
+    /// As [`Self::append`], but writes only what changed of the checkpoint since the last append
+    /// that succeeded, and `whole` where a whole one is due: at the start of a segment, after opening,
+    /// and now and then. So a round's bytes do not grow with what did not change.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_change(
+        &mut self,
+        entries: &[Entry<'_>],
+        change: &[u8],
+        whole: impl FnOnce() -> Vec<u8>,
+    ) -> Result<()> {
+        let kept = Kept::Change(change);
+        let bytes = frame_bytes(&self.heads_after(entries)?, entries, kept);
+        let changes_bytes = self.changes_bytes + change.len() as u64;
+        if self.is_whole_due
+            || changes_bytes > CHANGES_BYTES_MIN.max(CHANGES_PER_WHOLE * self.whole_bytes)
+            || self.segments.last().is_none_or(|segment| segment.frames == 0)
+            || !self.has_active_for(bytes)
+        {
+            return self.append_kept(entries, Kept::Whole(&whole()));
+        }
+        self.append_kept(entries, kept)
+    }
+
+    fn append_kept(&mut self, entries: &[Entry<'_>], kept: Kept<'_>) -> Result<()> {
         if self.is_poisoned {
             return Err(Error::Poisoned { dir: self.options.dir.clone() });
         }
         let heads = self.heads_after(entries)?;
-        let bytes = frame_bytes(&heads, entries, checkpoint);
+        let bytes = frame_bytes(&heads, entries, kept);
         let bytes_max = (self.options.bytes_max / 2).min(FRAME_BYTES_MAX) - SEGMENT_HEADER_BYTES;
         if bytes > bytes_max {
             return Err(Error::TooLarge { bytes, bytes_max });
@@ -125,7 +190,7 @@ impl Spool {
         let active = self.active.as_ref().expect("make_active opened it");
         let place = Place { epoch: self.epoch, number: segment.number };
         let path = segment_path(&self.options.dir, segment.number);
-        encode_frame(&mut self.frame, place, segment.bytes, &heads, entries, checkpoint);
+        encode_frame(&mut self.frame, place, segment.bytes, &heads, entries, kept);
         assert_eq!(self.frame.len() as u64, bytes, "the size was foretold");
         if let Err(source) = self.disk.write(active, segment.bytes, &self.frame) {
             if let Err(source) = self.disk.cut(active, segment.bytes) {
@@ -145,17 +210,30 @@ impl Spool {
         segment.bytes += bytes;
         segment.frames += 1;
         segment.last.extend(entries.iter().map(|entry| (entry.lane, entry.seq)));
+        self.durable.set(segment.number, segment.bytes);
+        match kept {
+            Kept::Whole(whole) => {
+                segment.has_whole = true;
+                self.whole_bytes = whole.len() as u64;
+                self.changes_bytes = 0;
+                self.is_whole_due = false;
+            }
+            Kept::Change(change) => self.changes_bytes += change.len() as u64,
+        }
         self.heads = heads;
+        if self.frame.capacity() > FRAME_BUFFER_KEPT_MAX {
+            self.frame = Vec::new();
+        }
         Ok(())
     }
 
     /// Deletes the oldest segments whose every entry the cursors say is acknowledged; returns the
-    /// bytes freed. The newest frame stays.
+    /// bytes freed. The newest whole checkpoint stays, and what follows it.
     ///
     /// # Errors
     /// If a cursor cannot be read or a segment cannot be deleted.
     pub fn collect(&mut self) -> Result<u64> {
-        let newest = self.segments.iter().rposition(|segment| segment.frames > 0).unwrap_or(0);
+        let newest = self.segments.iter().rposition(|segment| segment.has_whole).unwrap_or(0);
         let mut acked = Heads::new();
         let mut freed = 0;
         let mut count = 0;
@@ -213,8 +291,8 @@ impl Spool {
         if self.bytes() + needed_most <= self.options.bytes_max {
             return Ok(());
         }
-        // Never for ever: once everything is acknowledged only the newest frame's segment is left,
-        // and a segment and a round are at most half of the bound each.
+        // Never for ever: once everything is acknowledged only the segment with the newest whole
+        // checkpoint is left, and a segment and a round are at most half of the bound each.
         Err(Error::Full {
             dir: self.options.dir.clone(),
             bytes: self.bytes(),
@@ -223,23 +301,26 @@ impl Spool {
         })
     }
 
+    /// Returns whether the highest segment is open and takes so many more bytes.
+    fn has_active_for(&self, bytes: u64) -> bool {
+        let Some(segment) = self.segments.last().filter(|_| self.active.is_some()) else {
+            return false;
+        };
+        let least = (SEGMENT_PER_WHOLE * self.whole_bytes).min(self.options.bytes_max / 2);
+        let bytes_max = self.options.segment_bytes_max.max(least).min(SEGMENT_BYTES_MAX);
+        segment.frames == 0 || segment.bytes + bytes <= bytes_max
+    }
+
     /// Sees to it that the highest segment is open and has room for a frame.
     fn make_active(&mut self, bytes: u64) -> Result<()> {
-        if let (Some(_), Some(segment)) = (&self.active, self.segments.last())
-            && (segment.frames == 0 || segment.bytes + bytes <= self.options.segment_bytes_max)
-        {
+        if self.has_active_for(bytes) {
             return Ok(());
         }
         self.active = None;
         let number = self.next_number;
         self.active = Some(create(&self.options.dir, Place { epoch: self.epoch, number })?);
         self.next_number += 1;
-        self.segments.push(Segment {
-            number,
-            bytes: SEGMENT_HEADER_BYTES,
-            last: Heads::new(),
-            frames: 0,
-        });
+        self.segments.push(Segment::new(number, SEGMENT_HEADER_BYTES));
         Ok(())
     }
 }

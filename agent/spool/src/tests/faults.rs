@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{FakeDisk, Faults, append, content, drain, open, options};
+use super::{FakeDisk, Faults, append, checkpoint_of, content, drain, open, options};
 use crate::segment::{list, segment_path};
 use crate::{Cursor, Entry, Error, LANE_ALERTS, LANE_EVENTS, Options, Reader, Spool};
 
@@ -60,7 +60,7 @@ fn full_until_acknowledged_and_the_newest_frame_stays() {
     assert!(spool.bytes() > 3000, "the newest frame holds the checkpoint");
     drop(spool);
     let (spool, recovery, _) = open(dir.path());
-    assert_eq!(recovery.checkpoint.unwrap(), format!("at 1/{}", seq + 1).into_bytes());
+    assert_eq!(checkpoint_of(recovery.clone()), format!("at 1/{}", seq + 1).into_bytes());
     assert_eq!(spool.last_seq(LANE_EVENTS), seq + 1);
     assert!(recovery.notes.is_empty(), "{:?}", recovery.notes);
 }
@@ -103,7 +103,7 @@ fn a_failed_sync_stops_the_spool_until_it_is_reopened() {
     drop(spool);
     // The bytes did arrive here, so the round is there, whole.
     let (_, recovery, _) = open(dir.path());
-    assert_eq!(recovery.checkpoint.unwrap(), b"at 1/2");
+    assert_eq!(checkpoint_of(recovery), b"at 1/2");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_torn_tail_is_cut_at_every_byte() {
         fs::write(&path, &whole[..length]).unwrap();
         let (mut spool, recovery, _) = open(dir.path());
         assert_eq!(recovery.truncated_bytes, length as u64 - one);
-        assert_eq!(recovery.checkpoint.unwrap(), b"at 1/1");
+        assert_eq!(checkpoint_of(recovery.clone()), b"at 1/1");
         assert!(recovery.notes.is_empty(), "{:?}", recovery.notes);
         append(&mut spool, LANE_EVENTS, 2, 70).unwrap();
         let mut reader = Reader::open(dir.path(), LANE_EVENTS, 0).unwrap();
@@ -208,7 +208,7 @@ fn a_cursor_ahead_of_the_log_begins_a_new_epoch() {
     fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
     let (mut spool, second, _) = open(dir.path());
     assert!(second.epoch > first.epoch);
-    assert_eq!(second.checkpoint.as_deref(), Some(&b"at 1/2"[..]));
+    assert_eq!(checkpoint_of(second.clone()), b"at 1/2");
     assert_eq!(second.notes.len(), 1, "{:?}", second.notes);
     assert_eq!(Cursor::load(dir.path(), LANE_EVENTS).unwrap(), 0);
     append(&mut spool, LANE_EVENTS, 1, 100).unwrap();
@@ -218,7 +218,7 @@ fn a_cursor_ahead_of_the_log_begins_a_new_epoch() {
     drop(spool);
     let (_, third, _) = open(dir.path());
     assert_eq!(third.epoch, second.epoch);
-    assert_eq!(third.checkpoint.as_deref(), Some(&b"at 1/1"[..]));
+    assert_eq!(checkpoint_of(third), b"at 1/1");
 }
 
 #[test]

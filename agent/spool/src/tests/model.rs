@@ -1,5 +1,6 @@
 //! Random histories of appends, crashes, acknowledgements and readers against a plain queue.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{FakeDisk, Faults, content, open};
 use crate::segment::{list, segment_path};
-use crate::{Cursor, Entry, LANE_ALERTS, LANE_EVENTS, Reader, Spool};
+use crate::{Cursor, Entry, LANE_ALERTS, LANE_EVENTS, Reader, Saved, Spool};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -51,11 +52,34 @@ struct Model {
     /// By lane, the length of entry 1, 2, …
     lengths: [Vec<usize>; 2],
     acked: [u64; 2],
-    checkpoint: Option<Vec<u8>>,
+    checkpoint: Positions,
     rounds: u64,
 }
 
-type Pending = (Vec<(u8, u64, Vec<u8>)>, Vec<u8>);
+/// What a caller keeps in its checkpoint: here, which round last touched a source.
+type Positions = BTreeMap<u64, u64>;
+
+/// So many sources are touched in turn. A whole checkpoint of them is larger than a change.
+const SOURCES: u64 = 40;
+
+fn whole(positions: &Positions) -> Vec<u8> {
+    positions.iter().flat_map(|(source, at)| format!("{source}={at} ").into_bytes()).collect()
+}
+
+/// What the spool gives back, put together as a caller does.
+fn folded(saved: Option<&Saved>) -> Positions {
+    let parts = saved.into_iter().flat_map(|saved| saved.whole.iter().chain(&saved.changes));
+    let mut positions = Positions::new();
+    for part in parts {
+        for pair in std::str::from_utf8(part).unwrap().split_whitespace() {
+            let (source, at) = pair.split_once('=').unwrap();
+            positions.insert(source.parse().unwrap(), at.parse().unwrap());
+        }
+    }
+    positions
+}
+
+type Pending = (Vec<(u8, u64, Vec<u8>)>, (u64, u64));
 
 impl Model {
     fn round(&self, alerts: Option<usize>, events: Option<usize>) -> Pending {
@@ -66,14 +90,20 @@ impl Model {
                 entries.push((lane, seq, content(lane, seq, length)));
             }
         }
-        (entries, format!("checkpoint {}", self.rounds + 1).into_bytes())
+        (entries, (self.rounds % SOURCES, self.rounds + 1))
     }
 
-    fn take(&mut self, (entries, checkpoint): Pending) {
+    fn after(&self, (source, at): (u64, u64)) -> Positions {
+        let mut positions = self.checkpoint.clone();
+        positions.insert(source, at);
+        positions
+    }
+
+    fn take(&mut self, (entries, change): Pending) {
         for (lane, _, bytes) in entries {
             self.lengths[lane as usize].push(bytes.len());
         }
-        self.checkpoint = Some(checkpoint);
+        self.checkpoint = self.after(change);
         self.rounds += 1;
     }
 }
@@ -130,12 +160,15 @@ impl World {
     }
 
     fn append(&mut self, round: &Pending) -> crate::Result<()> {
+        let after = self.model.after(round.1);
+        let change = format!("{}={} ", round.1.0, round.1.1);
         let entries: Vec<Entry<'_>> = round
             .0
             .iter()
             .map(|(lane, seq, bytes)| Entry { lane: *lane, seq: *seq, bytes })
             .collect();
-        self.spool.as_mut().unwrap().append(&entries, &round.1)
+        let spool = self.spool.as_mut().unwrap();
+        spool.append_change(&entries, change.as_bytes(), || whole(&after))
     }
 
     fn reopen(&mut self, cut_bytes: Option<u64>) {
@@ -146,7 +179,7 @@ impl World {
         }
         self.epoch = recovery.epoch;
         assert_eq!(recovery.notes, [""; 0]);
-        assert_eq!(recovery.checkpoint, self.model.checkpoint);
+        assert_eq!(folded(recovery.checkpoint.as_ref()), self.model.checkpoint);
         if let Some(cut_bytes) = cut_bytes {
             assert_eq!(recovery.truncated_bytes, cut_bytes);
         }
@@ -159,8 +192,8 @@ impl World {
         match self.append(&round) {
             Err(crate::Error::Sync { path, .. }) => {
                 let bytes = fs::read(&path).unwrap();
-                let frame = self.frame_bytes(&round) as usize;
-                let start = bytes.len() - frame;
+                let start = self.spool.as_ref().unwrap().active_bytes() as usize;
+                let frame = bytes.len() - start;
                 let kept = start + (frame as u64 * kept / 1000) as usize;
                 let mut torn = bytes[..kept].to_vec();
                 let mut is_whole = kept == bytes.len();
@@ -183,22 +216,6 @@ impl World {
         }
     }
 
-    fn frame_bytes(&self, round: &Pending) -> u64 {
-        let mut heads = crate::format::Heads::new();
-        for lane in [0u8, 1] {
-            let seq = self.model.lengths[lane as usize].len() as u64;
-            if seq > 0 || round.0.iter().any(|entry| entry.0 == lane) {
-                heads.insert(lane, seq);
-            }
-        }
-        let entries: Vec<Entry<'_>> = round
-            .0
-            .iter()
-            .map(|(lane, seq, bytes)| Entry { lane: *lane, seq: *seq, bytes })
-            .collect();
-        crate::format::frame_bytes(&heads, &entries, &round.1)
-    }
-
     fn step(&mut self, op: &Op, followers: &mut [Follower; 2]) {
         match *op {
             Op::Append(alerts, events) => {
@@ -210,7 +227,7 @@ impl World {
             }
             Op::NoSpace(permille) => {
                 let round = self.model.round(Some(400), None);
-                let room = self.frame_bytes(&round) * permille / 1000;
+                let room = 400 * permille / 1000;
                 self.disk.set(Faults { room: Some(room), ..Faults::default() });
                 assert!(self.append(&round).unwrap_err().is_full());
                 self.disk.set(Faults::default());

@@ -1,0 +1,160 @@
+//! Checkpoints as changes: when a whole one is written, and what damage and old formats do to them.
+
+use std::fs;
+
+use super::{content, drain, open, options};
+use crate::segment::{list, segment_path};
+use crate::{Cursor, Entry, LANE_EVENTS, Options, Reader, Saved, Spool};
+
+/// Appends round `seq` with change `cSEQ`; returns whether the whole one, `wSEQ`, was asked for.
+fn append(spool: &mut Spool, seq: u64, length: usize) -> bool {
+    let bytes = content(LANE_EVENTS, seq, length);
+    let mut was_whole = false;
+    let whole = || {
+        was_whole = true;
+        format!("w{seq}").into_bytes()
+    };
+    let entry = Entry { lane: LANE_EVENTS, seq, bytes: &bytes };
+    spool.append_change(&[entry], format!("c{seq}").as_bytes(), whole).unwrap();
+    was_whole
+}
+
+fn saved(whole: u64, changes: impl IntoIterator<Item = u64>) -> Saved {
+    let changes = changes.into_iter().map(|seq| format!("c{seq}").into_bytes()).collect();
+    Saved { whole: Some(format!("w{whole}").into_bytes()), changes }
+}
+
+#[test]
+fn each_segment_begins_with_a_whole_one_and_recovery_takes_it_from_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut spool, _, _) = open(dir.path());
+    let mut wholes = Vec::new();
+    for seq in 1..=12 {
+        if append(&mut spool, seq, 1000) {
+            wholes.push(seq);
+        }
+    }
+    // Three rounds of 1000 bytes fit into a segment of 4096.
+    assert_eq!(wholes, [1, 4, 7, 10]);
+    drop(spool);
+    let (mut spool, found, _) = open(dir.path());
+    assert_eq!(found.checkpoint, Some(saved(10, [11, 12])));
+    assert!(append(&mut spool, 13, 10), "the first after opening is whole");
+    assert!(!append(&mut spool, 14, 10));
+    Cursor::store(dir.path(), LANE_EVENTS, 14).unwrap();
+    spool.collect().unwrap();
+    drop(spool);
+    assert_eq!(list(dir.path()).unwrap().len(), 1);
+    let (_, found, _) = open(dir.path());
+    assert_eq!(found.checkpoint, Some(saved(13, [14])));
+}
+
+#[test]
+fn changes_that_outgrow_the_whole_one_are_gathered_in_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        segment_bytes_max: 8 << 20,
+        bytes_max: 64 << 20,
+        free_bytes_min: 0,
+        ..options(dir.path())
+    };
+    let (mut spool, _) = Spool::open(options).unwrap();
+    let (mut wholes, change) = (Vec::new(), [b'c'; 8192]);
+    for round in 0..20 {
+        spool
+            .append_change(&[], &change, || {
+                wholes.push(round);
+                b"w".to_vec()
+            })
+            .unwrap();
+    }
+    // 64 KiB of changes at most between two.
+    assert_eq!(wholes, [0, 9, 18]);
+}
+
+#[test]
+fn a_torn_whole_one_falls_back_on_the_segment_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut spool, _, _) = open(dir.path());
+    for seq in 1..=4 {
+        append(&mut spool, seq, 1000);
+    }
+    drop(spool);
+    let path = segment_path(dir.path(), 2);
+    let whole = fs::read(&path).unwrap();
+    for length in [0, 10, 32, 40, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).unwrap();
+        let (_, found, _) = open(dir.path());
+        assert_eq!(found.checkpoint, Some(saved(1, [2, 3])), "cut to {length} bytes");
+    }
+}
+
+#[test]
+fn damage_takes_the_change_it_hit_and_never_what_the_rest_is_put_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut spool, _, _) = open(dir.path());
+    for seq in 1..=6 {
+        append(&mut spool, seq, 1000);
+    }
+    drop(spool);
+    let path = segment_path(dir.path(), 2);
+    let bytes = fs::read(&path).unwrap();
+    // The middle round of the last segment.
+    let mut damaged = bytes.clone();
+    damaged[1500] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    let (spool, found, _) = open(dir.path());
+    assert_eq!(found.checkpoint, Some(saved(4, [6])));
+    drop(spool);
+    // Its whole one: the segment before is put to use, and is kept until there is a new one.
+    let mut damaged = bytes;
+    damaged[100] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    let (mut spool, found, _) = open(dir.path());
+    assert_eq!(found.checkpoint, Some(saved(1, [2, 3, 5, 6])));
+    Cursor::store(dir.path(), LANE_EVENTS, 6).unwrap();
+    assert_eq!(spool.collect().unwrap(), 0);
+    assert!(append(&mut spool, 7, 10));
+    assert!(spool.collect().unwrap() > 0);
+    drop(spool);
+    let (_, found, _) = open(dir.path());
+    assert_eq!(found.checkpoint, Some(saved(7, [])));
+}
+
+#[test]
+fn a_new_epoch_carries_the_changes_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut spool, first, _) = open(dir.path());
+    for seq in 1..=3 {
+        append(&mut spool, seq, 100);
+    }
+    drop(spool);
+    Cursor::store(dir.path(), LANE_EVENTS, 9).unwrap();
+    let (spool, second, _) = open(dir.path());
+    assert!(second.epoch > first.epoch);
+    assert_eq!(second.checkpoint, Some(saved(1, [2, 3])));
+    drop(spool);
+    let (mut spool, third, _) = open(dir.path());
+    assert_eq!((third.epoch, third.checkpoint), (second.epoch, second.checkpoint));
+    assert!(append(&mut spool, 1, 10));
+}
+
+/// Made by the first version of the format (an epoch of 1, two rounds, checkpoints of JSON without
+/// a mark): it is read as it was, and written on.
+#[test]
+fn a_spool_of_the_first_version_still_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("epoch"), "1\n").unwrap();
+    fs::write(segment_path(dir.path(), 1), include_bytes!("first-version.seg")).unwrap();
+    let (mut spool, found, _) = open(dir.path());
+    assert_eq!(found.notes, [""; 0]);
+    let whole = Some(b"{\"round\":2}".to_vec());
+    assert_eq!(found.checkpoint, Some(Saved { whole, changes: Vec::new() }));
+    assert!(append(&mut spool, 3, 50));
+    assert!(!append(&mut spool, 4, 50));
+    let mut reader = Reader::open(dir.path(), LANE_EVENTS, 0).unwrap();
+    assert_eq!(drain(&mut reader), [1, 2, 3, 4]);
+    drop(spool);
+    let (_, found, _) = open(dir.path());
+    assert_eq!(found.checkpoint, Some(saved(3, [4])));
+}
