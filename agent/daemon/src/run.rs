@@ -132,8 +132,9 @@ impl Agent {
         }
         .start()?;
         let report = InputReport::shared(health.clone(), metrics.clone());
-        let inputs =
-            agent_inputs::start(config.input.clone(), positions, out, stop.clone(), report)?;
+        let mut input = config.input.clone();
+        input.state_dir = config.state_dir.join("inputs");
+        let inputs = agent_inputs::start(input, positions, out, stop.clone(), report)?;
         tracing::info!(agent = agent_id, epoch, metrics = %bound, "the agent runs");
         announce(&bound.to_string(), &agent_id);
         Ok(Self {

@@ -1,6 +1,10 @@
 //! InputsConfig: the `[input]` part of the agent's configuration file.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+
+use crate::IntegrityConfig;
 
 /// Longest line handed on, bytes; the rest of a longer one is skipped and counted.
 ///
@@ -17,6 +21,8 @@ pub struct InputsConfig {
     pub journal: JournalConfig,
     /// Measurements of the host.
     pub host: HostConfig,
+    /// Files that must not change unnoticed.
+    pub integrity: IntegrityConfig,
     /// How often files are looked at even if the kernel reports no change, ms (default 1000, 50 to
     /// 60000). Smaller finds rotations sooner and costs one `stat` per file each time.
     pub scan_interval_ms: u64,
@@ -24,6 +30,10 @@ pub struct InputsConfig {
     pub files_max: usize,
     /// Most log files held open at once (default 256, 8 to 4096).
     pub open_max: usize,
+    /// Folder in which inputs keep what they know of the host. Set by the program, below its own state
+    /// folder; not for configuration files.
+    #[serde(skip)]
+    pub state_dir: PathBuf,
 }
 
 impl Default for InputsConfig {
@@ -32,9 +42,11 @@ impl Default for InputsConfig {
             files: Vec::new(),
             journal: JournalConfig::default(),
             host: HostConfig::default(),
+            integrity: IntegrityConfig::default(),
             scan_interval_ms: 1_000,
             files_max: 4_096,
             open_max: 256,
+            state_dir: PathBuf::new(),
         }
     }
 }

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A path or glob of the configuration is not one.
-    #[error("input.files: '{glob}' is not a valid glob; see the glob syntax of input.files.paths")]
+    #[error("input: '{glob}' is not a valid glob; see the glob syntax of input.files.paths")]
     Glob {
         /// The text given.
         glob: String,
@@ -39,7 +39,17 @@ pub enum Error {
         /// Largest value allowed.
         max: u64,
     },
-    /// The thread that follows files could not be started.
-    #[error("the thread that follows log files could not be started")]
+    /// A text of the configuration is not understood.
+    #[error("input.{name}: '{text}' is not understood; {remedy}")]
+    Text {
+        /// Field.
+        name: &'static str,
+        /// Text given.
+        text: String,
+        /// What to give instead.
+        remedy: &'static str,
+    },
+    /// A thread that reads could not be started.
+    #[error("a thread of the inputs could not be started")]
     Thread(#[source] std::io::Error),
 }

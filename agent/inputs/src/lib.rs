@@ -5,21 +5,26 @@
 //! writes a checkpoint. So the caller decides what "durable" means and a crash re-reads exactly what
 //! was not yet safe, under the same identities.
 
+mod accounts;
+mod attend;
 mod clock;
 mod config;
 mod error;
 mod files;
 mod host;
+mod integrity;
 mod item;
 mod journal;
 mod report;
 mod run;
+mod state;
 
 pub use config::{
     Enabled, Encoding, FilesConfig, Format, HostConfig, InputsConfig, JournalConfig,
     LINE_BYTES_MAX, MultilineConfig, Start,
 };
 pub use error::Error;
+pub use integrity::IntegrityConfig;
 pub use item::{Chunk, Entry, Item, Line, Lines, Sample, SourceMeta, Span};
 pub use report::{Count, Report};
 pub use run::start;

@@ -8,7 +8,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::Follower;
-use crate::{Chunk, Error, InputsConfig, Report, host, journal};
+use crate::{Chunk, Error, InputsConfig, Report, attend, host, integrity, journal};
 
 /// What every input needs to run.
 #[derive(Clone)]
@@ -56,6 +56,14 @@ pub fn start(
         let cursor = checkpoints.get(journal::KEY).cloned();
         inputs.spawn(journal::run(config.journal.clone(), cursor, wiring.clone()));
     }
+    let mut threads = Vec::new();
+    let integrity = integrity::Plan::new(&config.integrity)?;
+    if config.integrity.enabled {
+        let (dir, known) = (config.state_dir.clone(), checkpoints.get(integrity::KEY).cloned());
+        threads.push(attend::spawn("integrity", wiring.clone(), move |attendant| {
+            integrity::run(integrity, &dir, known.as_deref(), attendant);
+        })?);
+    }
     if config.host.enabled {
         inputs.spawn(host::run(config.host.interval_s, wiring));
     }
@@ -78,6 +86,9 @@ pub fn start(
             if let Err(error) = result {
                 tracing::error!(%error, "an input ended in a panic");
             }
+        }
+        for thread in threads {
+            let _ = thread.await;
         }
         // An error only says that the thread dropped its end: that is the signal.
         let _ = ended.await;
