@@ -133,6 +133,8 @@ pub enum Format {
     Nginx,
     /// Apache access log, combined or common.
     Apache,
+    /// Linux audit: the records of one event are put together.
+    Auditd,
     /// One JSON object per line.
     Json,
     /// Text that is not decoded.

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod attend;
+pub mod audit;
 mod clock;
 mod config;
 mod error;

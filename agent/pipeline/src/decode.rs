@@ -5,6 +5,7 @@
 //! simple, and it cannot be made slow by what an attacker gets written into a log.
 
 mod accounts;
+mod auditd;
 mod journal;
 mod json;
 mod login;
@@ -50,6 +51,7 @@ pub(crate) fn line(text: &str, context: &Context<'_>, event: &mut Event) {
     let understood = match context.format {
         Format::Syslog => syslog::decode(text, context, event),
         Format::Nginx | Format::Apache => web::decode(text, context, event),
+        Format::Auditd => auditd::decode(text, event),
         Format::Json => json::decode(text, context, event),
         Format::Journal => journal::decode(text, context, event),
         Format::Text => false,
@@ -66,6 +68,8 @@ fn auto(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
     match text.as_bytes() {
         [b'{', ..] => json::decode(text, context, event),
         [b'<', ..] => syslog::decode(text, context, event),
+        // type=…, node=…
+        [b't' | b'n', ..] => auditd::decode(text, event) || web::decode(text, context, event),
         // Both begin with a digit: a time by RFC 3339, or an address.
         [first, ..] if first.is_ascii_digit() => {
             syslog::decode(text, context, event) || web::decode(text, context, event)

@@ -5,6 +5,7 @@
 //! difference before it is committed.
 
 mod arbitrary;
+mod auditd;
 mod real;
 
 use std::fs;
@@ -34,6 +35,7 @@ fn format_of(word: &str) -> Format {
         "json" => Format::Json,
         "text" => Format::Text,
         "journal" => Format::Journal,
+        "auditd" => Format::Auditd,
         other => panic!("format: {other}"),
     }
 }

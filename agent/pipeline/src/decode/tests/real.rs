@@ -9,7 +9,7 @@ use rules_event::{Value, field};
 
 use super::decode;
 
-fn real(name: &str) -> Option<String> {
+pub(super) fn real(name: &str) -> Option<String> {
     let folder = std::env::var_os("VONGLAU_TEST_DATA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
         PathBuf::from,

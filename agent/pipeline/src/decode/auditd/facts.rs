@@ -1,0 +1,94 @@
+//! Facts: the values of an event's records that become ECS fields.
+
+use std::borrow::Cow;
+
+use super::hex;
+use super::keys::Key;
+use super::pairs::Form;
+
+/// Places of facts: one for each key up to [`Key::LAST_FACT`].
+const FACTS: usize = Key::LAST_FACT as usize + 1;
+
+/// The first value of each key that ECS has a place for.
+pub(super) struct Facts<'a> {
+    values: [(&'a str, Form); FACTS],
+    /// The file the event is about, and how well that is known.
+    file: Option<(u8, &'a str, Form)>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new() -> Self {
+        Self { values: [("", Form::Bare); FACTS], file: None }
+    }
+
+    /// Keeps a value unless there is one, or it says nothing.
+    pub(super) fn note(&mut self, key: Key, value: &'a str, form: Form) {
+        if let Some(place) = self.values.get_mut(key as usize).filter(|place| place.0.is_empty())
+            && is_given(value)
+        {
+            *place = (value, form);
+        }
+    }
+
+    /// Returns a value as it was written.
+    pub(super) fn raw(&self, key: Key) -> Option<&'a str> {
+        self.values.get(key as usize).map(|(value, _)| *value).filter(|value| !value.is_empty())
+    }
+
+    /// Returns a value as text.
+    pub(super) fn text(&self, key: Key) -> Option<Cow<'a, str>> {
+        let (value, form) = self.values.get(key as usize).filter(|place| !place.0.is_empty())?;
+        Some(decoded(key, value, *form))
+    }
+
+    /// Returns a value as a number.
+    pub(super) fn number(&self, key: Key) -> Option<i64> {
+        self.raw(key)?.parse().ok()
+    }
+
+    /// Keeps the name of a file, if it says more of what happened than the one before.
+    ///
+    /// A call names several: the folder, the old name, the new one. Spec: Linux
+    /// `kernel/auditsc.c`, `audit_log_name`.
+    pub(super) fn note_file(&mut self, name: &'a str, form: Form, nametype: &str) {
+        let rank = match nametype {
+            "CREATE" => 5,
+            "DELETE" => 4,
+            "NORMAL" => 3,
+            "PARENT" => 1,
+            _ => 2,
+        };
+        if is_given(name) && self.file.is_none_or(|(before, ..)| before < rank) {
+            self.file = Some((rank, name, form));
+        }
+    }
+
+    /// Returns the file the event is about.
+    pub(super) fn file(&self) -> Option<Cow<'a, str>> {
+        let (_, name, form) = self.file?;
+        Some(decoded(Key::Name, name, form))
+    }
+
+    /// Returns whether the event made a file, and whether it removed one.
+    pub(super) fn file_made_or_removed(&self) -> (bool, bool) {
+        match self.file {
+            Some((5, ..)) => (true, false),
+            Some((4, ..)) => (false, true),
+            _ => (false, false),
+        }
+    }
+}
+
+/// Returns whether a value says something: `?` and `(null)` stand for nothing.
+pub(super) fn is_given(value: &str) -> bool {
+    !matches!(value, "" | "?" | "(null)")
+}
+
+/// Returns a value as text.
+pub(super) fn decoded(key: Key, value: &str, form: Form) -> Cow<'_, str> {
+    match form {
+        Form::Bare if key == Key::Proctitle => hex::title(value),
+        Form::Bare if key.may_be_hex() => hex::text(value),
+        _ => Cow::Borrowed(value),
+    }
+}
