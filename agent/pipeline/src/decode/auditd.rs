@@ -217,7 +217,7 @@ impl<'a> Records<'a> {
         let text = facts::decoded(key, value, form);
         let value = match key {
             // Several keys of one rule. Spec: audit-userspace, AUDIT_KEY_SEPARATOR.
-            Key::KeyKey if text.contains('\u{1}') => {
+            Key::Tag if text.contains('\u{1}') => {
                 Value::List(text.split('\u{1}').map(Value::text).collect())
             }
             _ => Value::text(&text),

@@ -9,7 +9,7 @@ use rules_event::encode_lossless;
 /// Spec: Linux `kernel/audit.c`, `audit_log_n_hex`: upper case, two digits a byte.
 pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.is_empty() || digits.len() % 2 != 0 || !digits.iter().all(is_digit) {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) || !digits.iter().all(is_digit) {
         return None;
     }
     let value = |digit: u8| if digit <= b'9' { digit - b'0' } else { digit - b'A' + 10 };

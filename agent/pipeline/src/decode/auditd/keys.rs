@@ -9,7 +9,6 @@ macro_rules! keys {
         /// One name that audit records use.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
-        #[expect(clippy::upper_case_acronyms, reason = "as the log writes them")]
         pub(super) enum Key { $($name),* }
 
         /// Every name, the field it becomes, and whether its value may be written in hexadecimal.
@@ -43,7 +42,7 @@ keys! {
     A22 "a22" plain, A23 "a23" plain, A24 "a24" plain, A25 "a25" plain, A26 "a26" plain, A27 "a27" plain,
     A28 "a28" plain, A29 "a29" plain, A30 "a30" plain, A31 "a31" plain, Items "items" plain,
     Suid "suid" plain, Fsuid "fsuid" plain, Egid "egid" plain, Sgid "sgid" plain,
-    Fsgid "fsgid" plain, Subj "subj" plain, KeyKey "key" hex, Item "item" plain,
+    Fsgid "fsgid" plain, Subj "subj" plain, Tag "key" hex, Item "item" plain,
     Inode "inode" plain, Dev "dev" plain, Mode "mode" plain, Ouid "ouid" plain,
     Ogid "ogid" plain, Rdev "rdev" plain, Obj "obj" plain, CapFp "cap_fp" plain,
     CapFi "cap_fi" plain, CapFe "cap_fe" plain, CapFver "cap_fver" plain,
@@ -61,7 +60,7 @@ keys! {
     NewPa "new_pa" plain, Fd "fd" plain, Flags "flags" plain, ProgId "prog-id" plain,
     Kind "kind" plain, Direction "direction" plain, Spid "spid" plain, Cipher "cipher" plain,
     Ksize "ksize" plain, Mac "mac" plain, Pfs "pfs" plain, SwType "sw_type" plain,
-    KeyEnforce "key_enforce" plain, GpgRes "gpg_res" plain, RootDir "root_dir" hex,
+    Enforced "key_enforce" plain, GpgRes "gpg_res" plain, RootDir "root_dir" hex,
     Virt "virt" plain, Uuid "uuid" plain, VmPid "vm-pid" plain, VmCtx "vm-ctx" plain,
     ImgCtx "img-ctx" plain, Model "model" plain, Ver "ver" plain, Format "format" plain,
     Kernel "kernel" plain, Dir "dir" hex, Watch "watch" hex, Device "device" hex, File "file" hex,
