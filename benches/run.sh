@@ -57,7 +57,13 @@ case " ${own[*]} " in
     ;;
 esac
 case " ${own[*]} " in
-  *kafka*)
+  *" faults-kafka "*)
+    step "fetching Apache Kafka" tests/lib/kafka.sh fetch "$cache/kafka"
+    export VONGLAU_TEST_KAFKA=$cache/kafka
+    ;;
+esac
+case " ${own[*]} " in
+  *" agent-kafka "*)
     if [ -z "${KAFKA_BOOTSTRAP:-}" ]; then
       step "fetching Apache Kafka" tests/lib/kafka.sh fetch "$cache/kafka"
       port=$(tests/lib/kafka.sh free-port)

@@ -13,7 +13,7 @@ pub(crate) fn print(bench: &str, figure: &str, value: f64, unit: &str, peer: Opt
         "peer": peer.map(|(name, other)| json!({"name": name, "value": round(other)})),
         "ratio": ratio,
         "machine": machine(),
-        "date": jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        "date": today(),
     });
     println!("{line}");
 }
@@ -27,7 +27,13 @@ fn round(value: f64) -> f64 {
     (value * scale).round() / scale
 }
 
-fn machine() -> String {
+/// Returns the date, as results carry it.
+pub(crate) fn today() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
+}
+
+/// Returns what this machine is.
+pub(crate) fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text

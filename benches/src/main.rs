@@ -2,6 +2,7 @@
 
 mod corpus;
 mod correlate;
+mod faults;
 mod figure;
 mod path;
 mod usage;
@@ -37,6 +38,36 @@ const SETS: &[Set] = &[
         name: "correlate",
         what: "correlation updates a CPU second at 100,000 groups, and in floods of one",
         run: correlate::run,
+    },
+    Set {
+        name: "faults-kill",
+        what: "kill -9 (200, half in outages), around an answer, SIGTERM: lines lost and doubled",
+        run: || faults::run("faults-kill"),
+    },
+    Set {
+        name: "faults-kafka",
+        what: "the same before Apache Kafka, and its restarts (needs VONGLAU_TEST_KAFKA)",
+        run: || faults::run("faults-kafka"),
+    },
+    Set {
+        name: "faults-rotate",
+        what: "200 renames and 200 copytruncates at 20,000 lines a second",
+        run: || faults::run("faults-rotate"),
+    },
+    Set {
+        name: "faults-files",
+        what: "inode reuse, truncation, deletion, rotation while stopped, compression",
+        run: || faults::run("faults-files"),
+    },
+    Set {
+        name: "faults-disk",
+        what: "full disks (needs root), torn last sector",
+        run: || faults::run("faults-disk"),
+    },
+    Set {
+        name: "faults-outage",
+        what: "the receiver away for 60 s and 10 min at 5,000 lines a second: memory, catch-up",
+        run: || faults::run("faults-outage"),
     },
 ];
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod faults;
 mod kafka_path;
 mod quickstart;
 mod standalone;

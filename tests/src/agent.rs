@@ -95,10 +95,16 @@ impl Agent {
         self.start()
     }
 
+    /// Returns where its log is.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.dir.join("agent.log")
+    }
+
     /// Returns its log so far.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.join("agent.log")).unwrap_or_default()
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
     /// Returns its public key, 64 hexadecimal digits.

@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod collector;
 pub mod data;
+pub mod faults;
 pub mod process;
 pub mod servers;
 

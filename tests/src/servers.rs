@@ -29,6 +29,7 @@ pub struct Kafka {
     dir: std::path::PathBuf,
     port: u16,
     process: Option<Process>,
+    creates_topics: bool,
 }
 
 impl Kafka {
@@ -40,7 +41,14 @@ impl Kafka {
         let output =
             Command::new(crate::root().join("tests/lib/kafka.sh")).arg("free-port").output()?;
         let port = String::from_utf8(output.stdout)?.trim().parse().context("no free port")?;
-        Ok(Self { libs: libs.to_owned(), dir: dir.to_owned(), port, process: None })
+        let (libs, dir) = (libs.to_owned(), dir.to_owned());
+        Ok(Self { libs, dir, port, process: None, creates_topics: false })
+    }
+
+    /// Lets producers make their topics, as no collector is there to do it.
+    #[must_use]
+    pub fn creating_topics(self) -> Self {
+        Self { creates_topics: true, ..self }
     }
 
     /// Returns `host:port`, the same over restarts.
@@ -57,9 +65,18 @@ impl Kafka {
         let script = crate::root().join("tests/lib/kafka.sh");
         let mut command = Command::new(script);
         command.arg("run").arg(&self.libs).arg(&self.dir).arg(self.port.to_string());
+        command.env("KAFKA_AUTO_CREATE", self.creates_topics.to_string());
         std::fs::create_dir_all(&self.dir)?;
         self.process = Some(Process::spawn(&mut command, &self.dir.join("broker.log"))?);
         crate::wait_for("Kafka listens", || Ok(listening(self.port).then_some(())))
+    }
+
+    /// Asks the broker to stop (SIGTERM) and waits.
+    ///
+    /// # Errors
+    /// If it does not stop in time.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.take().map_or(Ok(()), |mut process| process.stop().map(drop))
     }
 
     /// Kills the broker.

@@ -1,0 +1,219 @@
+//! Disks: full for the spool, full for everything, a last sector that was never written whole.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use rand::Rng;
+
+use super::outcome::{Outcome, Scale};
+use super::rig::{Receiver, Rig, Setup};
+use super::sink::Sink;
+use super::writer::{Steady, Writer};
+
+/// Size of the small disk: less than any spool would like.
+const DISK: &str = "size=6m";
+/// What a disk writes at once (the least that any does).
+const SECTOR_BYTES: u64 = 512;
+/// What the agent says when its spool has no room.
+const HELD_BACK: &str = "inputs are held back";
+
+/// A small file system of its own; gone when dropped.
+#[derive(Debug)]
+struct SmallDisk {
+    path: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    /// Mounts one; `None`, and a word about it, where that is not permitted.
+    fn mount() -> Result<Option<Self>> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("small");
+        std::fs::create_dir_all(&path)?;
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", DISK, "tmpfs"])
+            .arg(&path)
+            .stderr(std::process::Stdio::null())
+            .status();
+        if !mount.is_ok_and(|status| status.success()) {
+            crate::skipped("a small file system cannot be mounted here (needs root)");
+            return Ok(None);
+        }
+        Ok(Some(Self { path, _dir: dir }))
+    }
+
+    /// Takes all the room that is left but `spare` bytes.
+    fn fill(&self, spare: u64) -> Result<()> {
+        let mut file = File::create(self.path.join("ballast"))?;
+        let mut bytes = 0;
+        for size in [64 * 1024, 4096, 1] {
+            let piece = vec![1; size];
+            while file.write_all(&piece).is_ok() {
+                bytes += size as u64;
+            }
+        }
+        Ok(file.set_len(bytes.saturating_sub(spare))?)
+    }
+
+    fn free(&self) -> Result<()> {
+        Ok(std::fs::remove_file(self.path.join("ballast"))?)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}
+
+fn held_back(rig: &mut Rig, from: usize) -> Result<()> {
+    rig.wait("the agent says that its spool is full", |rig| {
+        Ok(rig.agent.log().get(from..).is_some_and(|news| news.contains(HELD_BACK)))
+    })
+}
+
+fn small_rig(scale: &Scale, disk: &SmallDisk) -> Result<Rig> {
+    let setup = Setup {
+        spool: "segment_bytes_max = 1048576\nfree_bytes_min = 0".to_owned(),
+        state: Some(disk.path.join("agent")),
+        ..Setup::default()
+    };
+    Rig::new(scale, Receiver::Sink(Sink::start()?), &setup)
+}
+
+/// The other end is away until the spool has filled its disk; killed there, and started there.
+///
+/// # Errors
+/// If the run cannot be made; what it came to is in the outcome.
+pub fn full_of_spool(scale: &Scale) -> Result<Option<Outcome>> {
+    let Some(disk) = SmallDisk::mount()? else { return Ok(None) };
+    let mut rig = small_rig(scale, &disk)?;
+    let rounds = scale.pick(10, 1);
+    rig.start()?;
+    let mut writer = Writer::open(&rig.log, 0)?;
+    writer.write(1)?;
+    rig.arrive(writer.written())?;
+    for _ in 0..rounds {
+        // Room for some segments: the one that is written to is not freed.
+        disk.fill(scale.pick(4096, 2304) * 1024)?;
+        let said = rig.agent.log().len();
+        sink(&mut rig)?.down();
+        // In large pieces: what is wanted is the full disk, not the way there.
+        while !rig.agent.log().get(said..).is_some_and(|news| news.contains(HELD_BACK)) {
+            writer.write(2_000)?;
+            rig.pause(100);
+        }
+        for _ in 0..3 {
+            rig.kill()?;
+            writer.write(500)?;
+            rig.start()?;
+            rig.pause(300);
+        }
+        sink(&mut rig)?.up()?;
+        rig.arrive(writer.written())?;
+        disk.free()?;
+    }
+    let outcome = rig.finish("disk-full-spool", scale, writer.written(), &writer.destroyed)?;
+    Ok(Some(outcome.with("rounds", f64::from(rounds))))
+}
+
+/// Another program fills the disk while batches flow: neither spool nor cursor nor anything else can
+/// be written; killed there, and started there.
+///
+/// # Errors
+/// As [`full_of_spool`].
+pub fn full_of_others(scale: &Scale) -> Result<Option<Outcome>> {
+    let Some(disk) = SmallDisk::mount()? else { return Ok(None) };
+    let mut rig = small_rig(scale, &disk)?;
+    let rounds = scale.pick(30, 2);
+    rig.start()?;
+    let steady = Steady::start(Writer::open(&rig.log, 0)?, scale.pick(5_000, 1_000));
+    for round in 0..rounds {
+        // A spool that never had room for anything has nothing to go on from.
+        rig.arrive(1)?;
+        rig.pause(1_000);
+        let said = rig.agent.log().len();
+        disk.fill(0)?;
+        held_back(&mut rig, said)?;
+        if round % 3 != 2 {
+            rig.kill()?;
+            rig.start()?;
+            rig.pause(500);
+        }
+        disk.free()?;
+        rig.arrive(steady.written())?;
+    }
+    let writer = steady.stop()?;
+    let outcome = rig.finish("disk-full-others", scale, writer.written(), &writer.destroyed)?;
+    Ok(Some(outcome.with("rounds", f64::from(rounds))))
+}
+
+/// The machine dies in the middle of a write: the last sector of the spool is cut off, or is there
+/// and holds something else. What was not synced was not sent, so the other end is away meanwhile.
+///
+/// # Errors
+/// As [`full_of_spool`].
+pub fn torn_sector(scale: &Scale) -> Result<Outcome> {
+    let mut rig = Rig::new(scale, Receiver::Sink(Sink::start()?), &Setup::default())?;
+    let rounds = scale.pick(100, 6);
+    rig.start()?;
+    let mut writer = Writer::open(&rig.log, 0)?;
+    writer.write(1)?;
+    rig.arrive(writer.written())?;
+    for round in 0..rounds {
+        sink(&mut rig)?.down();
+        let spool = rig.agent.spool();
+        for _ in 0..rig.random.gen_range(1..4) {
+            let before = newest(&spool)?;
+            let count = rig.random.gen_range(50..800);
+            writer.write(count)?;
+            crate::wait_for("the spool grows by a sector and more", || {
+                let now = newest(&spool)?;
+                Ok((now.0 != before.0 || now.1 > before.1 + 2 * SECTOR_BYTES).then_some(()))
+            })?;
+        }
+        rig.kill()?;
+        let (path, bytes) = newest(&spool)?;
+        let file = File::options().write(true).open(path)?;
+        // The sector that the end of the file is in, whole or in part.
+        let cut = rig.random.gen_range(1..=SECTOR_BYTES);
+        if round % 2 == 0 {
+            file.set_len(bytes - cut)?;
+        } else {
+            let garbage: Vec<u8> = (0..cut).map(|_| rig.random.r#gen()).collect();
+            file.write_all_at(&garbage, bytes - cut)?;
+        }
+        drop(file);
+        rig.start()?;
+        sink(&mut rig)?.up()?;
+        rig.arrive(writer.written())?;
+    }
+    let outcome = rig.finish("torn-sector", scale, writer.written(), &writer.destroyed)?;
+    Ok(outcome.with("rounds", f64::from(rounds)))
+}
+
+fn sink(rig: &mut Rig) -> Result<&mut Sink> {
+    match &mut rig.receiver {
+        Receiver::Sink(sink) => Ok(sink),
+        other => anyhow::bail!("not a sink: {other:?}"),
+    }
+}
+
+/// Returns the segment that is written to, and its size.
+fn newest(spool: &Path) -> Result<(PathBuf, u64)> {
+    let mut newest = None;
+    for entry in std::fs::read_dir(spool)? {
+        let path = entry?.path();
+        let is_segment = path.extension().is_some_and(|end| end == "seg");
+        if is_segment && newest.as_ref().is_none_or(|known| path > *known) {
+            newest = Some(path);
+        }
+    }
+    let path = newest.context("the spool has no segment")?;
+    let bytes = std::fs::metadata(&path)?.len();
+    Ok((path, bytes))
+}
