@@ -5,6 +5,8 @@ mod correlate;
 mod faults;
 mod figure;
 mod path;
+mod rules;
+mod stages;
 mod usage;
 
 use std::process::ExitCode;
@@ -28,6 +30,11 @@ const SETS: &[Set] = &[
         name: "agent-kafka",
         what: "file to Apache Kafka, acknowledged (needs KAFKA_BOOTSTRAP)",
         run: path::agent_to_kafka,
+    },
+    Set {
+        name: "agent-stages",
+        what: "the agent's work on a line, stage by stage: CPU nanoseconds a line",
+        run: stages::run,
     },
     Set {
         name: "standalone",

@@ -7,7 +7,7 @@ use tests::agent::{Agent, AgentSetup};
 use tests::collector::{Collector, CollectorSetup};
 use tests::wait_for;
 
-use crate::{corpus, figure, usage};
+use crate::{corpus, figure, rules, usage};
 
 /// Lines for the agent alone; `VONGLAU_BENCH_LINES` overrules.
 const LINES: u64 = 1_000_000;
@@ -24,6 +24,7 @@ fn agent(bench: &str, kafka: &str, counted: &str) -> Result<()> {
         paths: vec![dir.path().join("logs/*").display().to_string()],
         kafka: kafka.to_owned(),
         spool: "bytes_max = 4294967296".into(),
+        extra: format!("[rules]\ndirs = {}", serde_json::to_string(&rules::dirs())?),
         ..AgentSetup::default()
     };
     let mut agent = Agent::new(&dir.path().join("agent"), &setup)?;

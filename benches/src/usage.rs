@@ -1,6 +1,9 @@
 //! What a process has used so far, as the kernel counts it.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Clock ticks a second in `/proc/PID/stat`: fixed at 100 for every Linux user space (`USER_HZ`).
 const TICKS_A_SECOND: f64 = 100.0;
@@ -30,4 +33,11 @@ pub(crate) fn of(pid: u32) -> Result<Usage> {
         cpu_seconds: (ticks(11)? + ticks(12)?) / TICKS_A_SECOND,
         peak_mib: peak_kib / 1024.0,
     })
+}
+
+/// CPU time of this thread so far.
+pub(crate) fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }

@@ -2,7 +2,7 @@
 
 use rules_event::{Event, Timestamp};
 
-use crate::{Error, Hash, Header, Identity, Lane, RAW_BYTES_MAX, Record, Result, ndjson};
+use crate::{Error, Hash, Header, Identity, Lane, RAW_BYTES_MAX, Record, Result, write_event};
 
 /// A batch is sealed once it holds this much NDJSON: 512 KiB. Compressed it stays far below
 /// Kafka's default `message.max.bytes` of 1 MiB; one Kafka message per line costs 6 to 8 times more.
@@ -37,7 +37,7 @@ impl BatchBuilder {
     /// Cannot happen to a caller that seals at [`BATCH_RAW_BYTES_TARGET`] and bounds its lines.
     pub fn push(&mut self, event: &Event) -> Result<()> {
         let before = self.raw.len();
-        ndjson::write_event(&mut self.raw, event);
+        write_event(&mut self.raw, event);
         self.raw.push(b'\n');
         if self.raw.len() as u64 > RAW_BYTES_MAX {
             let bytes = self.raw.len() as u64;

@@ -19,13 +19,15 @@ mod ndjson;
 mod record;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use batch::{BATCH_RAW_BYTES_TARGET, BatchBuilder, ChainHead};
 pub use header::{Hash, Header, Lane, WIRE_VERSION};
 pub use heartbeat::{Heartbeat, LaneProgress};
 pub use identity::{AgentId, Identity, PublicKey};
-pub use ndjson::{parse_event, write_event};
+pub use ndjson::parse_event;
 pub use record::{RAW_BYTES_MAX, Record};
+pub use write::write_event;
 
 /// Why bytes are not a batch, or not one to be trusted.
 #[derive(Debug, thiserror::Error)]

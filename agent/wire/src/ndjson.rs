@@ -1,28 +1,10 @@
-//! The wire form of an event: one JSON object a line, dotted ECS names as keys.
+//! The wire form of an event: one JSON object a line, dotted ECS names as keys. Reading it.
 
 use std::fmt;
 
 use rules_event::{Event, Timestamp, Value, field, intern};
+use serde::Deserializer;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde::ser::{SerializeMap, SerializeSeq};
-use serde::{Deserializer, Serialize, Serializer};
-
-/// Writes an event as one JSON object without a line end.
-///
-/// `@timestamp` and `event.id` come first; the other fields keep their order.
-pub fn write_event(out: &mut Vec<u8>, event: &Event) {
-    let mut serializer = serde_json::Serializer::new(out);
-    let mut write = || -> serde_json::Result<()> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry(field::TIMESTAMP, &event.time.to_string())?;
-        map.serialize_entry(field::EVENT_ID, &event.id)?;
-        for (name, value) in event.fields() {
-            map.serialize_entry(name, &JsonValue(value))?;
-        }
-        SerializeMap::end(map)
-    };
-    write().expect("writing into memory cannot fail, and keys are text");
-}
 
 /// Reads an event from one JSON object. Nested objects are flattened into dotted names, so that
 /// events written by hand (rule cases) may use either form.
@@ -159,26 +141,5 @@ fn to_value(json: serde_json::Value) -> Value {
         serde_json::Value::Array(items) => Value::List(items.into_iter().map(to_value).collect()),
         // An object inside a list has no dotted name; its text keeps it readable and lossless.
         object @ serde_json::Value::Object(_) => Value::from(object.to_string()),
-    }
-}
-
-struct JsonValue<'a>(&'a Value);
-
-impl Serialize for JsonValue<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(flag) => serializer.serialize_bool(*flag),
-            Value::Int(number) => serializer.serialize_i64(*number),
-            Value::Float(number) => serializer.serialize_f64(*number),
-            Value::Str(text) => serializer.serialize_str(text),
-            Value::List(items) => {
-                let mut list = serializer.serialize_seq(Some(items.len()))?;
-                for item in items {
-                    list.serialize_element(&JsonValue(item))?;
-                }
-                SerializeSeq::end(list)
-            }
-        }
     }
 }

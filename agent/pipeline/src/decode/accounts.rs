@@ -70,12 +70,12 @@ fn set_facts(facts: &str, kind: &str, event: &mut Event) {
         match fact.split_once('=') {
             Some(("name", name)) if kind == "user" => set_user(event, name),
             Some(("name", name)) => set_group(event, Some(name)),
-            Some(("UID", id)) => event.set("user.id", id.to_owned()),
-            Some(("GID", id)) => event.set("group.id", id.to_owned()),
-            Some(("home", home)) => event.set("vonglau.account.home", home.to_owned()),
-            Some(("shell", shell)) => event.set("vonglau.account.shell", shell.to_owned()),
+            Some(("UID", id)) => event.set_text("user.id", id),
+            Some(("GID", id)) => event.set_text("group.id", id),
+            Some(("home", home)) => event.set_text("vonglau.account.home", home),
+            Some(("shell", shell)) => event.set_text("vonglau.account.shell", shell),
             Some(("from", from)) if from != "none" => {
-                event.set("process.tty.name", from.to_owned());
+                event.set_text("process.tty.name", from);
             }
             _ => {}
         }
@@ -84,13 +84,13 @@ fn set_facts(facts: &str, kind: &str, event: &mut Event) {
 
 fn set_group(event: &mut Event, name: Option<&str>) {
     if let Some(name) = name.filter(|name| !name.is_empty()) {
-        event.set("group.name", name.to_owned());
+        event.set_text("group.name", name);
     }
 }
 
 fn set_by(event: &mut Event, name: Option<&str>) {
     if let Some(name) = name.filter(|name| !name.is_empty()) {
-        event.set("vonglau.auth.by", name.to_owned());
+        event.set_text("vonglau.auth.by", name);
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
         ("_TRANSPORT", "systemd.transport"),
     ] {
         if let Some(text) = get(&entry, name) {
-            event.set(field, text.to_owned());
+            event.set_text(field, text);
         }
     }
     let (message, escaped) = message(&entry);

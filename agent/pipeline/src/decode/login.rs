@@ -12,17 +12,17 @@ pub(super) fn decode(message: &str, event: &mut Event) {
         let Some((id, user)) = rest.split_once(" of user ") else { return };
         set_action(event, "session", "session_started", SUCCESS);
         set_user(event, user.trim_end_matches('.').trim_matches('\''));
-        event.set("vonglau.auth.session", id.trim_matches('\'').to_owned());
+        event.set_text("vonglau.auth.session", id.trim_matches('\''));
     } else if let Some(rest) = message.strip_prefix("Removed session ") {
         set_action(event, "session", "session_ended", SUCCESS);
-        event.set("vonglau.auth.session", rest.trim_end_matches('.').to_owned());
+        event.set_text("vonglau.auth.session", rest.trim_end_matches('.'));
     } else if let Some(rest) = message.strip_prefix("FAILED LOGIN ") {
         // (1) on '/dev/tty1' FOR 'root', Authentication failure
         let Some((place, rest)) = rest.split_once(" FOR ") else { return };
         let (user, reason) = rest.rsplit_once(", ").unwrap_or((rest, ""));
         set_action(event, "authentication", "login", FAILURE);
         set_user(event, user.trim_matches('\''));
-        event.set("event.reason", reason.to_owned());
+        event.set_text("event.reason", reason);
         set_where(place, event);
     } else if let Some(rest) = message.strip_prefix("LOGIN ON ") {
         // tty1 BY x, or: pts/0 BY x FROM 203.0.113.5
@@ -30,7 +30,7 @@ pub(super) fn decode(message: &str, event: &mut Event) {
         let (user, from) = rest.split_once(" FROM ").unwrap_or((rest, ""));
         set_action(event, "authentication", "login", SUCCESS);
         set_user(event, user);
-        event.set("process.tty.name", tty.to_owned());
+        event.set_text("process.tty.name", tty);
         set_source(event, from);
     } else if let Some(rest) = message.trim_start().strip_prefix("ROOT LOGIN ") {
         set_action(event, "authentication", "login", SUCCESS);
@@ -46,7 +46,7 @@ fn set_where(text: &str, event: &mut Event) {
         match word {
             "on" | "ON" => {
                 if let Some(tty) = words.next() {
-                    event.set("process.tty.name", tty.to_owned());
+                    event.set_text("process.tty.name", tty);
                 }
             }
             "from" | "FROM" => set_source(event, words.next().unwrap_or_default()),
@@ -66,11 +66,11 @@ pub(super) fn decode_cron(message: &str, event: &mut Event) {
     match word {
         "CMD" => {
             set_action(event, "process", "cron_command", SUCCESS);
-            event.set(field::PROCESS_COMMAND_LINE, inside.trim().to_owned());
+            event.set_text(field::PROCESS_COMMAND_LINE, inside.trim());
         }
         "REPLACE" | "BEGIN EDIT" | "END EDIT" | "DELETE" => {
             set_action(event, "configuration", "crontab_changed", None);
-            event.set(field::USER_EFFECTIVE_NAME, inside.to_owned());
+            event.set_text(field::USER_EFFECTIVE_NAME, inside);
         }
         "LIST" => set_action(event, "configuration", "crontab_listed", None),
         _ => return,

@@ -12,9 +12,9 @@ pub(super) fn decode(message: &str, event: &mut Event) -> bool {
     if module.contains(' ') {
         return false;
     }
-    event.set("vonglau.pam.module", module.to_owned());
+    event.set_text("vonglau.pam.module", module);
     let service = service.split_once(':').map_or(service, |(service, _)| service);
-    event.set("vonglau.pam.service", service.to_owned());
+    event.set_text("vonglau.pam.service", service);
     if let Some(facts) = text.strip_prefix("authentication failure;") {
         set_action(event, "authentication", "pam_authentication", FAILURE);
         set_facts(facts, event);
@@ -24,7 +24,7 @@ pub(super) fn decode(message: &str, event: &mut Event) -> bool {
         set_account(user, event);
         let by = by.split_once('(').map_or(by, |(by, _)| by);
         if !by.is_empty() {
-            event.set("vonglau.auth.by", by.to_owned());
+            event.set_text("vonglau.auth.by", by);
         }
     } else if let Some(user) = text.strip_prefix("session closed for user ") {
         set_action(event, "session", "session_closed", SUCCESS);
@@ -43,7 +43,7 @@ pub(super) fn decode(message: &str, event: &mut Event) -> bool {
         if let Some((user, reason)) = rest.split_once("\" ") {
             set_action(event, "authentication", "pam_authentication", FAILURE);
             set_user(event, user);
-            event.set("event.reason", reason.to_owned());
+            event.set_text("event.reason", reason);
         }
     } else if let Some(user) =
         quoted_after(text, "account ").or_else(|| quoted_after(text, "user "))
@@ -64,9 +64,9 @@ pub(super) fn set_facts(facts: &str, event: &mut Event) {
     for fact in facts.split(' ') {
         match fact.split_once('=') {
             Some(("rhost", place)) => set_source(event, place),
-            Some(("tty", tty)) if !tty.is_empty() => event.set("process.tty.name", tty.to_owned()),
+            Some(("tty", tty)) if !tty.is_empty() => event.set_text("process.tty.name", tty),
             Some(("ruser", user)) if !user.is_empty() => {
-                event.set("vonglau.auth.by", user.to_owned());
+                event.set_text("vonglau.auth.by", user);
             }
             _ => {}
         }
@@ -78,7 +78,7 @@ fn set_account(text: &str, event: &mut Event) {
     let (name, rest) = text.split_once("(uid=").unwrap_or((text, ""));
     set_user(event, name.trim_end());
     if let Some((id, _)) = rest.split_once(')') {
-        event.set("user.id", id.to_owned());
+        event.set_text("user.id", id);
     }
 }
 

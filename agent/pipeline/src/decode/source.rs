@@ -10,12 +10,12 @@ pub(super) fn set_source(event: &mut Event, text: &str) {
     // A zone such as %eth0 belongs to the reader's host, not to the address.
     let address = bare.split_once('%').map_or(bare, |(address, _)| address);
     if address.parse::<IpAddr>().is_ok() {
-        event.set(field::SOURCE_IP, address.to_owned());
+        event.set_text(field::SOURCE_IP, address);
         if address != bare {
-            event.set(field::SOURCE_ADDRESS, bare.to_owned());
+            event.set_text(field::SOURCE_ADDRESS, bare);
         }
     } else if !bare.is_empty() {
-        event.set(field::SOURCE_ADDRESS, bare.to_owned());
+        event.set_text(field::SOURCE_ADDRESS, bare);
     }
 }
 
@@ -37,6 +37,6 @@ pub(super) fn is_place(text: &str) -> bool {
 /// Sets the account, unless the text is empty.
 pub(super) fn set_user(event: &mut Event, name: &str) {
     if !name.is_empty() {
-        event.set(field::USER_NAME, name.to_owned());
+        event.set_text(field::USER_NAME, name);
     }
 }

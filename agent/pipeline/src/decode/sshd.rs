@@ -55,9 +55,9 @@ fn login(message: &str, event: &mut Event) -> bool {
     }
     set_user(event, user);
     set_place(place, event);
-    event.set("vonglau.auth.method", method.to_owned());
+    event.set_text("vonglau.auth.method", method);
     if let Some((_, key)) = place.split_once(" ssh2: ") {
-        event.set("vonglau.auth.key", key.to_owned());
+        event.set_text("vonglau.auth.key", key);
     }
     true
 }
@@ -92,7 +92,7 @@ fn refused(message: &str, event: &mut Event) -> bool {
         set_action(event, AUTH, "ssh_user_not_allowed", FAILURE);
         set_user(event, user);
         set_source(event, place);
-        event.set("event.reason", reason.to_owned());
+        event.set_text("event.reason", reason);
         return true;
     }
     if let Some(rest) = message.strip_prefix("PAM: ") {
@@ -103,7 +103,7 @@ fn refused(message: &str, event: &mut Event) -> bool {
         set_action(event, AUTH, "ssh_pam_failure", FAILURE);
         set_user(event, user);
         set_source(event, place);
-        event.set("event.reason", reason.to_owned());
+        event.set_text("event.reason", reason);
         return true;
     }
     if let Some(rest) = message.strip_prefix("PAM ") {
@@ -139,7 +139,7 @@ fn ended(message: &str, event: &mut Event) -> bool {
     let Some(rest) = strip_any(message, &starts) else {
         if let Some(reason) = message.strip_prefix("Disconnecting: ") {
             set_action(event, NETWORK, "ssh_disconnect", None);
-            event.set("event.reason", reason.to_owned());
+            event.set_text("event.reason", reason);
             if let Some((_, user)) = reason.split_once("Too many authentication failures for ") {
                 set_user(event, user);
             }
@@ -175,7 +175,7 @@ fn ended(message: &str, event: &mut Event) -> bool {
         set_port(event, digits(port));
     }
     if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
-        event.set("event.reason", reason.to_owned());
+        event.set_text("event.reason", reason);
     }
     true
 }
@@ -198,7 +198,7 @@ fn probed(message: &str, event: &mut Event) -> bool {
         place
     } else if let Some(reason) = message.strip_prefix("kex_exchange_identification: ") {
         set_action(event, NETWORK, "ssh_probe", FAILURE);
-        event.set("event.reason", reason.to_owned());
+        event.set_text("event.reason", reason);
         return true;
     } else if message.starts_with("Bad protocol version identification ") {
         let Some((_, place)) = message.rsplit_once(" from ") else { return false };
@@ -222,7 +222,7 @@ fn probed(message: &str, event: &mut Event) -> bool {
     set_action(event, NETWORK, "ssh_probe", FAILURE);
     set_place(place, event);
     if let Some((_, reason)) = place.split_once(": ") {
-        event.set("event.reason", reason.to_owned());
+        event.set_text("event.reason", reason);
     }
     true
 }
@@ -237,7 +237,7 @@ fn session(message: &str, event: &mut Event) -> bool {
             if let Some(address) =
                 words.next().filter(|word| word.parse::<std::net::IpAddr>().is_ok())
             {
-                event.set(field::DESTINATION_IP, address.to_owned());
+                event.set_text(field::DESTINATION_IP, address);
             }
             if let (Some("port"), Some(Ok(port))) =
                 (words.next(), words.next().map(str::parse::<u16>))
@@ -252,7 +252,7 @@ fn session(message: &str, event: &mut Event) -> bool {
         set_action(event, "session", "ssh_session", SUCCESS);
         set_user(event, user);
         set_place(place, event);
-        event.set("vonglau.auth.session", what.to_owned());
+        event.set_text("vonglau.auth.session", what);
     } else if let Some(rest) = message.strip_prefix("Close session: user ") {
         let Some((user, place)) = from_left(rest) else { return false };
         set_action(event, "session", "ssh_session_closed", SUCCESS);
@@ -261,7 +261,7 @@ fn session(message: &str, event: &mut Event) -> bool {
     } else if let Some(rest) = message.strip_prefix("subsystem request for ") {
         set_action(event, "session", "ssh_subsystem", None);
         let mut words = rest.split(' ');
-        event.set("vonglau.auth.session", words.next().unwrap_or_default().to_owned());
+        event.set_text("vonglau.auth.session", words.next().unwrap_or_default());
         if let Some((_, user)) = rest.split_once(" by user ") {
             set_user(event, user);
         }

@@ -16,10 +16,10 @@ pub(super) fn decode_sudo(message: &str, event: &mut Event) {
     let mut reason = None;
     for (at, fact) in facts.split(" ; ").enumerate() {
         match fact.trim().trim_end_matches(" ;").split_once('=') {
-            Some(("TTY", tty)) => event.set("process.tty.name", tty.to_owned()),
-            Some(("PWD", folder)) => event.set(field::PROCESS_WORKING_DIRECTORY, folder.to_owned()),
-            Some(("USER", target)) => event.set(field::USER_EFFECTIVE_NAME, target.to_owned()),
-            Some(("GROUP", group)) => event.set("group.name", group.to_owned()),
+            Some(("TTY", tty)) => event.set_text("process.tty.name", tty),
+            Some(("PWD", folder)) => event.set_text(field::PROCESS_WORKING_DIRECTORY, folder),
+            Some(("USER", target)) => event.set_text(field::USER_EFFECTIVE_NAME, target),
+            Some(("GROUP", group)) => event.set_text("group.name", group),
             None if at == 0 && !fact.trim().is_empty() => reason = Some(fact.trim().to_owned()),
             _ => {}
         }
@@ -43,9 +43,9 @@ pub(super) fn decode_sudo(message: &str, event: &mut Event) {
     if let Some(command) = command {
         let program = command.split(' ').next().unwrap_or_default();
         if program.starts_with('/') {
-            event.set(field::PROCESS_EXECUTABLE, program.to_owned());
+            event.set_text(field::PROCESS_EXECUTABLE, program);
         }
-        event.set(field::PROCESS_COMMAND_LINE, command.to_owned());
+        event.set_text(field::PROCESS_COMMAND_LINE, command);
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn decode_su(message: &str, event: &mut Event) {
         let Some((target, rest)) = rest.split_once(") ") else { return };
         let (user, tty) = rest.split_once(" on ").unwrap_or((rest, ""));
         if !tty.is_empty() {
-            event.set("process.tty.name", tty.to_owned());
+            event.set_text("process.tty.name", tty);
         }
         (user, target, if word.starts_with("FAILED") { FAILURE } else { SUCCESS })
     } else {
@@ -75,10 +75,10 @@ pub(super) fn decode_su(message: &str, event: &mut Event) {
         };
         let Some((tty, who)) = rest.split_once(' ') else { return };
         let Some((user, target)) = who.split_once([':', '-']) else { return };
-        event.set("process.tty.name", tty.to_owned());
+        event.set_text("process.tty.name", tty);
         (user, target, outcome)
     };
     set_action(event, "authentication", "su", outcome);
     set_user(event, user.trim());
-    event.set(field::USER_EFFECTIVE_NAME, target.trim().to_owned());
+    event.set_text(field::USER_EFFECTIVE_NAME, target.trim());
 }

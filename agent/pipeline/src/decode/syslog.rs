@@ -79,15 +79,15 @@ pub(super) fn finish(
 ) {
     event.set(field::EVENT_MODULE, "system");
     if !header.host.is_empty() {
-        event.set(field::HOST_NAME, header.host.to_owned());
+        event.set_text(field::HOST_NAME, header.host);
     }
     if !header.process.is_empty() {
-        event.set(field::PROCESS_NAME, header.process.to_owned());
+        event.set_text(field::PROCESS_NAME, header.process);
     }
     if let Ok(pid) = header.pid.parse::<i64>() {
         event.set(field::PROCESS_PID, pid);
     }
-    event.set(field::MESSAGE, header.message.to_owned());
+    event.set_text(field::MESSAGE, header.message);
     let base = header.process.rsplit('/').next().unwrap_or_default();
     let is_auth = AUTH_PROGRAMS.contains(&base)
         || facility.is_some_and(|facility| AUTH_FACILITIES.contains(&facility))
@@ -176,7 +176,7 @@ fn rfc5424<'a>(text: &'a str, context: &Context<'_>, event: &mut Event) -> Optio
         event.time = time;
     }
     if msgid != "-" {
-        event.set("log.syslog.msgid", msgid.to_owned());
+        event.set_text("log.syslog.msgid", msgid);
     }
     let given = |text: &'a str| if text == "-" { "" } else { text };
     Some(Header { host: given(host), process: given(process), pid: given(pid), message })

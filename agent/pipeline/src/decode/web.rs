@@ -32,10 +32,8 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
         (address, identity, Some(user))
             if address.contains(['.', ':']) && is_place(address) && client.contains(['.', ':']) =>
         {
-            event.set(
-                field::URL_DOMAIN,
-                client.rsplit_once(':').map_or(client, |(h, _)| h).to_owned(),
-            );
+            let host = client.rsplit_once(':').map_or(client, |(host, _)| host);
+            event.set_text(field::URL_DOMAIN, host);
             client = address;
             (identity, std::iter::once(user).chain(words).collect::<Vec<_>>().join(" "))
         }
@@ -55,7 +53,7 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
     event.set(field::EVENT_DATASET, if is_nginx { "nginx.access" } else { "apache.access" });
     let outcome = if status < 400 { "success" } else { "failure" };
     set_action(event, "web", "web_request", Some(outcome));
-    event.set(field::MESSAGE, request.to_owned());
+    event.set_text(field::MESSAGE, request);
     set_source(event, client);
     if user != "-" {
         set_user(event, user.trim_matches('"'));
@@ -69,7 +67,7 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
     for name in [field::HTTP_REFERRER, field::USER_AGENT] {
         let Some((value, after)) = rest.strip_prefix('"').and_then(quoted) else { break };
         if value != "-" {
-            event.set(name, value.to_owned());
+            event.set_text(name, value);
         }
         rest = after.trim_start_matches(' ');
     }
@@ -103,23 +101,23 @@ fn set_request(request: &str, event: &mut Event) {
         && method.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'));
     let target = request.get(method.len()..).and_then(|rest| rest.strip_prefix(' '));
     let Some(target) = target.filter(|_| is_method) else {
-        event.set(field::URL_ORIGINAL, request.to_owned());
+        event.set_text(field::URL_ORIGINAL, request);
         return;
     };
     // From the right: a target may hold blanks, the version never does. HTTP/0.9 has none.
     let target = match target.rsplit_once(" HTTP/") {
         Some((target, version)) => {
-            event.set(field::HTTP_VERSION, version.to_owned());
+            event.set_text(field::HTTP_VERSION, version);
             target
         }
         None => target,
     };
-    event.set(field::HTTP_REQUEST_METHOD, method.to_owned());
-    event.set(field::URL_ORIGINAL, target.to_owned());
+    event.set_text(field::HTTP_REQUEST_METHOD, method);
+    event.set_text(field::URL_ORIGINAL, target);
     if method == "CONNECT" {
         // Authority form: a host and a port, no path. Spec: RFC 9112, 3.2.3.
         let domain = target.rsplit_once(':').map_or(target, |(domain, _)| domain);
-        event.set(field::URL_DOMAIN, domain.to_owned());
+        event.set_text(field::URL_DOMAIN, domain);
         return;
     }
     let path = match target.split_once("://") {
@@ -127,15 +125,15 @@ fn set_request(request: &str, event: &mut Event) {
         Some((scheme, rest)) if scheme.len() <= 8 && !scheme.contains(['/', '?']) => {
             let end = rest.find(['/', '?']).unwrap_or(rest.len());
             let (domain, path) = rest.split_at(end);
-            event.set(field::URL_DOMAIN, domain.to_owned());
+            event.set_text(field::URL_DOMAIN, domain);
             path
         }
         _ => target,
     };
     let (path, query) =
         path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-    event.set(field::URL_PATH, path.to_owned());
+    event.set_text(field::URL_PATH, path);
     if let Some(query) = query {
-        event.set(field::URL_QUERY, query.to_owned());
+        event.set_text(field::URL_QUERY, query);
     }
 }
