@@ -43,8 +43,18 @@ const PATHS: [&str; 12] = [
     "/cgi-bin/../../../../etc/passwd",
 ];
 const USERS: [&str; 12] = [
-    "root", "admin", "nguyenvana", "backup", "www-data", "oracle", "postgres", "deploy", "git",
-    "tranthib", "ubuntu", "test",
+    "root",
+    "admin",
+    "nguyenvana",
+    "backup",
+    "www-data",
+    "oracle",
+    "postgres",
+    "deploy",
+    "git",
+    "tranthib",
+    "ubuntu",
+    "test",
 ];
 const HOSTS: [&str; 5] = ["portal01", "web01", "web02", "db01", "gw01"];
 const TOOLS: [(&str, &str); 5] = [

@@ -25,7 +25,6 @@ fn agent(bench: &str, kafka: &str, counted: &str) -> Result<()> {
         kafka: kafka.to_owned(),
         spool: "bytes_max = 4294967296".into(),
         extra: format!("[rules]\ndirs = {}", serde_json::to_string(&rules::dirs())?),
-        ..AgentSetup::default()
     };
     let mut agent = Agent::new(&dir.path().join("agent"), &setup)?;
     let start = Instant::now();

@@ -120,8 +120,8 @@ pub(crate) fn run() -> Result<()> {
     measure("serialise and seal", LINES, || {
         sealed_bytes = 0;
         let (mut builder, mut head) = (BatchBuilder::default(), ChainHead::default());
-        for (index, done) in done.iter().enumerate() {
-            builder.push(&done.event)?;
+        for (index, one) in done.iter().enumerate() {
+            builder.push(&one.event)?;
             if builder.is_full() || index + 1 == done.len() {
                 let record =
                     builder.seal(&identity, Lane::Events, 1, &head, Timestamp::default())?;

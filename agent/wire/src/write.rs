@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 
-use rules_event::{Event, Timestamp, Value, field};
+use rules_event::{Event, Timestamp, Value};
 
 /// Writes an event as one JSON object without a line end.
 ///
