@@ -6,8 +6,8 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use agent_inputs::{Format, Item, Line, SourceMeta};
-use agent_pipeline::{AgentFacts, Pipeline, Processed};
+use agent_inputs::{Format, Line, Lines, SourceMeta};
+use agent_pipeline::{AgentFacts, Pipeline, Scratch};
 use agent_wire::{BatchBuilder, ChainHead, Identity, Lane, write_event};
 use anyhow::Result;
 use rules_event::Timestamp;
@@ -60,22 +60,12 @@ pub(crate) fn run() -> Result<()> {
     for _ in 0..LINES {
         mixed.write_line(&mut text);
     }
+    let mut lines = Lines::new(source, Timestamp::from_seconds(1_795_600_000));
     let mut offset = 0;
-    let items: Vec<Item> = text
-        .lines()
-        .map(|line| {
-            let item = Item::Line(Line {
-                source: Arc::clone(&source),
-                offset,
-                cursor: None,
-                bytes: line.as_bytes().to_vec(),
-                truncated: false,
-                read_at: Timestamp::from_seconds(1_795_600_000),
-            });
-            offset += line.len() as u64 + 1;
-            item
-        })
-        .collect();
+    for line in text.lines() {
+        lines.push(Line { offset, bytes: line.as_bytes(), truncated: false });
+        offset += line.len() as u64 + 1;
+    }
     figure::print("agent-stages", "line", text.len() as f64 / LINES as f64, "bytes", None);
 
     let matcher = rules::load()?;
@@ -83,25 +73,31 @@ pub(crate) fn run() -> Result<()> {
     let plain = Pipeline::new(facts.clone(), None);
     let full = Pipeline::new(facts, Some(Arc::clone(&matcher)));
 
+    let mut scratch = Scratch::default();
     measure("decode", LINES, || {
-        for item in &items {
-            black_box(plain.process(item.clone()));
+        for line in lines.iter() {
+            black_box(plain.line(&lines.source, lines.read_at, line, &mut scratch));
         }
         Ok(())
     })?;
+    let mut scratch = Scratch::default();
     measure("decode and detect", LINES, || {
-        for item in &items {
-            black_box(full.process(item.clone()));
+        for line in lines.iter() {
+            black_box(full.line(&lines.source, lines.read_at, line, &mut scratch));
         }
         Ok(())
     })?;
-    let done: Vec<Processed> = items.iter().map(|item| full.process(item.clone())).collect();
-    let hit = done.iter().filter(|done| done.level.is_some()).count();
+    let mut done = Vec::new();
+    for line in lines.iter() {
+        let processed = full.line(&lines.source, lines.read_at, line, &mut scratch);
+        done.push((processed.event.clone(), processed.level));
+    }
+    let hit = done.iter().filter(|done| done.1.is_some()).count();
     figure::print("agent-stages", "lines hit", hit as f64 / LINES as f64, "share", None);
     let mut hits = Vec::new();
     measure("detect", LINES, || {
         for done in &done {
-            matcher.hits(&done.event, &mut hits);
+            matcher.hits(&done.0, &mut hits);
             black_box(&hits);
         }
         Ok(())
@@ -110,7 +106,7 @@ pub(crate) fn run() -> Result<()> {
     measure("serialise", LINES, || {
         raw.clear();
         for done in &done {
-            write_event(&mut raw, &done.event);
+            write_event(&mut raw, &done.0);
             raw.push(b'\n');
         }
         Ok(())
@@ -121,7 +117,7 @@ pub(crate) fn run() -> Result<()> {
         sealed_bytes = 0;
         let (mut builder, mut head) = (BatchBuilder::default(), ChainHead::default());
         for (index, one) in done.iter().enumerate() {
-            builder.push(&one.event)?;
+            builder.push(&one.0)?;
             if builder.is_full() || index + 1 == done.len() {
                 let record =
                     builder.seal(&identity, Lane::Events, 1, &head, Timestamp::default())?;

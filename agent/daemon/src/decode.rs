@@ -1,9 +1,10 @@
 //! `decode`: shows what the agent would make of lines, without touching any state.
 
 use std::io::{self, BufRead, Read, Write};
+use std::sync::Arc;
 
 use agent_inputs::{Format, LINE_BYTES_MAX, Line, SourceMeta};
-use agent_pipeline::Pipeline;
+use agent_pipeline::{Pipeline, Scratch};
 use agent_wire::{Identity, write_event};
 use rules_service::meter::Health;
 
@@ -25,7 +26,8 @@ pub(crate) fn decode(
     let identity = Identity::from_seed(&[0; 32]);
     let rule_set = rules::load_at_start(&config.rules, &Health::default())?;
     let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set));
-    let source = SourceMeta { key: "decode".to_owned(), path, format, dataset: None };
+    let source = Arc::new(SourceMeta { key: "decode".to_owned(), path, format, dataset: None });
+    let mut scratch = Scratch::default();
     let (mut offset, mut line) = (0, Vec::new());
     loop {
         line.clear();
@@ -46,7 +48,7 @@ pub(crate) fn decode(
             let bytes = &text[..text.len().min(LINE_BYTES_MAX)];
             let line = Line { offset, bytes, truncated: is_cut };
             let mut json = Vec::new();
-            write_event(&mut json, &pipeline.line(&source, now(), line).event);
+            write_event(&mut json, pipeline.line(&source, now(), line, &mut scratch).event);
             json.push(b'\n');
             match output.write_all(&json) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use agent_inputs::Chunk;
-use agent_pipeline::Pipeline;
+use agent_pipeline::{Pipeline, Scratch};
 use agent_spool::{Entry, LANE_ALERTS, LANE_EVENTS, Spool};
 use agent_wire::{BatchBuilder, ChainHead, Identity, Lane};
 use rules_event::{Event, Level, Timestamp};
@@ -42,6 +42,7 @@ struct Sealed {
 pub(crate) struct Sealer {
     identity: Identity,
     pipeline: Arc<Pipeline>,
+    scratch: Scratch,
     spool: Spool,
     chains: [Chain; 2],
     sealed: Vec<Sealed>,
@@ -73,6 +74,7 @@ impl Sealer {
         Self {
             identity,
             pipeline,
+            scratch: Scratch::default(),
             spool,
             chains: [
                 chain(Lane::Alerts, LANE_ALERTS, alerts),
@@ -92,14 +94,16 @@ impl Sealer {
     /// If a batch that is full cannot be sealed: out of memory, in practice.
     pub(crate) fn take(&mut self, chunk: Chunk) -> Result<()> {
         let pipeline = Arc::clone(&self.pipeline);
+        let mut scratch = std::mem::take(&mut self.scratch);
         for item in chunk.items {
-            pipeline.process(item, |processed| {
+            pipeline.process(item, &mut scratch, |processed| {
                 self.metrics.sums.read();
-                self.metrics.hits.inc_by(processed.event.rule_ids().count() as u64);
+                self.metrics.hits.inc_by(processed.hits as u64);
                 let is_alert = processed.level.is_some_and(|level| level >= ALERT_LEVEL);
-                self.push(usize::from(!is_alert), &processed.event)
+                self.push(usize::from(!is_alert), processed.event)
             })?;
         }
+        self.scratch = scratch;
         self.checkpoint.advance(chunk.positions, &chunk.gone);
         self.is_dirty = true;
         Ok(())

@@ -23,12 +23,16 @@ use agent_inputs::Format;
 use jiff::tz::TimeZone;
 use rules_event::{Event, Timestamp, field};
 
+use crate::clock::Clock;
+
 /// What a decoder may know besides the text.
 pub(crate) struct Context<'a> {
     /// When the line was read: the year of times without one.
     pub(crate) read_at: Timestamp,
     /// Zone of times without one.
     pub(crate) zone: &'a TimeZone,
+    /// The last times read.
+    pub(crate) clock: &'a Clock,
     /// As configured.
     pub(crate) format: Format,
     /// The log's path.
@@ -59,7 +63,7 @@ pub(crate) fn line(text: &str, context: &Context<'_>, event: &mut Event) {
     };
     if !understood {
         event.set(field::EVENT_DATASET, "text");
-        event.set(field::MESSAGE, text.to_owned());
+        event.set_text(field::MESSAGE, text);
     }
 }
 

@@ -1,22 +1,19 @@
 //! Detection at the edge: attaches the rules that hit to an event.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use rules_event::{Event, Level, Value, field};
 use rules_matcher::Matcher;
 
-thread_local! {
-    /// Reused from event to event.
-    static HITS: RefCell<Vec<usize>> = RefCell::default();
-}
-
-/// The rules in force. Another set takes over between two events, without a lock that a reader could
+/// The rules in force. Another set takes over between two items, without a lock that a reader could
 /// wait for.
 pub(crate) struct Detector {
     rules: ArcSwapOption<Matcher>,
 }
+
+/// The rules as they were in force when an item was begun.
+pub(crate) struct InForce(Guard<Option<Arc<Matcher>>>);
 
 impl Detector {
     pub(crate) fn new(rules: Option<Arc<Matcher>>) -> Self {
@@ -27,18 +24,23 @@ impl Detector {
         self.rules.store(Some(rules));
     }
 
+    pub(crate) fn in_force(&self) -> InForce {
+        InForce(self.rules.load())
+    }
+}
+
+impl InForce {
     /// Sets `rule.id`, `rule.ruleset` and `vonglau.level` when rules hit; returns the highest level.
-    pub(crate) fn attach(&self, event: &mut Event) -> Option<Level> {
-        let rules = self.rules.load();
-        let rules = rules.as_ref()?;
-        HITS.with_borrow_mut(|hits| {
-            rules.hits(event, hits);
-            let level = hits.iter().map(|rule| rules.level(*rule)).max()?;
-            let ids = hits.iter().map(|rule| Value::text(rules.id(*rule))).collect();
-            event.set(field::RULE_ID, Value::List(ids));
-            event.set(field::RULE_RULESET, Value::text(rules.identity()));
-            event.set(field::VONGLAU_LEVEL, level.as_str());
-            Some(level)
-        })
+    /// `hits` is left with the rules that did.
+    pub(crate) fn attach(&self, event: &mut Event, hits: &mut Vec<usize>) -> Option<Level> {
+        hits.clear();
+        let rules = self.0.as_ref()?;
+        rules.hits(event, hits);
+        let level = hits.iter().map(|rule| rules.level(*rule)).max()?;
+        let ids = hits.iter().map(|rule| Value::text(rules.id(*rule))).collect();
+        event.set(field::RULE_ID, Value::List(ids));
+        event.set_text(field::RULE_RULESET, rules.identity());
+        event.set(field::VONGLAU_LEVEL, level.as_str());
+        Some(level)
     }
 }

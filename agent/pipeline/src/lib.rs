@@ -4,6 +4,7 @@
 //! its host, and is shown to the rules. Nothing is ever dropped here: what no decoder understands
 //! stays text.
 
+mod clock;
 mod decode;
 mod detect;
 mod error;
@@ -13,5 +14,5 @@ mod pipeline;
 mod zone;
 
 pub use error::Error;
-pub use pipeline::{AgentFacts, Pipeline, Processed};
+pub use pipeline::{AgentFacts, Pipeline, Processed, Scratch};
 pub use zone::timezone;

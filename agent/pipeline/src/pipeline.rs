@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use agent_inputs::{Entry, Item, Line, Sample, SourceMeta};
+use agent_inputs::{Item, Line, Sample, SourceMeta};
 use rules_event::{Event, Level, Timestamp, encode_lossless, field};
 use rules_matcher::Matcher;
 
+use crate::clock::Clock;
 use crate::decode::{self, Context};
-use crate::detect::Detector;
-use crate::identity;
+use crate::detect::{Detector, InForce};
+use crate::identity::SourceHash;
 
 /// What is true of every event of this agent.
 #[derive(Debug, Clone)]
@@ -25,19 +26,48 @@ pub struct AgentFacts {
     pub timezone: jiff::tz::TimeZone,
 }
 
-/// Decodes items into events and attaches the rules that hit. Cheap to share between threads.
+/// Decodes items into events and attaches the rules that hit. Cheap to share between threads; each
+/// brings a [`Scratch`] of its own.
 pub struct Pipeline {
     agent: AgentFacts,
     detector: Detector,
 }
 
-/// A decoded item.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Processed {
+/// A decoded record.
+#[derive(Debug, Clone, Copy)]
+pub struct Processed<'a> {
     /// The event, with its id, its fields and its hits.
-    pub event: Event,
+    pub event: &'a Event,
     /// Highest level among the rules that hit; `None` without a hit.
     pub level: Option<Level>,
+    /// How many rules hit.
+    pub hits: usize,
+}
+
+/// What a thread keeps from record to record, so that none needs memory of its own. Belongs to the
+/// pipeline it was first used with: it remembers its host.
+#[derive(Default)]
+pub struct Scratch {
+    /// The record being worked on. The fields that are the same for all records of the source are kept
+    /// in it.
+    event: Event,
+    hits: Vec<usize>,
+    clock: Clock,
+    source: Option<Known>,
+}
+
+/// A source, with what its records have in common.
+struct Known {
+    meta: Arc<SourceMeta>,
+    hash: SourceHash,
+    /// Fields of the event that are the same for all.
+    fields: usize,
+}
+
+/// By what a record of a source is known.
+enum Place<'a> {
+    Offset(u64),
+    Cursor(&'a str),
 }
 
 impl Pipeline {
@@ -55,69 +85,113 @@ impl Pipeline {
     pub fn process<E>(
         &self,
         item: Item,
-        mut take: impl FnMut(Processed) -> Result<(), E>,
+        scratch: &mut Scratch,
+        mut take: impl FnMut(Processed<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let rules = self.detector.in_force();
         match item {
-            Item::Lines(lines) => lines
-                .iter()
-                .try_for_each(|line| take(self.line(&lines.source, lines.read_at, line))),
-            Item::Entry(entry) => take(self.entry(&entry)),
-            Item::Sample(sample) => take(self.judge(self.complete(sample))),
+            Item::Lines(lines) => lines.iter().try_for_each(|line| {
+                take(self.judged(&rules, &lines.source, lines.read_at, line, scratch))
+            }),
+            Item::Entry(entry) => {
+                let place = Place::Cursor(&entry.cursor);
+                self.decode(scratch, &entry.source, entry.read_at, &place, &entry.bytes);
+                take(judge(&rules, &mut scratch.event, &mut scratch.hits))
+            }
+            Item::Sample(sample) => {
+                let mut event = self.complete(sample);
+                take(judge(&rules, &mut event, &mut scratch.hits))
+            }
         }
     }
 
     /// Decodes one line of a log and attaches its hits.
-    #[must_use]
-    pub fn line(&self, source: &SourceMeta, read_at: Timestamp, line: Line<'_>) -> Processed {
-        let id = identity::of_offset(&self.agent.agent_id, &source.key, line.offset);
-        let mut event = self.decode(source, read_at, id, line.bytes);
+    pub fn line<'a>(
+        &self,
+        source: &Arc<SourceMeta>,
+        read_at: Timestamp,
+        line: Line<'_>,
+        scratch: &'a mut Scratch,
+    ) -> Processed<'a> {
+        self.judged(&self.detector.in_force(), source, read_at, line, scratch)
+    }
+
+    fn judged<'a>(
+        &self,
+        rules: &InForce,
+        source: &Arc<SourceMeta>,
+        read_at: Timestamp,
+        line: Line<'_>,
+        scratch: &'a mut Scratch,
+    ) -> Processed<'a> {
+        self.decode(scratch, source, read_at, &Place::Offset(line.offset), line.bytes);
         if line.truncated {
-            event.set(field::VONGLAU_TRUNCATED, true);
+            scratch.event.set(field::VONGLAU_TRUNCATED, true);
         }
-        if let Some(path) = &source.path {
-            event.set(field::LOG_FILE_PATH, path.clone());
-            event.set(field::LOG_OFFSET, i64::try_from(line.offset).unwrap_or(i64::MAX));
-        }
-        self.sign(&mut event);
-        self.judge(event)
+        judge(rules, &mut scratch.event, &mut scratch.hits)
     }
 
-    fn entry(&self, entry: &Entry) -> Processed {
-        let source = &entry.source;
-        let id = identity::of_cursor(&self.agent.agent_id, &source.key, &entry.cursor);
-        let mut event = self.decode(source, entry.read_at, id, &entry.bytes);
-        self.sign(&mut event);
-        self.judge(event)
-    }
-
-    fn judge(&self, mut event: Event) -> Processed {
-        let level = self.detector.attach(&mut event);
-        Processed { event, level }
-    }
-
-    /// Puts another rule set in force, from the next event on.
+    /// Puts another rule set in force, from the next item on.
     pub fn swap_rules(&self, rules: Arc<Matcher>) {
         self.detector.swap(rules);
     }
 
-    fn decode(&self, source: &SourceMeta, read_at: Timestamp, id: String, bytes: &[u8]) -> Event {
-        let mut event = Event::new(read_at, id);
+    /// Turns the bytes of a record into the event of `scratch`. What must not be stored (secrets) is to
+    /// be taken out of the text here, before anything is made of it.
+    fn decode(
+        &self,
+        scratch: &mut Scratch,
+        source: &Arc<SourceMeta>,
+        read_at: Timestamp,
+        place: &Place<'_>,
+        bytes: &[u8],
+    ) {
+        let known = scratch.source.take().filter(|known| Arc::ptr_eq(&known.meta, source));
+        let known = match known {
+            Some(known) => known,
+            None => self.know(&mut scratch.event, source),
+        };
+        let event = &mut scratch.event;
+        event.reset(read_at);
+        match place {
+            Place::Offset(offset) => known.hash.of_offset(*offset, &mut event.id),
+            Place::Cursor(cursor) => known.hash.of_cursor(cursor, &mut event.id),
+        }
         let (text, escaped) = encode_lossless(bytes);
         let context = Context {
             read_at,
             zone: &self.agent.timezone,
+            clock: &scratch.clock,
             format: source.format,
             path: source.path.as_deref(),
         };
-        decode::line(&text, &context, &mut event);
+        decode::line(&text, &context, event);
         if let Some(dataset) = &source.dataset {
-            event.set(field::EVENT_DATASET, dataset.clone());
+            event.set_text(field::EVENT_DATASET, dataset);
         }
-        event.set(field::EVENT_ORIGINAL, text.into_owned());
+        event.set_text(field::EVENT_ORIGINAL, &text);
         if escaped {
             event.set(field::VONGLAU_ESCAPED, true);
         }
-        event
+        if let (Some(_), Place::Offset(offset)) = (&source.path, place) {
+            event.set(field::LOG_OFFSET, i64::try_from(*offset).unwrap_or(i64::MAX));
+        }
+        if event.kept() == known.fields {
+            scratch.source = Some(known);
+        } else {
+            // The log spoke of what only the agent knows: the agent's word counts.
+            self.sign(event, Some(source));
+        }
+    }
+
+    /// Begins another source: the event then holds what all its records have in common.
+    fn know(&self, event: &mut Event, source: &Arc<SourceMeta>) -> Known {
+        event.keep_none();
+        event.reset(Timestamp::default());
+        self.sign(event, Some(source));
+        event.keep();
+        let hash = SourceHash::new(&self.agent.agent_id, &source.key);
+        Known { meta: Arc::clone(source), hash, fields: event.kept() }
     }
 
     /// Gives a sample its id: its instance stands for the source, its time for the offset.
@@ -125,22 +199,33 @@ impl Pipeline {
         let Sample { event: mut sample, instance } = sample;
         let source = format!("sample{instance}");
         let offset = u64::try_from(sample.time.as_nanos()).unwrap_or_default();
-        sample.id = identity::of_offset(&self.agent.agent_id, &source, offset);
+        SourceHash::new(&self.agent.agent_id, &source).of_offset(offset, &mut sample.id);
         if sample.get(field::MESSAGE).is_none() {
             let message = summary(&sample);
             sample.set(field::MESSAGE, message);
         }
-        self.sign(&mut sample);
+        self.sign(&mut sample, None);
         sample
     }
 
-    fn sign(&self, event: &mut Event) {
-        event.set(field::AGENT_HOST, self.agent.host.clone());
-        event.set(field::AGENT_ID, self.agent.agent_id_text.clone());
+    /// Sets what the agent knows of itself and of the source.
+    fn sign(&self, event: &mut Event, source: Option<&SourceMeta>) {
+        event.set_text(field::AGENT_HOST, &self.agent.host);
+        event.set_text(field::AGENT_ID, &self.agent.agent_id_text);
         if let Some(organization) = &self.agent.organization {
-            event.set(field::ORGANIZATION_ID, organization.clone());
+            event.set_text(field::ORGANIZATION_ID, organization);
+        }
+        if let Some(path) = source.and_then(|source| source.path.as_deref()) {
+            event.set_text(field::LOG_FILE_PATH, path);
         }
     }
+}
+
+/// Shows the event to the rules. What decides where it goes (policy of the source, rate limits) belongs
+/// behind this, what adds to it (correlation on the host) too.
+fn judge<'a>(rules: &InForce, event: &'a mut Event, hits: &mut Vec<usize>) -> Processed<'a> {
+    let level = rules.attach(event, hits);
+    Processed { event, level, hits: hits.len() }
 }
 
 /// `host: host.cpu.usage=0.25 …`, for people who read events as lines.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use agent_inputs::{Format, Item, Line, Lines, Sample, SourceMeta};
-use agent_pipeline::{AgentFacts, Pipeline, Processed};
+use agent_pipeline::{AgentFacts, Pipeline, Scratch};
 use rules_event::{Event, Level, Timestamp, Value, field};
 use rules_matcher::{Matcher, RuleSet};
 
@@ -33,11 +33,18 @@ fn item(bytes: &[u8], offset: u64, dataset: Option<&str>) -> Item {
     Item::Lines(lines)
 }
 
+/// A record as it was when it was done.
+struct Done {
+    event: Event,
+    level: Option<Level>,
+}
+
 /// The one event of an item with one record.
-fn process(pipeline: &Pipeline, item: Item) -> Processed {
+fn process(pipeline: &Pipeline, item: Item) -> Done {
     let mut all = Vec::new();
-    let took: Result<(), ()> = pipeline.process(item, |processed| {
-        all.push(processed);
+    let took: Result<(), ()> = pipeline.process(item, &mut Scratch::default(), |processed| {
+        assert_eq!(processed.hits, processed.event.rule_ids().count());
+        all.push(Done { event: processed.event.clone(), level: processed.level });
         Ok(())
     });
     took.unwrap();

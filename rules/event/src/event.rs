@@ -105,6 +105,11 @@ impl Event {
         self.kept
     }
 
+    /// Lets no field stay over the next [`Event::reset`].
+    pub fn keep_none(&mut self) {
+        self.kept = 0;
+    }
+
     /// Returns the value of a field by its dotted ECS name.
     ///
     /// `@timestamp` and `event.id` are not found here: they are [`Event::time`] and [`Event::id`].

@@ -120,7 +120,7 @@ fn priority(text: &str) -> Option<(u8, &str)> {
 /// `Nov 21 08:30:00 host tag[pid]: message`, the time also by RFC 3339 as rsyslog and syslog-ng
 /// write it. Spec: RFC 3164, 4.1.
 fn rfc3164<'a>(text: &'a str, context: &Context<'_>, event: &mut Event) -> Option<Header<'a>> {
-    let (time, rest) = match moment::rfc3164(text, context.read_at, context.zone) {
+    let (time, rest) = match context.clock.rfc3164(text, context.read_at, context.zone) {
         Some(found) => found,
         None => {
             let (time, rest) = moment::rfc3339(text, context.zone)?;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use agent_inputs::Format;
 use rules_event::{Event, Timestamp};
 
-use super::{Context, line};
+use super::{Clock, Context, line};
 
 /// When every golden line was read.
 const READ_AT: &str = "2026-11-21T08:30:00Z";
@@ -23,7 +23,8 @@ pub(super) fn decode(text: &str, path: Option<&str>, format: Format) -> Event {
     let zone = crate::timezone("+07:00").unwrap();
     let read_at: Timestamp = READ_AT.parse().unwrap();
     let mut event = Event::new(read_at, String::new());
-    line(text, &Context { read_at, zone: &zone, format, path }, &mut event);
+    let clock = Clock::default();
+    line(text, &Context { read_at, zone: &zone, clock: &clock, format, path }, &mut event);
     event
 }
 

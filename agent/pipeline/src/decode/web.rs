@@ -3,12 +3,13 @@
 //! Spec: Apache HTTP Server 2.4, mod_log_config, "Common Log Format" and "Combined Log Format";
 //! nginx, ngx_http_log_module, `combined`.
 
+use std::borrow::Cow;
+
 use agent_inputs::Format;
 use rules_event::{Event, field};
 
 use super::source::{is_place, set_source, set_user};
 use super::{Context, program::set_action};
-use crate::moment;
 
 /// Decodes a line; false when it is not of these formats.
 pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
@@ -19,7 +20,7 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
     // 203.0.113.5 - x [21/Nov/2026:08:30:00 +0700] "GET / HTTP/1.1" 200 5 "referrer" "agent"
     let (who, rest) = text.split_once(" [")?;
     let (time, rest) = rest.split_once("] \"")?;
-    let time = moment::access(time)?;
+    let time = context.clock.access(time)?;
     let (request, rest) = quoted(rest)?;
     let mut numbers = rest.strip_prefix(' ')?.splitn(3, ' ');
     let status: i64 = numbers.next()?.parse().ok().filter(|status| (0..1_000).contains(status))?;
@@ -28,20 +29,17 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
     let mut client = words.next()?;
     // vhost_combined has the virtual host in front.
     let (_, user) = match (words.next()?, words.next()?, words.next()) {
-        (identity, user, None) => (identity, user.to_owned()),
+        (identity, user, None) => (identity, Cow::Borrowed(user)),
         (address, identity, Some(user))
             if address.contains(['.', ':']) && is_place(address) && client.contains(['.', ':']) =>
         {
             let host = client.rsplit_once(':').map_or(client, |(host, _)| host);
             event.set_text(field::URL_DOMAIN, host);
             client = address;
-            (identity, std::iter::once(user).chain(words).collect::<Vec<_>>().join(" "))
+            (identity, joined(&[user], words))
         }
         // A user name with blanks, as some authentication modules allow.
-        (identity, first, Some(second)) => {
-            let user = [first, second].into_iter().chain(words).collect::<Vec<_>>().join(" ");
-            (identity, user)
-        }
+        (identity, first, Some(second)) => (identity, joined(&[first, second], words)),
     };
     event.time = time;
     let is_nginx = match context.format {
@@ -72,6 +70,11 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
         rest = after.trim_start_matches(' ');
     }
     Some(())
+}
+
+fn joined<'a>(first: &[&'a str], rest: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
+    let words: Vec<&str> = first.iter().copied().chain(rest).collect();
+    Cow::Owned(words.join(" "))
 }
 
 /// Splits at the quote that no backslash escapes; what is inside stays as written, since undoing the

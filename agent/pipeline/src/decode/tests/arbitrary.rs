@@ -1,10 +1,12 @@
 //! Whatever is in a log, decoding ends, and does not panic.
 
+use std::sync::Arc;
+
 use agent_inputs::{Format, Line, SourceMeta};
 use proptest::prelude::*;
 use rules_event::{Timestamp, decode_lossless, field};
 
-use crate::{AgentFacts, Pipeline};
+use crate::{AgentFacts, Pipeline, Scratch};
 
 const FORMATS: [Format; 7] = [
     Format::Auto,
@@ -32,7 +34,9 @@ fn check(bytes: Vec<u8>, format: Format) {
     };
     let line = Line { offset: 7, bytes: &bytes, truncated: false };
     let read_at = Timestamp::from_seconds(1_800_000_000);
-    let event = Pipeline::new(agent, None).line(&source, read_at, line).event;
+    let mut scratch = Scratch::default();
+    let pipeline = Pipeline::new(agent, None);
+    let event = pipeline.line(&Arc::new(source), read_at, line, &mut scratch).event;
     let original = event.get_str(field::EVENT_ORIGINAL).unwrap();
     let escaped =
         event.get(field::VONGLAU_ESCAPED).is_some() && std::str::from_utf8(&bytes).is_err();
