@@ -3,8 +3,11 @@
 //! The kernel writes one event as several records that share time and serial number; records of
 //! several events are mixed when several processors write at once.
 
+pub(crate) mod assemble;
+mod config;
 mod header;
 mod kinds;
 
+pub use config::AuditConfig;
 pub use header::Header;
 pub use kinds::kind_name;

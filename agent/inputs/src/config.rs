@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::IntegrityConfig;
+use crate::audit::AuditConfig;
 
 /// Longest line handed on, bytes; the rest of a longer one is skipped and counted.
 ///
@@ -19,6 +20,8 @@ pub struct InputsConfig {
     pub files: Vec<FilesConfig>,
     /// The systemd journal.
     pub journal: JournalConfig,
+    /// Linux audit.
+    pub audit: AuditConfig,
     /// Measurements of the host.
     pub host: HostConfig,
     /// Files that must not change unnoticed.
@@ -41,6 +44,7 @@ impl Default for InputsConfig {
         Self {
             files: Vec::new(),
             journal: JournalConfig::default(),
+            audit: AuditConfig::default(),
             host: HostConfig::default(),
             integrity: IntegrityConfig::default(),
             scan_interval_ms: 1_000,

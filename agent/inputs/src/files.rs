@@ -12,7 +12,7 @@
 //!    under the first one's name and offsets; the second waits for it.
 //! 4. A position travels with the lines it follows, and never before them.
 
-mod assemble;
+pub(crate) mod assemble;
 mod frame;
 mod glob;
 mod multiline;
@@ -42,7 +42,8 @@ use self::source::Source;
 use self::watch::Watch;
 use crate::run::Wiring;
 use crate::{
-    Chunk, Count, Error, FilesConfig, Format, InputsConfig, Item, Lines, SourceMeta, Start,
+    AuditConfig, Chunk, Count, Error, FilesConfig, Format, InputsConfig, Item, Lines, SourceMeta,
+    Start,
 };
 
 /// Least time between two looks at the files, so that a busy log is read in larger pieces.
@@ -68,11 +69,14 @@ struct Group {
     start: Start,
     dataset: Option<String>,
     multiline: Option<Arc<multiline::Rules>>,
+    /// How long an incomplete audit event waits.
+    audit_wait: Duration,
 }
 
 impl Group {
-    fn new(config: &FilesConfig) -> Result<Self, Error> {
+    fn new(config: &FilesConfig, audit: &AuditConfig) -> Result<Self, Error> {
         Ok(Self {
+            audit_wait: Duration::from_millis(audit.wait_ms),
             format: config.format,
             start: config.start,
             dataset: Some(config.dataset.clone()).filter(|dataset| !dataset.is_empty()),
@@ -130,7 +134,8 @@ impl Follower {
         wiring: Wiring,
     ) -> Result<Self, Error> {
         let globs = Globs::new(&config.files, config.files_max)?;
-        let groups = config.files.iter().map(Group::new).collect::<Result<_, _>>()?;
+        let group = |group| Group::new(group, &config.audit);
+        let groups = config.files.iter().map(group).collect::<Result<_, _>>()?;
         let mut follower = Self {
             globs,
             groups,
@@ -241,7 +246,7 @@ impl Follower {
 
     /// Takes in a source and returns its number.
     fn add(&mut self, mut source: Source) -> u64 {
-        source.assembler = source.assembler.or_else(|| self.assembler(source.group));
+        source.assembler = source.assembler.or_else(|| self.assembler(source.group, &source.path));
         let number = self.next_number;
         self.next_number += 1;
         self.index.insert(source.id, number);
@@ -249,8 +254,8 @@ impl Follower {
         number
     }
 
-    fn assembler(&self, group: usize) -> Option<Box<dyn Assemble>> {
-        self.groups.get(group).and_then(assemble::assembler)
+    fn assembler(&self, group: usize, path: &Path) -> Option<Box<dyn Assemble>> {
+        self.groups.get(group).and_then(|group| assemble::assembler(group, path))
     }
 
     /// Lets go of a source; its checkpoint is no longer needed.

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod state;
 
+pub use audit::AuditConfig;
 pub use config::{
     Enabled, Encoding, FilesConfig, Format, HostConfig, InputsConfig, JournalConfig,
     LINE_BYTES_MAX, MultilineConfig, Start,

@@ -100,6 +100,7 @@ fn check_bounds(config: &InputsConfig) -> Result<(), Error> {
         ("scan_interval_ms", config.scan_interval_ms, 50, 60_000),
         ("files_max", config.files_max as u64, 1, 100_000),
         ("open_max", config.open_max as u64, 8, 4_096),
+        ("audit.wait_ms", config.audit.wait_ms, 100, 120_000),
         ("host.interval_s", config.host.interval_s, 1, 3_600),
     ];
     for (name, value, min, max) in bounds {

@@ -156,3 +156,29 @@ async fn mistakes_are_told_at_the_start() {
     let error = start(config, HashMap::new(), out, stop, Arc::new(Ear)).unwrap_err();
     assert_eq!(error.to_string(), "input.scan_interval_ms = 0 is out of bounds; give 50 to 60000");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_event_is_one_also_when_the_agent_stops_within_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let record = |serial: u32, kind: &str, rest: &str| {
+        format!("type={kind} msg=audit(1700000000.100:{serial}): {rest}\n")
+    };
+    // Two events, mixed; the second lacks its end when the agent stops.
+    let mut text = record(1, "SYSCALL", "syscall=59 items=1");
+    text.push_str(&record(2, "SYSCALL", "syscall=59 items=1"));
+    text.push_str(&record(1, "PATH", "item=0 name=\"/a\""));
+    text.push_str(&record(1, "PROCTITLE", "proctitle=\"a\""));
+    fs::write(&path, &text).unwrap();
+    let mut durable = Durable::default();
+    durable.run(config(&path), 1).await;
+    assert_eq!(durable.lines.len(), 1);
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    write!(file, "{}", record(2, "PATH", "item=0 name=\"/b\"")).unwrap();
+    write!(file, "{}", record(2, "PROCTITLE", "proctitle=\"b\"")).unwrap();
+    drop(file);
+    durable.run(config(&path), 2).await;
+    let counts: Vec<usize> = durable.lines.iter().map(|event| event.lines().count()).collect();
+    assert_eq!(counts, [3, 3], "{:?}", durable.lines);
+    assert!(durable.lines[1].lines().all(|line| line.contains(":2):")));
+}

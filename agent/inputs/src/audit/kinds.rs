@@ -202,6 +202,53 @@ pub fn kind_name(number: u16) -> Option<&'static str> {
     KINDS.get(at).map(|(_, name)| *name)
 }
 
+/// Starts of names of types that user space sends: an event of theirs is one record.
+///
+/// Source: Linux `include/uapi/linux/audit.h`: 1100 to 1299 and from 2100 on; of the anomalies, the
+/// kernel's own are excepted.
+const SINGLE: [&str; 24] = [
+    "USER_",
+    "CRED_",
+    "DAEMON_",
+    "SERVICE_",
+    "CRYPTO_",
+    "VIRT_",
+    "ADD_",
+    "DEL_",
+    "GRP_",
+    "ROLE_",
+    "RESP_",
+    "SYSTEM_",
+    "ACCT_",
+    "DEV_",
+    "LABEL_",
+    "CHGRP_ID",
+    "CHUSER_ID",
+    "SOFTWARE_UPDATE",
+    "USYS_CONFIG",
+    "FS_RELABEL",
+    "TRUSTED_APP",
+    "DAC_CHECK",
+    "MAC_CHECK",
+    "ANOM_",
+];
+
+/// Returns whether an event of this type is one record.
+pub(crate) fn is_single(kind: &[u8]) -> bool {
+    let number = kind.strip_prefix(b"UNKNOWN[").and_then(|rest| rest.strip_suffix(b"]"));
+    let number =
+        std::str::from_utf8(number.unwrap_or(kind)).ok().and_then(|text| text.parse().ok());
+    match (number, kind) {
+        (Some(number), _) => {
+            let _: u16 = number;
+            matches!(number, 1100..=1299 | 2100..)
+        }
+        (None, b"ANOM_PROMISCUOUS" | b"ANOM_ABEND" | b"ANOM_LINK" | b"ANOM_CREAT") => false,
+        (None, b"SYSCALL" | b"PATH" | b"CWD" | b"PROCTITLE" | b"EXECVE") => false,
+        (None, kind) => SINGLE.iter().any(|start| kind.starts_with(start.as_bytes())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,5 +259,14 @@ mod tests {
         assert_eq!(kind_name(1300), Some("SYSCALL"));
         assert_eq!(kind_name(2507), Some("VIRT_MIGRATE_OUT"));
         assert_eq!(kind_name(1301), None);
+    }
+
+    #[test]
+    fn numbers_and_names_agree_on_what_stands_alone() {
+        for (number, name) in KINDS.iter().filter(|(_, name)| *name != "TEST") {
+            let by_number = is_single(number.to_string().as_bytes());
+            assert_eq!(is_single(name.as_bytes()), by_number, "{number} {name}");
+        }
+        assert!(is_single(b"UNKNOWN[1140]") && !is_single(b"UNKNOWN[1340]"));
     }
 }

@@ -5,13 +5,14 @@
 //! unfinished". A record is known by the offset of its first line, wherever its other lines were.
 
 use std::fmt::Debug;
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::Value;
 
 use super::Group;
 use super::multiline::Multiline;
-use crate::{Line, Lines};
+use crate::{Format, Line, Lines, audit};
 
 /// Most bytes of JSON that an assembler may leave in a position: it is written to disk with every
 /// round in which its log was read. Four lines of the greatest length.
@@ -42,7 +43,22 @@ pub(crate) trait Assemble: Send + Debug {
 }
 
 /// Returns what joins the lines of a group's logs; `None` when every line is a record.
-pub(super) fn assembler(group: &Group) -> Option<Box<dyn Assemble>> {
+pub(super) fn assembler(group: &Group, path: &Path) -> Option<Box<dyn Assemble>> {
+    let is_audit = match group.format {
+        Format::Auditd => true,
+        Format::Auto => group.multiline.is_none() && is_audit_log(path),
+        _ => false,
+    };
+    if is_audit {
+        return Some(Box::new(audit::assemble::Assembler::new(group.audit_wait)));
+    }
     let multiline = group.multiline.as_ref()?;
     Some(Box::new(Multiline::new(std::sync::Arc::clone(multiline))))
+}
+
+/// `audit.log`, `audit.log.1`: what auditd calls its files.
+fn is_audit_log(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let rest = name.strip_prefix("audit.log");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }

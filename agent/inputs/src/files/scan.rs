@@ -127,7 +127,7 @@ impl Follower {
         let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
         let mut source = Source::resume(meta, position, real, group, stat);
         if let Some(state) = &position.assembly {
-            let mut assembler = self.assembler(group);
+            let mut assembler = self.assembler(group, Path::new(&position.path));
             let is_understood =
                 assembler.as_mut().is_some_and(|all| all.restore(state, Instant::now()));
             if !is_understood {
