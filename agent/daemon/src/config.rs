@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use agent_inputs::InputsConfig;
-use agent_shipper::ShipperConfig;
+use agent_shipper::{ShipperConfig, ShippingConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -25,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) rules: RulesSection,
     pub(crate) spool: SpoolSection,
     pub(crate) kafka: ShipperConfig,
+    pub(crate) shipping: ShippingConfig,
     pub(crate) heartbeat: HeartbeatSection,
     pub(crate) metrics: MetricsSection,
 }
@@ -38,6 +39,7 @@ impl Default for Config {
             rules: RulesSection::default(),
             spool: SpoolSection::default(),
             kafka: ShipperConfig::default(),
+            shipping: ShippingConfig::default(),
             heartbeat: HeartbeatSection::default(),
             metrics: MetricsSection::default(),
         }
@@ -158,7 +160,10 @@ impl Config {
         }
         if self.has_kafka() {
             self.kafka.check()?;
+        } else if self.shipping != ShippingConfig::default() {
+            return Err(agent_shipper::Error::NothingToShape.into());
         }
+        self.shipping.check()?;
         agent_pipeline::timezone(&self.host.timezone)?;
         Ok(())
     }
@@ -260,6 +265,11 @@ mod tests {
             ("[kafka]\nbootstrap = \"k:1\"\n[kafka.properties]\nacks = \"0\"", "'acks'"),
             ("[host]\ntimezone = \"Mars/Olympus\"", "Mars/Olympus"),
             ("[spol]", "spol"),
+            ("[shipping]\nevents_bytes_per_s = 50000", "kafka.bootstrap"),
+            (
+                "[kafka]\nbootstrap = \"k:1\"\n[shipping]\nevents_windows = [\"fri 9-10\"]",
+                "fri 9-10",
+            ),
         ] {
             let error = rules_service::logs::chain(&parse(text).unwrap_err());
             assert!(error.contains(named), "{error}");

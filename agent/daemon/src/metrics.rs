@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent_inputs::{Count, Report};
-use agent_shipper::Progress;
+use agent_shipper::{FAILURE_KINDS, Progress, Wait};
 use agent_wire::Lane;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -30,6 +30,8 @@ pub(crate) struct Metrics {
     pub(crate) acked_seq: IntGaugeVec,
     pub(crate) rules: IntGauge,
     inputs: IntCounterVec,
+    waits: IntGaugeVec,
+    kafka_failures: IntCounterVec,
 }
 
 impl Metrics {
@@ -60,6 +62,21 @@ impl Metrics {
             sealed_seq: gauges("sealed_seq", "Number of the newest batch in the spool."),
             acked_seq: gauges("acked_seq", "Number of the newest batch acknowledged."),
             rules: gauge("rules", "Rules in force."),
+            waits: register(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "vonglau_agent_lane_waits",
+                        "1 where a lane may have something and sends nothing, by why.",
+                    ),
+                    &["lane", "reason"],
+                ),
+            ),
+            kafka_failures: counters(
+                "kafka_failures_total",
+                "What Kafka refused, by kind.",
+                "kind",
+            ),
             inputs: counters("input_total", "What the inputs counted, by kind.", "kind"),
             registry,
         };
@@ -68,6 +85,12 @@ impl Metrics {
             metrics.batches.with_label_values(&[lane]);
             metrics.sealed_seq.with_label_values(&[lane]);
             metrics.acked_seq.with_label_values(&[lane]);
+        }
+        for kind in FAILURE_KINDS {
+            metrics.kafka_failures.with_label_values(&[kind]);
+        }
+        for lane in Lane::SPOOLED {
+            metrics.waits(lane, None);
         }
         for kind in Count::ALL.map(Count::as_str) {
             metrics.inputs.with_label_values(&[kind]);
@@ -199,6 +222,17 @@ fn register<C: Collector + Clone + 'static>(
 impl Progress for Metrics {
     fn delivered(&self, lane: Lane, seq: u64, events: u64) {
         self.note_acked(lane, seq, events);
+    }
+
+    fn waits(&self, lane: Lane, why: Option<Wait>) {
+        for reason in Wait::ALL {
+            let gauge = self.waits.with_label_values(&[lane.as_str(), reason.as_str()]);
+            gauge.set(i64::from(why == Some(reason)));
+        }
+    }
+
+    fn failed(&self, kind: &'static str) {
+        self.kafka_failures.with_label_values(&[kind]).inc();
     }
 }
 

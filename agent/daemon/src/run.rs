@@ -103,13 +103,16 @@ impl Agent {
             metrics.note_acked(lane, agent_spool::Cursor::load(&spool_dir, number)?, 0);
         }
         let (shipper, ledger) = if config.has_kafka() {
-            let shipper = Shipper::start(
-                config.kafka.clone(),
-                spool_dir.clone(),
-                stop_shipper.clone(),
-                health.clone(),
-                Arc::new(metrics.clone()),
-            )?;
+            let shipper = Shipper::start(agent_shipper::Setup {
+                kafka: config.kafka.clone(),
+                shipping: config.shipping.clone(),
+                zone: agent_pipeline::timezone(&config.host.timezone)?,
+                dir: spool_dir.clone(),
+                durable: Some(spool.durable()),
+                stop: stop_shipper.clone(),
+                health: health.clone(),
+                progress: Arc::new(metrics.clone()),
+            })?;
             (Some(shipper), None)
         } else {
             (None, Some(Arc::new(Ledger::of_spool(&spool_dir)?)))

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use agent_shipper::Wait;
 use agent_spool::{Cursor, LANE_ALERTS, LANE_EVENTS};
 use agent_wire::Lane;
 use rules_service::exit::Exit;
@@ -47,6 +48,9 @@ struct LaneStatus {
     sealed_seq: u64,
     acked_seq: u64,
     waiting_batches: u64,
+    /// Why it sends nothing, if it has to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<&'static str>,
 }
 
 pub(crate) fn address_path(state_dir: &Path) -> PathBuf {
@@ -106,7 +110,14 @@ fn running(address: SocketAddr) -> io::Result<Status> {
         let sealed_seq = one(&format!("sealed_seq{{lane=\"{lane}\"}}"));
         let acked_seq = one(&format!("acked_seq{{lane=\"{lane}\"}}"));
         let waiting_batches = sealed_seq.saturating_sub(acked_seq);
-        status.lanes.insert(lane, LaneStatus { sealed_seq, acked_seq, waiting_batches });
+        let waits = Wait::ALL
+            .into_iter()
+            .find(|wait| {
+                let reason = wait.as_str();
+                one(&format!("lane_waits{{lane=\"{lane}\",reason=\"{reason}\"}}")) > 0
+            })
+            .map(Wait::text);
+        status.lanes.insert(lane, LaneStatus { sealed_seq, acked_seq, waiting_batches, waits });
     }
     Ok(status)
 }
@@ -121,7 +132,8 @@ fn stopped(config: &Config, agent: Option<String>) -> Result<Status> {
         let (waiting_batches, events) = ledger.waiting(number);
         status.pending += events;
         let sealed_seq = acked_seq + waiting_batches;
-        status.lanes.insert(lane.as_str(), LaneStatus { sealed_seq, acked_seq, waiting_batches });
+        let lane_status = LaneStatus { sealed_seq, acked_seq, waiting_batches, waits: None };
+        status.lanes.insert(lane.as_str(), lane_status);
     }
     Ok(status)
 }
@@ -172,8 +184,11 @@ impl Status {
         for (lane, progress) in &self.lanes {
             let _ = writeln!(
                 text,
-                "lane     {lane}: sealed {}, acknowledged {}, {} batches wait",
-                progress.sealed_seq, progress.acked_seq, progress.waiting_batches
+                "lane     {lane}: sealed {}, acknowledged {}, {} batches wait{}",
+                progress.sealed_seq,
+                progress.acked_seq,
+                progress.waiting_batches,
+                progress.waits.map(|why| format!(": {why}")).unwrap_or_default()
             );
         }
         for problem in &self.problems {

@@ -69,6 +69,35 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A cap so low that nothing would get through.
+    #[error(
+        "shipping.events_bytes_per_s = {value} is too low; give 0 for no cap, or at least {min}"
+    )]
+    Cap {
+        /// What was given.
+        value: u64,
+        /// The least.
+        min: u64,
+    },
+    /// A text that is no window.
+    #[error(
+        "shipping.events_windows: {0}; write one as '18:00-06:00', 'sat,sun 00:00-24:00' or \
+         'mon-fri 18:00-06:00'"
+    )]
+    Window(String),
+    /// More windows than make sense.
+    #[error("shipping.events_windows has {count} entries; give at most {max}")]
+    Windows {
+        /// How many.
+        count: usize,
+        /// The most.
+        max: usize,
+    },
+    /// Bounds on what is sent, and nobody to send to.
+    #[error(
+        "[shipping] is set but kafka.bootstrap is not: nothing is sent anywhere; remove one or give the other"
+    )]
+    NothingToShape,
     /// The thread could not be started.
     #[error("the thread that ships to kafka could not be started")]
     Thread(#[source] io::Error),

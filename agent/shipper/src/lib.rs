@@ -6,34 +6,77 @@
 //!
 //! Invariants
 //! 1. A batch leaves the spool's care only after its delivery report (`acks=all`, idempotent).
-//! 2. Events are handed over only while no alert waits to be.
-//! 3. After any failure the client is thrown away with all it queued, and every lane resumes behind
-//!    its last acknowledged batch. Batches the broker had taken meanwhile come twice, and the one
-//!    that failed comes late; the collector drops repeats and fills gaps by their number.
-//! 4. Memory is bounded by `IN_FLIGHT_COUNT_MAX` and `IN_FLIGHT_BYTES_MAX` per lane, whatever the
-//!    broker does; what waits, waits on disk.
-//! 5. There is no last attempt: it is tried for ever, with a growing pause.
+//! 2. Events are handed over only while no alert waits to be. Alerts and heartbeats know no cap and no
+//!    time windows.
+//! 3. As few batches are under way as the line needs (`flight.rs`); each acknowledgement is noted in
+//!    the cursor before the next batch is handed over. So a killed agent sends those again that were
+//!    under way, on a near broker one, and no others.
+//! 4. A refusal concerns one lane. It hands over nothing for a while, then everything behind its last
+//!    acknowledged batch again, the first alone, through a new client; the other lane goes on.
+//!    Batches the broker had taken without our knowing come twice, and the one that failed comes
+//!    late; the collector drops repeats and fills gaps by their number.
+//! 5. Memory is bounded by `IN_FLIGHT_COUNT_MAX` and `IN_FLIGHT_BYTES_MAX` per lane, whatever the
+//!    broker does; what waits, waits on disk, and one batch of it is read at a time.
+//! 6. There is no last attempt: it is tried for ever, with a growing pause.
 
+mod bucket;
 mod config;
+mod flight;
+mod gate;
 mod lane;
 mod problem;
 mod producer;
 mod run;
+mod windows;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use agent_spool::Durable;
 use agent_wire::{Lane, Record};
+use jiff::tz::TimeZone;
 use rules_service::meter::Health;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Error, ShipperConfig, is_secret};
+pub use gate::{ShippingConfig, Wait};
+pub use problem::FAILURE_KINDS;
 
-/// Hears of every batch the broker has acknowledged, in order. Called from the shipper's thread.
+/// Hears how it goes. Called from the shipper's thread.
 pub trait Progress: Send + Sync {
-    /// Batch `seq` of `lane`, holding so many events, is safely with the broker.
+    /// Batch `seq` of `lane`, holding so many events, is safely with the broker. In order.
     fn delivered(&self, lane: Lane, seq: u64, events: u64);
+
+    /// Why a lane sends nothing from now on although it may have something; `None`: it sends.
+    fn waits(&self, lane: Lane, why: Option<Wait>) {
+        let _ = (lane, why);
+    }
+
+    /// Something failed, by its kind, one of [`FAILURE_KINDS`]. It is tried again.
+    fn failed(&self, kind: &'static str) {
+        let _ = kind;
+    }
+}
+
+/// What a shipper needs.
+pub struct Setup {
+    /// Where and how to reach Kafka.
+    pub kafka: ShipperConfig,
+    /// When and how fast events are sent.
+    pub shipping: ShippingConfig,
+    /// Zone of the times in `shipping`.
+    pub zone: TimeZone,
+    /// The spool's folder.
+    pub dir: PathBuf,
+    /// What its writer in this process says is on the platter, if it is in this process.
+    pub durable: Option<Arc<Durable>>,
+    /// Ends it.
+    pub stop: CancellationToken,
+    /// Where problems are told.
+    pub health: Health,
+    /// Who hears how it goes.
+    pub progress: Arc<dyn Progress>,
 }
 
 /// A running shipper: one thread of its own, since reading and syncing the spool blocks.
@@ -48,29 +91,29 @@ impl Shipper {
     /// Starts shipping what the spool in `dir` holds and will hold, until `stop` is cancelled.
     ///
     /// A broker that cannot be reached, refuses us or lacks a topic is no error here: it is told to
-    /// `health` under the subject `kafka` with its remedy, and tried again.
+    /// `health` under the subjects `kafka`, `kafka: alerts` and `kafka: events` with its remedy, and
+    /// tried again.
     ///
     /// # Errors
     /// If the configuration holds what it must not, or the thread cannot be started.
-    pub fn start(
-        config: ShipperConfig,
-        dir: PathBuf,
-        stop: CancellationToken,
-        health: Health,
-        progress: Arc<dyn Progress>,
-    ) -> Result<Self, Error> {
-        config.check()?;
+    pub fn start(setup: Setup) -> Result<Self, Error> {
+        setup.kafka.check()?;
+        setup.shipping.check()?;
+        let clock = Box::new(jiff::Timestamp::now);
         let (heartbeats, newest_heartbeat) = watch::channel(None);
         let wake = Arc::new(Notify::new());
         let (done, ended) = oneshot::channel();
         let work = run::Work {
-            config,
-            dir,
-            stop,
-            health,
-            progress,
+            gate: gate::Gate::new(&setup.shipping, setup.zone, clock)?,
+            config: setup.kafka,
+            dir: setup.dir,
+            durable: setup.durable,
+            stop: setup.stop,
+            health: setup.health,
+            progress: setup.progress,
             heartbeats: newest_heartbeat,
             wake: Arc::clone(&wake),
+            flight: flight::Flight::default(),
             told: None,
         };
         std::thread::Builder::new()

@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
@@ -30,6 +31,7 @@ pub(crate) struct Message<'a> {
 
 /// A connection to Kafka. Dropping it forgets whatever it has not delivered.
 pub(crate) struct Producer {
+    pub(crate) made: Instant,
     client: FutureProducer<Listener>,
     trouble: Arc<Mutex<Option<Failure>>>,
 }
@@ -45,7 +47,11 @@ impl Producer {
     pub(crate) fn new(config: &ShipperConfig) -> Result<Self, Failure> {
         let broken = |reason: String| Failure { trouble: Trouble::Properties, topic: None, reason };
         let mut client = ClientConfig::new();
-        client.set("client.id", "vonglau-agent");
+        client
+            .set("client.id", "vonglau-agent")
+            // The library's 10 s would make a broker that is back wait for us, and us for it.
+            .set("reconnect.backoff.ms", "100")
+            .set("reconnect.backoff.max.ms", "1000");
         let properties =
             config.resolved().map_err(|error| broken(rules_service::logs::chain(&error)))?;
         for (name, value) in properties {
@@ -62,9 +68,17 @@ impl Producer {
             .set("compression.type", "none")
             .set("linger.ms", "0")
             .set("message.max.bytes", MESSAGE_BYTES_MAX.to_string())
+            // A refusal that may pass by itself (a leader that moves, too few replicas) is tried again
+            // by the library for some seconds, without repeats; then it is told to us, and to the
+            // operator, and we try again.
+            .set("retries", "8")
+            .set("retry.backoff.ms", "100")
+            .set("retry.backoff.max.ms", "1000")
+            // A topic that is not there is told after 5 s, not 30.
+            .set("topic.metadata.propagation.max.ms", "5000")
             // Above the bounds of the lanes, which are the ones that hold.
-            .set("queue.buffering.max.messages", "1000")
-            .set("queue.buffering.max.kbytes", "65536")
+            .set("queue.buffering.max.messages", "200")
+            .set("queue.buffering.max.kbytes", "12288")
             // As Java clients do, so that every tool finds an agent's partition.
             .set("partitioner", "murmur2_random");
         client.set_log_level(RDKafkaLogLevel::Critical);
@@ -72,7 +86,7 @@ impl Producer {
         let listener = Listener { trouble: Arc::clone(&trouble), last: Mutex::new(None) };
         let client = FutureProducer::from_config_and_context(&client, listener)
             .map_err(|error| broken(error.to_string()))?;
-        Ok(Self { client, trouble })
+        Ok(Self { made: Instant::now(), client, trouble })
     }
 
     /// Hands a message over; `None` if the client has no room at the moment.
@@ -108,6 +122,14 @@ impl Receipt {
     /// A receipt for nothing: delivered at once.
     pub(crate) fn none() -> Self {
         Self { topic: "", delivery: None }
+    }
+
+    /// Returns the fate if it is known, without waiting. Once it is told the receipt is used up.
+    pub(crate) fn now(&mut self) -> Option<Result<(), Failure>> {
+        match Pin::new(self).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        }
     }
 }
 
@@ -161,40 +183,42 @@ impl ClientContext for Listener {
 
 fn failure(error: &KafkaError, topic: Option<&'static str>, reason: Option<&str>) -> Failure {
     let code = error.rdkafka_error_code();
-    let trouble = match code {
-        Some(
-            Code::BrokerTransportFailure
-            | Code::AllBrokersDown
-            | Code::Resolve
-            | Code::OperationTimedOut
-            | Code::MessageTimedOut
-            | Code::RequestTimedOut
-            | Code::NetworkException
-            | Code::LeaderNotAvailable
-            | Code::BrokerNotAvailable,
-        ) => Trouble::Unreachable,
-        Some(Code::SSL) => Trouble::Tls,
-        Some(
-            Code::Authentication
-            | Code::SaslAuthenticationFailed
-            | Code::UnsupportedSASLMechanism
-            | Code::IllegalSASLState,
-        ) => Trouble::Credentials,
-        Some(
-            Code::TopicAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed,
-        ) => Trouble::Permission,
-        Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition) => {
-            Trouble::NoTopic
-        }
-        Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => Trouble::TooLarge,
-        _ => Trouble::Other,
-    };
+    let trouble = code.map_or(Trouble::Other, trouble_of);
     let reason = match (reason, code) {
         (Some(reason), _) => reason.to_owned(),
         (None, Some(code)) => code.to_string(),
         (None, None) => error.to_string(),
     };
     Failure { trouble, topic, reason }
+}
+
+fn trouble_of(code: Code) -> Trouble {
+    match code {
+        Code::BrokerTransportFailure
+        | Code::AllBrokersDown
+        | Code::Resolve
+        | Code::OperationTimedOut
+        | Code::MessageTimedOut
+        | Code::RequestTimedOut
+        | Code::NetworkException
+        | Code::LeaderNotAvailable
+        | Code::NotLeaderForPartition
+        | Code::BrokerNotAvailable => Trouble::Unreachable,
+        Code::SSL => Trouble::Tls,
+        Code::Authentication
+        | Code::SaslAuthenticationFailed
+        | Code::UnsupportedSASLMechanism
+        | Code::IllegalSASLState => Trouble::Credentials,
+        Code::TopicAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => Trouble::Permission,
+        Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
+            Trouble::NoTopic
+        }
+        Code::MessageSizeTooLarge | Code::InvalidMessageSize => Trouble::TooLarge,
+        Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => Trouble::Replicas,
+        Code::InvalidTimestamp => Trouble::Clock,
+        Code::KafkaStorageError => Trouble::BrokerDisk,
+        _ => Trouble::Other,
+    }
 }

@@ -99,7 +99,7 @@ mod writer;
 
 use std::path::PathBuf;
 
-pub use cursor::Cursor;
+pub use cursor::{Cursor, HeldCursor};
 pub use durable::Durable;
 pub use error::{Error, Result};
 pub use format::FRAME_BYTES_MAX;

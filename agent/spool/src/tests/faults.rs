@@ -245,9 +245,25 @@ fn a_damaged_cursor_sends_again() {
     assert_eq!(Cursor::load(dir.path(), LANE_EVENTS).unwrap(), 7);
     assert_eq!(Cursor::load(dir.path(), LANE_ALERTS).unwrap(), 0);
     let path = dir.path().join("cursor.1");
-    let text = fs::read_to_string(&path).unwrap().replace(" 7 ", " 8 ");
+    let text = fs::read_to_string(&path).unwrap().replace("07 ", "08 ");
     fs::write(&path, text).unwrap();
     assert_eq!(Cursor::load(dir.path(), LANE_EVENTS).unwrap(), 0);
+}
+
+#[test]
+fn a_held_cursor_is_read_after_every_step_and_outlives_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _, _) = open(dir.path());
+    let mut held = Cursor::hold(dir.path(), LANE_EVENTS, spool.epoch(), 3).unwrap();
+    for seq in [4, 99, 1_000_000, 7] {
+        held.advance(seq).unwrap();
+        assert_eq!(Cursor::load(dir.path(), LANE_EVENTS).unwrap(), seq);
+    }
+    held.sync().unwrap();
+    fs::remove_file(dir.path().join("cursor.1")).unwrap();
+    held.advance(8).unwrap();
+    held.sync().unwrap();
+    assert_eq!(Cursor::load(dir.path(), LANE_EVENTS).unwrap(), 8);
 }
 
 #[test]
