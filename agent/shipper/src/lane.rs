@@ -182,9 +182,8 @@ impl Stream {
             let now = Instant::now();
             let is_patient =
                 other.oldest.is_none_or(|oldest| now.duration_since(oldest) < PATIENCE);
-            if self.in_flight.len() + other.count >= count_max
-                && !(self.in_flight.is_empty() && !is_patient)
-            {
+            let is_at_bound = self.in_flight.len() + other.count >= count_max;
+            if is_at_bound && (is_patient || !self.in_flight.is_empty()) {
                 // Whether there is more decides if the other lane may go; so it must be looked.
                 let is_empty = self.waiting.is_none() && !self.look()?;
                 return Ok(if is_empty { Filled::Empty } else { Filled::Bound });
