@@ -56,7 +56,15 @@ impl Cursor {
         write(dir, lane, epoch, acked_seq)?;
         let path = path_of(dir, lane);
         let file = File::options().write(true).open(&path).map_err(file("open cursor", &path))?;
-        Ok(HeldCursor { dir: dir.to_owned(), lane, epoch, seq: acked_seq, path, file, is_synced: true })
+        Ok(HeldCursor {
+            dir: dir.to_owned(),
+            lane,
+            epoch,
+            seq: acked_seq,
+            path,
+            file,
+            is_synced: true,
+        })
     }
 
     /// Stores the last acknowledged number of a lane, durably.
@@ -107,9 +115,7 @@ impl HeldCursor {
     /// If the file cannot be written.
     pub fn advance(&mut self, acked_seq: u64) -> Result<()> {
         let line = line(self.epoch, acked_seq);
-        self.file
-            .write_all_at(line.as_bytes(), 0)
-            .map_err(file("store cursor", &self.path))?;
+        self.file.write_all_at(line.as_bytes(), 0).map_err(file("store cursor", &self.path))?;
         self.seq = acked_seq;
         self.is_synced = false;
         Ok(())
