@@ -6,7 +6,10 @@
 pub(crate) mod assemble;
 mod config;
 mod header;
+mod kernel;
 mod kinds;
+mod socket;
+pub(crate) mod stream;
 
 pub use config::AuditConfig;
 pub use header::Header;

@@ -25,13 +25,15 @@ pub enum Count {
     JournalEntries,
     /// Journal entries longer than the limit, skipped.
     JournalSkipped,
+    /// Times that audit records were dropped before they could be read, or kept.
+    AuditOverruns,
     /// Measurements of the host.
     Samples,
 }
 
 impl Count {
     /// Every count.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Lines,
         Self::JoinedLines,
         Self::LineBytes,
@@ -43,6 +45,7 @@ impl Count {
         Self::Truncations,
         Self::JournalEntries,
         Self::JournalSkipped,
+        Self::AuditOverruns,
         Self::Samples,
     ];
 
@@ -61,6 +64,7 @@ impl Count {
             Self::Truncations => "truncations",
             Self::JournalEntries => "journal_entries",
             Self::JournalSkipped => "journal_skipped",
+            Self::AuditOverruns => "audit_overruns",
             Self::Samples => "samples",
         }
     }

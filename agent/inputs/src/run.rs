@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::Follower;
-use crate::{Chunk, Error, InputsConfig, Report, attend, host, integrity, journal};
+use crate::{Chunk, Error, InputsConfig, Report, attend, audit, host, integrity, journal};
 
 /// What every input needs to run.
 #[derive(Clone)]
@@ -62,6 +63,13 @@ pub fn start(
         let (dir, known) = (config.state_dir.clone(), checkpoints.get(integrity::KEY).cloned());
         threads.push(attend::spawn("integrity", wiring.clone(), move |attendant| {
             integrity::run(integrity, &dir, known.as_deref(), attendant);
+        })?);
+    }
+    for feed in audit::stream::wanted(&config) {
+        let wait = Duration::from_millis(config.audit.wait_ms);
+        let known = checkpoints.get(feed.key()).cloned();
+        threads.push(attend::spawn("audit", wiring.clone(), move |attendant| {
+            audit::stream::run(feed, wait, known.as_deref(), attendant);
         })?);
     }
     if config.host.enabled {
