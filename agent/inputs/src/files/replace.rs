@@ -27,6 +27,27 @@ impl Follower {
     /// A source's file no longer holds its content: copied away and truncated, or replaced in place.
     /// Goes on in the rotated copy if there is one, and begins a new generation in the file.
     pub(super) fn replaced(&mut self, number: u64) {
+        // The copy may have been written over an older one that is still followed. Only when that one
+        // is known to be gone is its file free to be gone on in.
+        for other in self.overwritten(number) {
+            self.replace(other);
+        }
+        self.replace(number);
+    }
+
+    /// Returns the rotated files of a source's log that hold something else by now.
+    fn overwritten(&self, number: u64) -> Vec<u64> {
+        let Some(source) = self.sources.get(&number) else { return Vec::new() };
+        let is_gone = |other: &Source| {
+            let is_earlier = other.left && other.meta.is_some() && other.path == source.path;
+            let file = is_earlier.then(|| other.opened()).flatten();
+            file.is_some_and(|file| !other.holds(&file).unwrap_or(true))
+        };
+        let others = self.sources.iter().filter(|(other, _)| **other != number);
+        others.filter(|(_, other)| is_gone(other)).map(|(other, _)| *other).collect()
+    }
+
+    fn replace(&mut self, number: u64) {
         self.wiring.report.count(Count::Truncations, 1);
         let waiting = self.sources.iter().filter(|(_, source)| source.after == Some(number));
         let waiting: Vec<u64> = waiting.map(|(waiting, _)| *waiting).collect();

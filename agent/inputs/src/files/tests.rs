@@ -146,6 +146,13 @@ impl Scene {
         self.cycle_until(usize::MAX)
     }
 
+    /// A look at the files that are open, and everything there is to read, durably.
+    pub(super) fn look(&mut self) -> &mut Self {
+        let mut follower = self.follower.take().expect("it runs");
+        follower.look_at_open_files();
+        self.read(follower, usize::MAX)
+    }
+
     /// One scan, and reading until `chunks` chunks are durable; then the agent is killed.
     pub(super) fn cycle_until(&mut self, chunks: usize) -> &mut Self {
         let mut follower = self.follower.take().unwrap_or_else(|| {
@@ -157,6 +164,10 @@ impl Scene {
             follower
         });
         follower.scan();
+        self.read(follower, chunks)
+    }
+
+    fn read(&mut self, mut follower: Follower, chunks: usize) -> &mut Self {
         let mut left = chunks;
         let mut send = |chunk: Chunk| {
             if left == 0 {

@@ -156,6 +156,30 @@ fn a_copy_shorter_than_what_was_read_brings_nothing_twice() {
 }
 
 #[test]
+fn copied_over_the_copy_that_is_followed() {
+    for between_scans in [true, false] {
+        let mut scene = scene().without_grace();
+        scene.append("x.log", "one\n");
+        scene.cycle();
+        scene.append("x.log", "two\n");
+        scene.copy("x.log", "x.log.1");
+        scene.truncate("x.log");
+        scene.append("x.log", "three\n");
+        // Read in the copy, and closed as nothing more comes.
+        scene.cycle().cycle();
+        scene.append("x.log", "four\n");
+        // The same inode, as `cp` leaves it.
+        scene.copy("x.log", "x.log.1");
+        scene.truncate("x.log");
+        scene.append("x.log", "five\n");
+        if between_scans {
+            scene.look();
+        }
+        scene.cycle().check(&["one", "two", "three", "four", "five"]);
+    }
+}
+
+#[test]
 fn copied_twice_while_down() {
     let mut scene = scene();
     scene.append("x.log", "one\n");
