@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::IntegrityConfig;
 use crate::audit::AuditConfig;
+use crate::{IntegrityConfig, ProcessConfig};
 
 /// Longest line handed on, bytes; the rest of a longer one is skipped and counted.
 ///
@@ -26,6 +26,8 @@ pub struct InputsConfig {
     pub host: HostConfig,
     /// Files that must not change unnoticed.
     pub integrity: IntegrityConfig,
+    /// Programs that begin and end.
+    pub process: ProcessConfig,
     /// How often files are looked at even if the kernel reports no change, ms (default 1000, 50 to
     /// 60000). Smaller finds rotations sooner and costs one `stat` per file each time.
     pub scan_interval_ms: u64,
@@ -47,6 +49,7 @@ impl Default for InputsConfig {
             audit: AuditConfig::default(),
             host: HostConfig::default(),
             integrity: IntegrityConfig::default(),
+            process: ProcessConfig::default(),
             scan_interval_ms: 1_000,
             files_max: 4_096,
             open_max: 256,

@@ -8,6 +8,8 @@
 mod accounts;
 mod attend;
 pub mod audit;
+#[cfg(test)]
+mod bench;
 mod clock;
 mod config;
 mod error;
@@ -16,6 +18,7 @@ mod host;
 mod integrity;
 mod item;
 mod journal;
+mod process;
 mod report;
 mod run;
 mod state;
@@ -28,5 +31,6 @@ pub use config::{
 pub use error::Error;
 pub use integrity::IntegrityConfig;
 pub use item::{Chunk, Entry, Item, Line, Lines, Sample, SourceMeta, Span};
+pub use process::{ProcessConfig, ProcessSource};
 pub use report::{Count, Report};
 pub use run::start;

@@ -27,13 +27,15 @@ pub enum Count {
     JournalSkipped,
     /// Times that audit records were dropped before they could be read, or kept.
     AuditOverruns,
-    /// Measurements of the host.
+    /// Events the agent made of what it saw for itself.
     Samples,
+    /// Programs known to have run that were gone before they could be looked at.
+    ProcessesMissed,
 }
 
 impl Count {
     /// Every count.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Lines,
         Self::JoinedLines,
         Self::LineBytes,
@@ -47,6 +49,7 @@ impl Count {
         Self::JournalSkipped,
         Self::AuditOverruns,
         Self::Samples,
+        Self::ProcessesMissed,
     ];
 
     /// Returns the word for it in metric names: `lines`, `lost_bytes` …
@@ -66,6 +69,7 @@ impl Count {
             Self::JournalSkipped => "journal_skipped",
             Self::AuditOverruns => "audit_overruns",
             Self::Samples => "samples",
+            Self::ProcessesMissed => "processes_missed",
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::Follower;
-use crate::{Chunk, Error, InputsConfig, Report, attend, audit, host, integrity, journal};
+use crate::{Chunk, Error, InputsConfig, Report, attend, audit, host, integrity, journal, process};
 
 /// What every input needs to run.
 #[derive(Clone)]
@@ -70,6 +70,13 @@ pub fn start(
         let known = checkpoints.get(feed.key()).cloned();
         threads.push(attend::spawn("audit", wiring.clone(), move |attendant| {
             audit::stream::run(feed, wait, known.as_deref(), attendant);
+        })?);
+    }
+    config.process.check()?;
+    if config.process.enabled {
+        let (process, known) = (config.process.clone(), checkpoints.get(process::KEY).cloned());
+        threads.push(attend::spawn("process", wiring.clone(), move |attendant| {
+            process::run(process, known.as_deref(), attendant);
         })?);
     }
     if config.host.enabled {

@@ -1,111 +1,20 @@
 //! The watcher on real folders: what happens to files becomes events, once, also over restarts.
 
-use std::collections::HashMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
-use rules_event::Value;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use rules_event::{Event, Value};
 
 use super::*;
-use crate::{Count, InputsConfig, Report};
+use crate::bench::Bench;
 
-#[derive(Default)]
-struct Problems(Mutex<Vec<String>>);
-
-impl Report for Problems {
-    fn problem(&self, subject: &str, text: String) {
-        self.0.lock().unwrap().push(format!("{subject}: {text}"));
-    }
-    fn resolved(&self, _: &str) {}
-    fn count(&self, _: Count, _: u64) {}
+fn start(config: IntegrityConfig) -> Bench {
+    Bench::new(|inputs| inputs.integrity = IntegrityConfig { enabled: true, ..config })
 }
 
-/// A running input and what a worker would keep of it.
-struct Bench {
-    runtime: tokio::runtime::Runtime,
-    config: IntegrityConfig,
-    state: tempfile::TempDir,
-    checkpoints: HashMap<String, String>,
-    chunks: Option<mpsc::Receiver<Chunk>>,
-    stop: CancellationToken,
-    ended: Option<tokio::task::JoinHandle<()>>,
-    problems: Arc<Problems>,
-    /// Chunks taken but not yet "durable".
-    undurable: bool,
+fn until_known(bench: &mut Bench) -> Vec<Event> {
+    bench.until(|event| action(event) == "baseline")
 }
-
-impl Bench {
-    fn new(config: IntegrityConfig) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let mut bench = Self {
-            runtime: runtime.unwrap(),
-            config: IntegrityConfig { enabled: true, ..config },
-            state: tempfile::tempdir().unwrap(),
-            checkpoints: HashMap::new(),
-            chunks: None,
-            stop: CancellationToken::new(),
-            ended: None,
-            problems: Arc::default(),
-            undurable: false,
-        };
-        bench.start();
-        bench
-    }
-
-    fn start(&mut self) {
-        let _guard = self.runtime.enter();
-        let (out, chunks) = mpsc::channel(8);
-        self.stop = CancellationToken::new();
-        let mut config = InputsConfig { integrity: self.config.clone(), ..InputsConfig::default() };
-        config.state_dir = self.state.path().to_owned();
-        config.host.enabled = false;
-        config.journal.enabled = crate::Enabled::No;
-        let report: Arc<dyn Report> = Arc::clone(&self.problems) as _;
-        let started =
-            crate::start(config, self.checkpoints.clone(), out, self.stop.clone(), report);
-        self.ended = Some(started.unwrap());
-        self.chunks = Some(chunks);
-    }
-
-    fn stop(&mut self) {
-        self.stop.cancel();
-        drop(self.chunks.take());
-        self.runtime.block_on(self.ended.take().unwrap()).unwrap();
-    }
-
-    /// Returns events until one fits; the rest of what is there stays.
-    fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
-        let mut events = Vec::new();
-        let chunks = self.chunks.as_mut().unwrap();
-        loop {
-            let next = async {
-                tokio::time::timeout(Duration::from_secs(60), chunks.recv()).await.ok().flatten()
-            };
-            let chunk = self.runtime.block_on(next);
-            let chunk = chunk.unwrap_or_else(|| panic!("it never came; came: {events:#?}"));
-            if !self.undurable {
-                self.checkpoints.extend(chunk.positions);
-            }
-            for item in chunk.items {
-                let Item::Sample(sample) = item else { panic!("samples") };
-                events.push(sample.event);
-            }
-            if events.iter().any(&wanted) {
-                return events;
-            }
-        }
-    }
-
-    fn until_known(&mut self) -> Vec<Event> {
-        self.until(|event| action(event) == "baseline")
-    }
-}
-
-use rules_event::Event;
 
 fn action(event: &Event) -> &str {
     event.get_str("event.action").unwrap_or_default()
@@ -130,8 +39,8 @@ fn changes_are_told_with_old_and_new_values() {
     let top = dir.path();
     std::fs::write(top.join("kept"), "one").unwrap();
     std::fs::create_dir(top.join("uploads")).unwrap();
-    let mut bench = Bench::new(config(top));
-    let first = bench.until_known();
+    let mut bench = start(config(top));
+    let first = until_known(&mut bench);
     assert_eq!(first.len(), 1, "what was there is no news: {first:#?}");
     // Two folders, a file and the root itself... and nothing that is excluded.
     assert_eq!(first[0].get("vonglau.file.baseline.count").and_then(Value::as_int), Some(3));
@@ -183,8 +92,8 @@ fn links_are_watched_and_not_followed() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("secret"), "x").unwrap();
     symlink(outside.path(), dir.path().join("link")).unwrap();
-    let mut bench = Bench::new(config(dir.path()));
-    let first = bench.until_known();
+    let mut bench = start(config(dir.path()));
+    let first = until_known(&mut bench);
     assert_eq!(first[0].get("vonglau.file.baseline.count").and_then(Value::as_int), Some(2));
     std::fs::write(outside.path().join("secret"), "y").unwrap();
     std::fs::remove_file(dir.path().join("link")).unwrap();
@@ -203,17 +112,17 @@ fn what_happens_while_stopped_is_told_once() {
     for name in ["a", "b", "c"] {
         std::fs::write(top.join(name), name).unwrap();
     }
-    let mut bench = Bench::new(config(top));
-    bench.until_known();
+    let mut bench = start(config(top));
+    until_known(&mut bench);
     bench.stop();
     std::fs::write(top.join("a"), "changed").unwrap();
     std::fs::rename(top.join("b"), top.join("b2")).unwrap();
     // The events are taken, but the program dies before they are durable.
-    bench.undurable = true;
+    bench.is_forgetful = true;
     bench.start();
     bench.until(|event| is(event, "modified", &top.join("a")));
     bench.stop();
-    bench.undurable = false;
+    bench.is_forgetful = false;
     bench.start();
     std::fs::remove_file(top.join("c")).unwrap();
     let events = bench.until(|event| is(event, "deleted", &top.join("c")));
@@ -233,13 +142,12 @@ fn a_new_path_of_the_configuration_is_no_news_and_a_removed_one_no_deletion() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::write(one.path().join("x"), "x").unwrap();
     std::fs::write(two.path().join("y"), "y").unwrap();
-    let mut bench = Bench::new(config(one.path()));
-    bench.until_known();
+    let mut bench = start(config(one.path()));
+    until_known(&mut bench);
     bench.stop();
-    bench.config = config(two.path());
-    bench.config.enabled = true;
+    bench.config.integrity = IntegrityConfig { enabled: true, ..config(two.path()) };
     bench.start();
-    let events = bench.until_known();
+    let events = until_known(&mut bench);
     assert_eq!(events.len(), 1, "{events:#?}");
     assert_eq!(events[0].get("vonglau.file.baseline.count").and_then(Value::as_int), Some(2));
     bench.stop();
@@ -251,12 +159,12 @@ fn many_changes_within_a_minute_are_told_as_such_and_windows_mark_them() {
     for number in 0..40 {
         std::fs::write(dir.path().join(format!("{number}.docx")), "text").unwrap();
     }
-    let mut bench = Bench::new(IntegrityConfig {
+    let mut bench = start(IntegrityConfig {
         mass_changes_per_min: 30,
         change_windows: vec!["2026-01-01T00:00Z/2099-01-01T00:00Z".to_owned()],
         ..config(dir.path())
     });
-    bench.until_known();
+    until_known(&mut bench);
     for number in 0..40 {
         let path = dir.path().join(format!("{number}.docx"));
         std::fs::rename(&path, dir.path().join(format!("{number}.docx.locked"))).unwrap();
@@ -275,11 +183,11 @@ fn a_bound_on_files_is_reported() {
     for number in 0..20 {
         std::fs::write(dir.path().join(number.to_string()), "").unwrap();
     }
-    let mut bench = Bench::new(IntegrityConfig { files_max: 10, ..config(dir.path()) });
-    let first = bench.until_known();
+    let mut bench = start(IntegrityConfig { files_max: 10, ..config(dir.path()) });
+    let first = until_known(&mut bench);
     let count = first[0].get("vonglau.file.baseline.count").and_then(Value::as_int);
     assert!(count <= Some(10 + 1), "{count:?}");
     bench.stop();
-    let problems = bench.problems.0.lock().unwrap().clone();
+    let problems = bench.told.problems.lock().unwrap().clone();
     assert!(problems.iter().any(|text| text.contains("files_max = 10")), "{problems:?}");
 }
