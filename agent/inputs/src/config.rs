@@ -136,12 +136,26 @@ pub enum Format {
     Auto,
     /// Syslog, RFC 3164 or RFC 5424.
     Syslog,
-    /// nginx access log, combined or common.
+    /// nginx access log, combined or common, or its error log.
     Nginx,
-    /// Apache access log, combined or common.
+    /// Apache access log, combined or common, or its error log.
     Apache,
     /// Linux audit: the records of one event are put together.
     Auditd,
+    /// IIS, W3C extended format; its columns from `#Fields:`.
+    Iis,
+    /// A log of Zeek, tab-separated or JSON.
+    Zeek,
+    /// Suricata, `eve.json` or `fast.log`.
+    Suricata,
+    /// Wazuh, `alerts.json`.
+    Wazuh,
+    /// squid, native access log.
+    Squid,
+    /// MySQL or MariaDB, error log.
+    Mysql,
+    /// PostgreSQL, `stderr` or `csvlog`.
+    Postgresql,
     /// One JSON object per line.
     Json,
     /// Text that is not decoded.

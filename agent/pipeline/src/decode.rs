@@ -6,24 +6,45 @@
 
 mod accounts;
 mod auditd;
+mod columns;
+mod database;
+mod devices;
+mod errors;
+mod haproxy;
+mod iis;
 mod journal;
 mod json;
+mod kernel;
 mod login;
+mod mail;
+mod named;
+mod pairs;
 mod pam;
+mod plain;
 mod program;
+mod services;
 mod source;
+mod squid;
 mod sshd;
 mod sudo;
+mod suricata;
 mod syslog;
+mod table;
+mod template;
 #[cfg(test)]
 mod tests;
+mod url;
+mod wazuh;
 mod web;
+mod webjson;
+mod zeek;
 
 use agent_inputs::Format;
 use jiff::tz::TimeZone;
 use rules_event::{Event, Timestamp, field};
 
 use crate::clock::Clock;
+pub(crate) use columns::Headers;
 
 /// What a decoder may know besides the text.
 pub(crate) struct Context<'a> {
@@ -37,6 +58,10 @@ pub(crate) struct Context<'a> {
     pub(crate) format: Format,
     /// The log's path.
     pub(crate) path: Option<&'a str>,
+    /// What names the log, for what is kept of its head.
+    pub(crate) source: &'a str,
+    /// The heads of all logs.
+    pub(crate) headers: &'a Headers,
 }
 
 impl Context<'_> {
@@ -54,7 +79,29 @@ impl Context<'_> {
 pub(crate) fn line(text: &str, context: &Context<'_>, event: &mut Event) {
     let understood = match context.format {
         Format::Syslog => syslog::decode(text, context, event),
-        Format::Nginx | Format::Apache => web::decode(text, context, event),
+        Format::Nginx => {
+            web::decode(text, context, event)
+                || web::timed::decode(text, context, event)
+                || errors::decode_nginx(text, context, event)
+                || is_object(text) && webjson::decode(text, context, event)
+        }
+        Format::Apache => {
+            web::decode(text, context, event)
+                || errors::decode_apache(text, context, event)
+                || is_object(text) && webjson::decode(text, context, event)
+        }
+        Format::Iis => head(text, context, event) || iis::decode(text, context, event),
+        Format::Zeek if is_object(text) => zeek::decode_json(text, context, event),
+        Format::Zeek => head(text, context, event) || zeek::decode(text, context, event),
+        Format::Suricata if is_object(text) => suricata::decode(text, context, event),
+        Format::Suricata => suricata::decode_fast(text, context, event),
+        Format::Wazuh => wazuh::decode(text, context, event),
+        Format::Squid => squid::decode(text, event),
+        Format::Mysql => database::decode_mysql(text, context, event),
+        Format::Postgresql => {
+            database::decode_postgres(text, context, event)
+                || database::decode_postgres_csv(text, context, event)
+        }
         Format::Auditd => auditd::decode(text, event),
         Format::Json => json::decode(text, context, event),
         Format::Journal => journal::decode(text, context, event),
@@ -67,20 +114,94 @@ pub(crate) fn line(text: &str, context: &Context<'_>, event: &mut Event) {
     }
 }
 
+fn is_object(text: &str) -> bool {
+    text.starts_with('{')
+}
+
 /// Tries the decoder that the first byte speaks for; the path only settles what the text leaves open.
 fn auto(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
     match text.as_bytes() {
-        [b'{', ..] => json::decode(text, context, event),
+        [b'{', ..] => object(text, context, event),
         [b'<', ..] => syslog::decode(text, context, event),
         // type=…, node=…
         [b't' | b'n', ..] => auditd::decode(text, event) || web::decode(text, context, event),
-        // Both begin with a digit: a time by RFC 3339, or an address.
-        [first, ..] if first.is_ascii_digit() => {
-            syslog::decode(text, context, event) || web::decode(text, context, event)
+        [b'#', ..] => head(text, context, event),
+        [b'[', ..] => {
+            errors::decode_apache(text, context, event)
+                || web::timed::decode(text, context, event)
+                || plain::decode_php(text, context, event)
+                || plain::decode_xrdp(text, context, event)
         }
+        [first, ..] if first.is_ascii_digit() => number(text, context, event),
         [first, ..] if first.is_ascii_uppercase() => {
-            syslog::decode(text, context, event) || web::decode(text, context, event)
+            syslog::decode(text, context, event)
+                || services::decode_vsftpd(text, context, event)
+                || web::decode(text, context, event)
+        }
+        [b'd' | b'i' | b'l' | b'%', ..] => {
+            web::decode(text, context, event) || syslog::decode_device(text, context, event)
         }
         _ => web::decode(text, context, event),
     }
+}
+
+/// Lines that begin with a digit: a time in one of many forms, or an address.
+fn number(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
+    match text.as_bytes() {
+        // 2026-11-21T08:30:00 host program: …
+        [_, _, _, _, b'-', _, _, b'-', _, _, b'T', ..] => {
+            database::decode_mysql(text, context, event) || syslog::decode(text, context, event)
+        }
+        // The same with a blank: IIS, databases, mail servers, and syslog as some write it.
+        [_, _, _, _, b'-', _, _, b'-', _, _, b' ', ..] => {
+            iis::decode(text, context, event)
+                || database::decode_postgres(text, context, event)
+                || database::decode_postgres_csv(text, context, event)
+                || database::decode_mysql(text, context, event)
+                || plain::decode(text, context, event)
+                || syslog::decode(text, context, event)
+        }
+        [_, _, _, _, b'/', _, _, b'/', ..] => errors::decode_nginx(text, context, event),
+        [_, _, b'/', _, _, b'/', ..] => suricata::decode_fast(text, context, event),
+        [_, _, b'-', b'A'..=b'Z', ..] => named::decode_file(text, context, event),
+        bytes if zeek::is_row(bytes) => zeek::decode(text, context, event),
+        [_, _, _, _, _, _, _, _, _, _, b'.', _, _, _, b' ', ..] => {
+            squid::decode(text, event) || web::decode(text, context, event)
+        }
+        _ => {
+            web::decode(text, context, event)
+                || database::decode_postgres(text, context, event)
+                || database::decode_mysql(text, context, event)
+        }
+    }
+}
+
+/// Bytes of a JSON line that are looked at to tell whose it is; what tells it stands first in all of
+/// them.
+const START_BYTES: usize = 512;
+
+fn object(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
+    let start = text.as_bytes().get(..START_BYTES).unwrap_or(text.as_bytes());
+    if suricata::is_eve(start) {
+        suricata::decode(text, context, event)
+    } else if zeek::is_json(start) {
+        zeek::decode_json(text, context, event)
+    } else if wazuh::is_alert(start) {
+        wazuh::decode(text, context, event)
+    } else if webjson::is_request(start) {
+        webjson::decode(text, context, event)
+    } else {
+        json::decode(text, context, event)
+    }
+}
+
+/// Takes a line of a log's head.
+fn head(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
+    if !text.starts_with('#') || !context.headers.learn(context.source, text) {
+        return false;
+    }
+    event.set(field::EVENT_MODULE, "text");
+    event.set(field::EVENT_DATASET, "text");
+    event.set(field::MESSAGE, text.to_owned());
+    true
 }

@@ -1,8 +1,12 @@
 //! Moments: times as logs write them.
 
+mod forms;
+
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use rules_event::Timestamp;
+
+pub(crate) use forms::{asctime, dashed, dated, parts, seconds, slashed, spaced};
 
 /// How far in the future a time without year may lie before it is taken for last year's: clocks
 /// differ, but not by more than a day.

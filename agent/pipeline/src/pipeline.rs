@@ -7,7 +7,7 @@ use rules_event::{Event, Level, Timestamp, encode_lossless, field};
 use rules_matcher::Matcher;
 
 use crate::clock::Clock;
-use crate::decode::{self, Context};
+use crate::decode::{self, Context, Headers};
 use crate::detect::{Detector, InForce};
 use crate::identity::SourceHash;
 
@@ -31,6 +31,7 @@ pub struct AgentFacts {
 pub struct Pipeline {
     agent: AgentFacts,
     detector: Detector,
+    headers: Headers,
 }
 
 /// A decoded record.
@@ -74,7 +75,7 @@ impl Pipeline {
     /// Returns a pipeline; without rules it only decodes.
     #[must_use]
     pub fn new(agent: AgentFacts, rules: Option<Arc<Matcher>>) -> Self {
-        Self { agent, detector: Detector::new(rules) }
+        Self { agent, detector: Detector::new(rules), headers: Headers::default() }
     }
 
     /// Decodes the records of one item in order, attaches their hits and hands each to `take`. Never
@@ -164,6 +165,8 @@ impl Pipeline {
             clock: &scratch.clock,
             format: source.format,
             path: source.path.as_deref(),
+            source: &source.key,
+            headers: &self.headers,
         };
         decode::line(&text, &context, event);
         if let Some(dataset) = &source.dataset {

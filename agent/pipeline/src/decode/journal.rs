@@ -43,6 +43,7 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
         process: process.unwrap_or_default(),
         pid: get(&entry, "_PID").or_else(|| get(&entry, "SYSLOG_PID")).unwrap_or_default(),
         message: &message,
+        tagged: &message,
     };
     syslog::finish(&header, facility, context, event);
     if escaped {

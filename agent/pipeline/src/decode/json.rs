@@ -1,8 +1,13 @@
 //! JSON lines: one object per line, flattened into dotted names.
+//!
+//! A line is read once, straight into the event: no tree of it is built.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use rules_event::{Event, Value, field};
+use serde::Deserializer as _;
+use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 
 use super::Context;
@@ -40,13 +45,17 @@ const OURS: [&str; 9] = [
 
 /// Decodes a line; false when it is no JSON object.
 pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
-    let Ok(Json::Object(object)) = serde_json::from_str::<Json>(text) else { return false };
-    event.set(field::EVENT_MODULE, "json");
-    event.set(field::EVENT_DATASET, "json");
-    let mut name = String::new();
-    let mut left = FIELDS_MAX;
-    for (key, value) in object {
-        flatten(key, value, &mut name, 1, &mut left, event);
+    let read = walk(text, "", event, |name, value, event| {
+        event.set(safe_name(name), value);
+    });
+    if !read {
+        return false;
+    }
+    if event.get(field::EVENT_MODULE).is_none() {
+        event.set(field::EVENT_MODULE, "json");
+    }
+    if event.get(field::EVENT_DATASET).is_none() {
+        event.set(field::EVENT_DATASET, "json");
     }
     let time = TIMES.iter().find_map(|name| time(event.get(name)?, context));
     if let Some(time) = time {
@@ -55,38 +64,172 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
     event.remove(field::TIMESTAMP);
     if event.get_str(field::MESSAGE).is_none() {
         let message = MESSAGES.iter().find_map(|name| event.get_str(name)).unwrap_or(text);
-        let message = message.to_owned();
+        let message = Value::text(message);
         event.set(field::MESSAGE, message);
     }
     true
 }
 
-fn flatten(
-    key: String,
-    value: Json,
-    name: &mut String,
-    depth: usize,
-    left: &mut usize,
+/// Hands every member of an object on, by its dotted name behind `prefix`; false, and the event as it
+/// was given, when the text is no JSON object.
+pub(super) fn walk(
+    text: &str,
+    prefix: &str,
     event: &mut Event,
-) {
-    let before = name.len();
-    if before > 0 {
-        name.push('.');
+    take: impl FnMut(&str, Value, &mut Event),
+) -> bool {
+    // What is set before a line turns out to be broken is taken back: events come here with what all
+    // records of the source have in common, and nothing else.
+    let (time, id) = (event.time, std::mem::take(&mut event.id));
+    let mut walk =
+        Walk { name: String::with_capacity(96), left: FIELDS_MAX, event: &mut *event, take };
+    walk.name.push_str(prefix);
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = reader.deserialize_map(Member { walk: &mut walk, depth: 0 });
+    let read = read.is_ok() && reader.end().is_ok();
+    if !read {
+        event.reset(time);
     }
-    name.push_str(&key);
-    match value {
-        Json::Object(object) if depth < DEPTH_MAX && !object.is_empty() => {
-            for (key, value) in object {
-                flatten(key, value, name, depth + 1, left, event);
+    event.id = id;
+    read
+}
+
+/// What is known on the way through an object.
+struct Walk<'e, F> {
+    name: String,
+    left: usize,
+    event: &'e mut Event,
+    take: F,
+}
+
+impl<F: FnMut(&str, Value, &mut Event)> Walk<'_, F> {
+    fn set(&mut self, value: Value) {
+        if self.left > 0
+            && self.name.len() <= NAME_BYTES_MAX
+            && !self.name.is_empty()
+            && !self.name.ends_with('.')
+        {
+            self.left -= 1;
+            (self.take)(&self.name, value, self.event);
+        }
+    }
+}
+
+/// One value, at the place that the walk's name says.
+struct Member<'w, 'e, F> {
+    walk: &'w mut Walk<'e, F>,
+    depth: usize,
+}
+
+impl<'de, F: FnMut(&str, Value, &mut Event)> DeserializeSeed<'de> for Member<'_, '_, F> {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(&str, Value, &mut Event)> Visitor<'de> for Member<'_, '_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<(), E> {
+        self.walk.set(Value::Bool(flag));
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
+        self.walk.set(Value::Int(number));
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        // Larger than we can hold: its digits.
+        let value =
+            i64::try_from(number).map_or_else(|_| Value::from(number.to_string()), Value::Int);
+        self.walk.set(value);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+        self.walk.set(Value::Float(number));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.walk.set(Value::text(text));
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.walk.set(Value::Null);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
+        let mut list = Vec::new();
+        while let Some(json) = values.next_element::<Json>()? {
+            list.push(match json {
+                nested @ (Json::Array(_) | Json::Object(_)) => Value::from(nested.to_string()),
+                scalar => value_of(scalar),
+            });
+        }
+        self.walk.set(Value::List(list));
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        if self.depth >= DEPTH_MAX {
+            let nested = Json::deserialize(de::value::MapAccessDeserializer::new(members))?;
+            self.walk.set(Value::from(nested.to_string()));
+            return Ok(());
+        }
+        let before = self.walk.name.len();
+        let mut is_empty = true;
+        loop {
+            if before > 0 {
+                self.walk.name.push('.');
             }
+            if members.next_key_seed(Key(&mut self.walk.name))?.is_none() {
+                break;
+            }
+            is_empty = false;
+            members.next_value_seed(Member { walk: &mut *self.walk, depth: self.depth + 1 })?;
+            self.walk.name.truncate(before);
         }
-        other if *left > 0 && name.len() <= NAME_BYTES_MAX && !key.is_empty() => {
-            *left -= 1;
-            event.set(safe_name(name), value_of(other));
+        self.walk.name.truncate(before);
+        if is_empty && self.depth > 0 {
+            self.walk.set(Value::from("{}"));
         }
-        _ => {}
+        Ok(())
     }
-    name.truncate(before);
+}
+
+/// A member's key, put behind the name so far.
+struct Key<'n>(&'n mut String);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<(), E> {
+        self.0.push_str(key);
+        Ok(())
+    }
 }
 
 fn safe_name(name: &str) -> Cow<'static, str> {
@@ -106,29 +249,20 @@ fn value_of(json: Json) -> Value {
             (None, Some(fraction)) if fraction.is_finite() && !number.is_u64() => {
                 Value::Float(fraction)
             }
-            // Larger than we can hold: its digits.
             _ => Value::from(number.to_string()),
         },
-        Json::Array(values) => Value::List(
-            values
-                .into_iter()
-                .map(|value| match value {
-                    nested @ (Json::Array(_) | Json::Object(_)) => Value::from(nested.to_string()),
-                    scalar => value_of(scalar),
-                })
-                .collect(),
-        ),
-        nested @ Json::Object(_) => Value::from(nested.to_string()),
+        nested => Value::from(nested.to_string()),
     }
 }
 
-fn time(value: &Value, context: &Context<'_>) -> Option<rules_event::Timestamp> {
+/// The moment that a value of a JSON line means.
+pub(super) fn time(value: &Value, context: &Context<'_>) -> Option<rules_event::Timestamp> {
     match value {
         Value::Int(number) => moment::epoch(*number as f64).map(|rough| exact(*number, rough)),
         Value::Float(number) => moment::epoch(*number),
         Value::Str(text) => match moment::rfc3339(text, context.zone) {
             Some((time, "")) => Some(time),
-            _ => text.parse().ok().and_then(moment::epoch),
+            _ => text.parse().ok().and_then(moment::epoch).or_else(|| moment::access(text)),
         },
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! PAM: what its modules write under the name of the program that asked.
 
-use rules_event::Event;
+use rules_event::{Event, field};
 
 use super::program::{FAILURE, SUCCESS, set_action};
 use super::source::{set_source, set_user};
@@ -21,9 +21,18 @@ pub(super) fn decode(message: &str, event: &mut Event) -> bool {
     } else if let Some(rest) = text.strip_prefix("session opened for user ") {
         set_action(event, "session", "session_opened", SUCCESS);
         let (user, by) = rest.split_once(" by ").unwrap_or((rest, ""));
-        set_account(user, event);
-        let by = by.split_once('(').map_or(by, |(by, _)| by);
-        if !by.is_empty() {
+        let (name, id) = account(user);
+        let (by, by_id) = account(by);
+        // Who acts is the user, who is acted as the effective one. Spec: ECS, "User fields usage".
+        // "LOGIN" is what login calls itself before anybody is logged in.
+        if matches!(by, "" | "LOGIN") {
+            set_user(event, name);
+            set_id(event, "user.id", id);
+        } else {
+            set_user(event, by);
+            set_id(event, "user.id", by_id);
+            event.set_text(field::USER_EFFECTIVE_NAME, name);
+            set_id(event, "user.effective.id", id);
             event.set_text("vonglau.auth.by", by);
         }
     } else if let Some(user) = text.strip_prefix("session closed for user ") {
@@ -73,12 +82,21 @@ pub(super) fn set_facts(facts: &str, event: &mut Event) {
     }
 }
 
-/// `root`, `root(uid=0)`.
-fn set_account(text: &str, event: &mut Event) {
+/// `root`, `root(uid=0)`: the name and the id.
+fn account(text: &str) -> (&str, &str) {
     let (name, rest) = text.split_once("(uid=").unwrap_or((text, ""));
-    set_user(event, name.trim_end());
-    if let Some((id, _)) = rest.split_once(')') {
-        event.set_text("user.id", id);
+    (name.trim_end(), rest.split_once(')').map_or("", |(id, _)| id))
+}
+
+fn set_account(text: &str, event: &mut Event) {
+    let (name, id) = account(text);
+    set_user(event, name);
+    set_id(event, "user.id", id);
+}
+
+fn set_id(event: &mut Event, name: &'static str, id: &str) {
+    if !id.is_empty() {
+        event.set_text(name, id);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use rules_event::{Event, field};
 
-use super::{accounts, login, pam, sshd, sudo};
+use super::devices::filterlog;
+use super::{accounts, errors, haproxy, kernel, login, pam, services, sshd, sudo};
 
 /// Decodes a message; what is not understood stays message.
 pub(super) fn decode(program: &str, message: &str, event: &mut Event) {
@@ -34,7 +35,13 @@ fn by_program(program: &str, message: &str, event: &mut Event) {
         }
         "login" | "systemd-logind" => login::decode(message, event),
         "CRON" | "cron" | "crond" | "crontab" => login::decode_cron(message, event),
-        _ => {}
+        "kernel" => kernel::decode(message, event),
+        "filterlog" => filterlog::decode(message, event),
+        "haproxy" => {
+            haproxy::decode(message, event);
+        }
+        "nginx" => errors::nginx_syslog(message, event),
+        _ => services::decode(program, message, event),
     }
 }
 

@@ -13,14 +13,17 @@ const NETWORK: &str = "network";
 
 /// Decodes a message of sshd.
 pub(super) fn decode(message: &str, event: &mut Event) {
-    let message = message.strip_suffix(" [preauth]").unwrap_or(message);
+    let (message, before_login) = match message.trim_end().strip_suffix(" [preauth]") {
+        Some(message) => (message, true),
+        None => (message.trim_end(), false),
+    };
     let message = ["error: ", "fatal: "]
         .iter()
         .find_map(|prefix| message.strip_prefix(prefix))
         .unwrap_or(message);
     let _ = login(message, event)
         || refused(message, event)
-        || ended(message, event)
+        || ended(message, before_login, event)
         || probed(message, event)
         || session(message, event);
 }
@@ -46,7 +49,7 @@ fn login(message: &str, event: &mut Event) -> bool {
         None => rest.strip_prefix("illegal user ").unwrap_or(rest),
     };
     // The name of an account that exists holds no blank; what follows the address then is the key.
-    let found = if accepted { from_left(rest) } else { from_right(rest) };
+    let found = if accepted { from_left(rest) } else { stated(rest).or_else(|| from_right(rest)) };
     let Some((user, place)) = found else { return false };
     match word {
         "Accepted" => set_action(event, AUTH, "ssh_login", SUCCESS),
@@ -102,7 +105,8 @@ fn refused(message: &str, event: &mut Event) -> bool {
         };
         set_action(event, AUTH, "ssh_pam_failure", FAILURE);
         set_user(event, user);
-        set_source(event, place);
+        // FreeBSD adds its own address: "from 203.0.113.5 via 10.0.0.9".
+        set_source(event, place.split(' ').next().unwrap_or_default());
         event.set_text("event.reason", reason);
         return true;
     }
@@ -127,8 +131,14 @@ fn refused(message: &str, event: &mut Event) -> bool {
     false
 }
 
-/// Connections that end.
-fn ended(message: &str, event: &mut Event) -> bool {
+/// Connections that end; before the login, which is then a failure, or after it.
+fn ended(message: &str, before_login: bool, event: &mut Event) -> bool {
+    let failed = |reason: Option<&str>| {
+        let refused =
+            ["Too many authentication failures", "Auth fail", "uthentication methods available"];
+        let is_refused = reason.is_some_and(|reason| refused.iter().any(|it| reason.contains(it)));
+        if before_login || is_refused { FAILURE } else { None }
+    };
     let starts = [
         "Connection closed by ",
         "Connection reset by ",
@@ -138,7 +148,7 @@ fn ended(message: &str, event: &mut Event) -> bool {
     ];
     let Some(rest) = strip_any(message, &starts) else {
         if let Some(reason) = message.strip_prefix("Disconnecting: ") {
-            set_action(event, NETWORK, "ssh_disconnect", None);
+            set_action(event, NETWORK, "ssh_disconnect", failed(Some(reason)));
             event.set_text("event.reason", reason);
             if let Some((_, user)) = reason.split_once("Too many authentication failures for ") {
                 set_user(event, user);
@@ -147,7 +157,8 @@ fn ended(message: &str, event: &mut Event) -> bool {
         }
         return false;
     };
-    set_action(event, NETWORK, "ssh_disconnect", None);
+    // "203.0.113.5 port 1: 11: text", "203.0.113.5 port 1:11: text", "203.0.113.5: 3: text"
+    set_action(event, NETWORK, "ssh_disconnect", failed(Some(rest)));
     let who = ["authenticating user ", "invalid user ", "user "]
         .iter()
         .find_map(|word| rest.strip_prefix(word).map(|rest| (*word, rest)));
@@ -192,10 +203,20 @@ fn probed(message: &str, event: &mut Event) -> bool {
             "ssh_dispatch_run_fatal: Connection from ",
             "Unable to negotiate with ",
             "scanned from ",
-            "refused connect from ",
         ],
     ) {
         place
+    } else if let Some(who) = message.strip_prefix("refused connect from ") {
+        // "name@host (203.0.113.5)": the address stands in brackets where TCP wrappers asked for names.
+        let address = who.rsplit_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        address.unwrap_or(who)
+    } else if let Some(rest) = strip_any(
+        message,
+        &["Read from socket failed: ", "Unable to negotiate a key exchange method", "no matching "],
+    ) {
+        set_action(event, NETWORK, "ssh_probe", FAILURE);
+        event.set_text("event.reason", if rest.is_empty() { message } else { rest });
+        return true;
     } else if let Some(reason) = message.strip_prefix("kex_exchange_identification: ") {
         set_action(event, NETWORK, "ssh_probe", FAILURE);
         event.set_text("event.reason", reason);
@@ -265,6 +286,13 @@ fn session(message: &str, event: &mut Event) -> bool {
         if let Some((_, user)) = rest.split_once(" by user ") {
             set_user(event, user);
         }
+    } else if let Some((_, place)) = message.split_once(";Remote: ") {
+        // Patched by HPN-SSH: "SSH: Server;Ltype: Kex;Remote: 203.0.113.5-4711;Enc: …".
+        let place = place.split(';').next().unwrap_or_default();
+        let (address, port) = place.rsplit_once('-').unwrap_or((place, ""));
+        set_action(event, NETWORK, "ssh_connect", None);
+        set_source(event, address);
+        set_port(event, port);
     } else if message.starts_with("Server listening on ") {
         set_action(event, "process", "ssh_listening", None);
     } else if message.starts_with("Received signal 15") {
@@ -287,6 +315,31 @@ fn strip_invalid<'a>(rest: &'a str, event: &mut Event) -> &'a str {
         }
         None => rest,
     }
+}
+
+/// Splits at the last " from " that all follows which sshd itself writes: an address, a port, the
+/// protocol, and then nothing or a colon. Spec: OpenSSH, auth.c, `auth_log`.
+fn stated(text: &str) -> Option<(&str, &str)> {
+    let mut end = text.len();
+    while let Some(at) = text.get(..end)?.rfind(" from ") {
+        let place = text.get(at + 6..)?;
+        let mut words = place.split(' ');
+        let is_place = words.next().is_some_and(is_place);
+        let is_port = words.next() == Some("port")
+            && words.next().is_some_and(|port| port.parse::<u16>().is_ok());
+        let protocol = words.next().unwrap_or_default();
+        let is_last = words.next().is_none();
+        let protocol_ends = match protocol {
+            "ssh1" | "ssh2" => is_last,
+            "ssh1:" | "ssh2:" => true,
+            _ => false,
+        };
+        if is_place && is_port && protocol_ends {
+            return Some((text.get(..at)?, place));
+        }
+        end = at;
+    }
+    None
 }
 
 /// Splits at the last " from " that a place follows.

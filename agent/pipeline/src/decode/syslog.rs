@@ -2,6 +2,7 @@
 
 use rules_event::{Event, field};
 
+use super::devices::{self, esxi};
 use super::{Context, program};
 use crate::moment;
 
@@ -53,7 +54,14 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
         Some(rest) => rfc5424(rest, context, event),
         None => rfc3164(rest, context, event),
     };
-    let Some(header) = header else { return false };
+    let Some(header) = header else {
+        // Devices that write no header, or one of their own.
+        let known = priority.is_some() && decode_device(rest, context, event);
+        if let Some(priority) = priority.filter(|_| known) {
+            set_priority(event, priority);
+        }
+        return known;
+    };
     if let Some(priority) = priority {
         set_priority(event, priority);
     }
@@ -68,6 +76,8 @@ pub(super) struct Header<'a> {
     pub(super) process: &'a str,
     pub(super) pid: &'a str,
     pub(super) message: &'a str,
+    /// The message with the tag before it.
+    pub(super) tagged: &'a str,
 }
 
 /// Sets the fields of a header and decodes the message by its program.
@@ -93,7 +103,44 @@ pub(super) fn finish(
         || facility.is_some_and(|facility| AUTH_FACILITIES.contains(&facility))
         || is_auth_file(context.file_name());
     event.set(field::EVENT_DATASET, if is_auth { "system.auth" } else { "system.syslog" });
-    program::decode(base, header.message, event);
+    match base.as_bytes() {
+        [] => {
+            devices::decode(header.message, context, event);
+        }
+        // Cisco's mnemonic, and CEF, stand where the program does.
+        [b'%', ..] | [b'C', b'E', b'F'] => {
+            let known = devices::decode(header.tagged, context, event);
+            if known {
+                event.remove(field::PROCESS_NAME);
+            }
+        }
+        _ if esxi::decode(base, header.message, event) => {}
+        _ => program::decode(base, header.message, event),
+    }
+}
+
+/// Decodes what a device sends without a header, or behind a time with a year.
+pub(super) fn decode_device(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
+    let (time, text) = match moment::dated(text, context.zone) {
+        Some((time, rest)) => (Some(time), rest.trim_start_matches([':', ' '])),
+        None => (None, text),
+    };
+    // "host : %ASA…", "host %%01POLICY…": a name may stand between.
+    let found = devices::decode(text, context, event) || {
+        let rest =
+            text.split_once(' ').map(|(host, rest)| (host, rest.trim_start_matches([':', ' '])));
+        match rest.filter(|_| time.is_some()) {
+            Some((host, rest)) if devices::decode(rest, context, event) => {
+                event.set_text(field::HOST_NAME, host.trim_end_matches(':'));
+                true
+            }
+            _ => false,
+        }
+    };
+    if let Some(time) = time.filter(|_| found) {
+        event.time = time;
+    }
+    found
 }
 
 /// `auth.log`, `secure`, and rotated ones.
@@ -130,11 +177,14 @@ fn rfc3164<'a>(text: &'a str, context: &Context<'_>, event: &mut Event) -> Optio
     let rest = rest.trim_start_matches(' ');
     let (host, rest) = rest.split_once(' ')?;
     // A tag where the host belongs: the line was written without host name.
-    let (host, rest) = if host.ends_with(':') { ("", text_from(text, host)) } else { (host, rest) };
+    let is_tag = host.ends_with(':') || host.starts_with('[');
+    let (host, rest) = if is_tag { ("", text_from(text, host)) } else { (host, rest) };
+    // ESXi 8 writes the level where others have the host.
+    let host = if esxi::is_level(host) { "" } else { host };
     event.time = time;
     let rest = rest.trim_start_matches(' ');
     let (process, pid, message) = tag(rest).unwrap_or(("", "", rest));
-    Some(Header { host, process, pid, message })
+    Some(Header { host, process, pid, message, tagged: rest })
 }
 
 /// Returns `text` from where `part`, a slice of it, begins.
@@ -144,6 +194,13 @@ fn text_from<'a>(text: &'a str, part: &str) -> &'a str {
 
 /// Splits `sshd[123]: message` into name, pid and message.
 fn tag(text: &str) -> Option<(&str, &str, &str)> {
+    // metalog puts the name itself in brackets, with or without a colon.
+    if let Some((name, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let message = rest.strip_prefix(": ").or_else(|| rest.strip_prefix(' '))?;
+        let is_name = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/.".contains(&b));
+        return is_name.then_some((name, "", message));
+    }
     let end = text.find([':', '[', ' '])?;
     let (name, rest) = text.split_at_checked(end)?;
     if name.is_empty() {
@@ -179,7 +236,13 @@ fn rfc5424<'a>(text: &'a str, context: &Context<'_>, event: &mut Event) -> Optio
         event.set_text("log.syslog.msgid", msgid);
     }
     let given = |text: &'a str| if text == "-" { "" } else { text };
-    Some(Header { host: given(host), process: given(process), pid: given(pid), message })
+    Some(Header {
+        host: given(host),
+        process: given(process),
+        pid: given(pid),
+        message,
+        tagged: message,
+    })
 }
 
 /// `-` or `[id name="value" …]…`; returns what follows. Spec: RFC 5424, 6.3.

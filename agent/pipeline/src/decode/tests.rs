@@ -7,6 +7,7 @@
 mod arbitrary;
 mod auditd;
 mod real;
+mod truth;
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use agent_inputs::Format;
 use rules_event::{Event, Timestamp};
 
-use super::{Clock, Context, line};
+use super::{Clock, Context, Headers, line};
 
 /// When every golden line was read.
 const READ_AT: &str = "2026-11-21T08:30:00Z";
@@ -24,7 +25,11 @@ pub(super) fn decode(text: &str, path: Option<&str>, format: Format) -> Event {
     let read_at: Timestamp = READ_AT.parse().unwrap();
     let mut event = Event::new(read_at, String::new());
     let clock = Clock::default();
-    line(text, &Context { read_at, zone: &zone, clock: &clock, format, path }, &mut event);
+    let headers = Headers::default();
+    let source = path.unwrap_or_default();
+    let context =
+        Context { read_at, zone: &zone, clock: &clock, format, path, source, headers: &headers };
+    line(text, &context, &mut event);
     event
 }
 

@@ -3,12 +3,16 @@
 //! Spec: Apache HTTP Server 2.4, mod_log_config, "Common Log Format" and "Combined Log Format";
 //! nginx, ngx_http_log_module, `combined`.
 
-use std::borrow::Cow;
+pub(super) mod timed;
+
+use std::net::IpAddr;
 
 use agent_inputs::Format;
-use rules_event::{Event, field};
+use rules_event::{Event, Value, field};
 
-use super::source::{is_place, set_source, set_user};
+use super::source::{is_address, is_place, set_source, set_user};
+use super::table::set_dataset;
+use super::url::{set_authority, set_target};
 use super::{Context, program::set_action};
 
 /// Decodes a line; false when it is not of these formats.
@@ -25,61 +29,156 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
     let mut numbers = rest.strip_prefix(' ')?.splitn(3, ' ');
     let status: i64 = numbers.next()?.parse().ok().filter(|status| (0..1_000).contains(status))?;
     let bytes = numbers.next().unwrap_or("-");
-    let mut words = who.split(' ');
-    let mut client = words.next()?;
-    // vhost_combined has the virtual host in front.
-    let (_, user) = match (words.next()?, words.next()?, words.next()) {
-        (identity, user, None) => (identity, Cow::Borrowed(user)),
-        (address, identity, Some(user))
-            if address.contains(['.', ':']) && is_place(address) && client.contains(['.', ':']) =>
-        {
-            let host = client.rsplit_once(':').map_or(client, |(host, _)| host);
-            event.set_text(field::URL_DOMAIN, host);
-            client = address;
-            (identity, joined(&[user], words))
-        }
-        // A user name with blanks, as some authentication modules allow.
-        (identity, first, Some(second)) => (identity, joined(&[first, second], words)),
-    };
+    let who = Who::of(who)?;
     event.time = time;
-    let is_nginx = match context.format {
-        Format::Nginx => true,
-        Format::Apache => false,
-        _ => context.path_contains("nginx"),
-    };
-    event.set(field::EVENT_MODULE, if is_nginx { "nginx" } else { "apache" });
-    event.set(field::EVENT_DATASET, if is_nginx { "nginx.access" } else { "apache.access" });
-    let outcome = if status < 400 { "success" } else { "failure" };
-    set_action(event, "web", "web_request", Some(outcome));
-    event.set_text(field::MESSAGE, request);
-    set_source(event, client);
-    if user != "-" {
-        set_user(event, user.trim_matches('"'));
-    }
+    begin(status, request, context, event);
+    who.set(event);
     set_request(request, event);
-    event.set(field::HTTP_RESPONSE_STATUS, status);
     if let Ok(bytes) = bytes.parse::<i64>() {
         event.set(field::HTTP_RESPONSE_BYTES, bytes);
     }
     let mut rest = numbers.next().unwrap_or_default();
     for name in [field::HTTP_REFERRER, field::USER_AGENT] {
+        // traefik writes a bare dash where there is none.
+        if let Some(after) = rest.strip_prefix("- ") {
+            rest = after;
+            continue;
+        }
         let Some((value, after)) = rest.strip_prefix('"').and_then(quoted) else { break };
         if value != "-" {
             event.set_text(name, value);
         }
         rest = after.trim_start_matches(' ');
     }
+    if !rest.is_empty() {
+        set_rest(rest, event);
+    }
     Some(())
 }
 
-fn joined<'a>(first: &[&'a str], rest: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
-    let words: Vec<&str> = first.iter().copied().chain(rest).collect();
-    Cow::Owned(words.join(" "))
+/// Sets what every request has.
+fn begin(status: i64, request: &str, context: &Context<'_>, event: &mut Event) {
+    let (module, dataset) = server(context);
+    set_dataset(event, module, dataset);
+    let outcome = if status < 400 { "success" } else { "failure" };
+    set_action(event, "web", "web_request", Some(outcome));
+    event.set_text(field::MESSAGE, request);
+    event.set(field::HTTP_RESPONSE_STATUS, status);
+}
+
+/// Which server wrote a log, by the configuration or by the log's name.
+fn server(context: &Context<'_>) -> (&'static str, &'static str) {
+    match context.format {
+        Format::Nginx => ("nginx", "nginx.access"),
+        Format::Apache => ("apache", "apache.access"),
+        _ if context.path_contains("nginx") => ("nginx", "nginx.access"),
+        _ if context.path_contains("tomcat") || context.path_contains("localhost_access_log") => {
+            ("tomcat", "tomcat.access")
+        }
+        _ if context.path_contains("traefik") => ("traefik", "traefik.access"),
+        _ => ("apache", "apache.access"),
+    }
+}
+
+/// What administrators add behind the combined format: nginx' own packages log
+/// `"$http_x_forwarded_for"` there.
+fn set_rest(rest: &str, event: &mut Event) {
+    let Some((list, _)) = rest.strip_prefix('"').and_then(quoted) else { return };
+    let first = list.split(',').next().unwrap_or_default().trim();
+    if is_address(first) {
+        event.set_text("network.forwarded_ip", first);
+        event.set("network.forwarded_by_proxy", true);
+    }
+}
+
+/// Most addresses kept of a list of proxies.
+const PROXIES_MAX: usize = 32;
+
+/// What stands before the time: who asked.
+struct Who<'a> {
+    vhost: Option<&'a str>,
+    /// One address, or those of a client and its proxies.
+    clients: &'a str,
+    user: &'a str,
+}
+
+impl<'a> Who<'a> {
+    /// Reads `client identity user`, with the virtual host in front (`vhost_combined`), with the list of
+    /// a header in place of the client, and with blanks in the user name, as some authentication modules
+    /// allow.
+    fn of(text: &'a str) -> Option<Self> {
+        // "a, b" c: a list in quotes, then the peer.
+        if let Some((list, rest)) = text.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+            let (_, rest) = rest.strip_prefix(' ')?.split_once(' ')?;
+            let (_, user) = rest.split_once(' ')?;
+            return Some(Self { vhost: None, clients: list, user });
+        }
+        // a, b, c: the list ends where no comma follows a word; a peer may stand behind it.
+        if let Some(who) = Self::of_list(text) {
+            return Some(who);
+        }
+        let (first, rest) = text.split_once(' ')?;
+        let (second, user) = rest.split_once(' ')?;
+        if let Some((_, user)) = user.split_once(' ') {
+            let is_host = |text: &str| text.contains(['.', ':']) && is_place(text);
+            if is_host(second) && first.contains(['.', ':']) {
+                return Some(Self { vhost: Some(first), clients: second, user });
+            }
+        }
+        Some(Self { vhost: None, clients: first, user })
+    }
+
+    fn of_list(text: &'a str) -> Option<Self> {
+        let at = text.rfind(", ")? + 2;
+        let end = text.get(at..)?.find(' ')? + at;
+        let (clients, rest) = text.split_at_checked(end)?;
+        if !clients.split(", ").all(is_place) {
+            return None;
+        }
+        let (identity, user) = rest.strip_prefix(' ')?.split_once(' ')?;
+        let user = if is_address(identity) { user.split_once(' ')?.1 } else { user };
+        Some(Self { vhost: None, clients, user })
+    }
+
+    fn set(&self, event: &mut Event) {
+        if let Some(vhost) = self.vhost {
+            set_authority(event, vhost);
+        }
+        if self.clients.contains(',') {
+            let list: Vec<&str> =
+                self.clients.split(',').map(str::trim).take(PROXIES_MAX).collect();
+            // The first public one, as Filebeat takes it: those before it are behind its own proxy.
+            let client = list.iter().find(|text| is_public(text)).or(list.first());
+            set_source(event, client.copied().unwrap_or_default());
+            let list = list.into_iter().map(Value::text).collect();
+            event.set("network.forwarded_ip", Value::List(list));
+        } else {
+            set_source(event, self.clients);
+        }
+        if self.user != "-" {
+            set_user(event, self.user.trim_matches('"'));
+        }
+    }
+}
+
+/// Whether the text is an address that the Internet routes.
+fn is_public(text: &str) -> bool {
+    match text.parse() {
+        Ok(IpAddr::V4(ip)) => {
+            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified())
+        }
+        // Spec: RFC 4193 (fc00::/7), RFC 4291 (fe80::/10).
+        Ok(IpAddr::V6(ip)) => {
+            let start = ip.segments().first().copied().unwrap_or_default();
+            !(ip.is_loopback() || start & 0xfe00 == 0xfc00 || start & 0xffc0 == 0xfe80)
+        }
+        Err(_) => false,
+    }
 }
 
 /// Splits at the quote that no backslash escapes; what is inside stays as written, since undoing the
 /// escapes would not be the text that was sent either (nginx and Apache escape differently).
-fn quoted(text: &str) -> Option<(&str, &str)> {
+pub(super) fn quoted(text: &str) -> Option<(&str, &str)> {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(at..)?) {
@@ -94,7 +193,7 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 
 /// `GET /path?query HTTP/1.1`. What is no request, such as the bytes of a TLS hello, stays whole as
 /// `url.original`.
-fn set_request(request: &str, event: &mut Event) {
+pub(super) fn set_request(request: &str, event: &mut Event) {
     if request == "-" || request.is_empty() {
         return;
     }
@@ -116,27 +215,11 @@ fn set_request(request: &str, event: &mut Event) {
         None => target,
     };
     event.set_text(field::HTTP_REQUEST_METHOD, method);
-    event.set_text(field::URL_ORIGINAL, target);
     if method == "CONNECT" {
         // Authority form: a host and a port, no path. Spec: RFC 9112, 3.2.3.
-        let domain = target.rsplit_once(':').map_or(target, |(domain, _)| domain);
-        event.set_text(field::URL_DOMAIN, domain);
+        event.set_text(field::URL_ORIGINAL, target);
+        set_authority(event, target);
         return;
     }
-    let path = match target.split_once("://") {
-        // Absolute form: somebody takes this server for a proxy. Spec: RFC 9112, 3.2.2.
-        Some((scheme, rest)) if scheme.len() <= 8 && !scheme.contains(['/', '?']) => {
-            let end = rest.find(['/', '?']).unwrap_or(rest.len());
-            let (domain, path) = rest.split_at(end);
-            event.set_text(field::URL_DOMAIN, domain);
-            path
-        }
-        _ => target,
-    };
-    let (path, query) =
-        path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-    event.set_text(field::URL_PATH, path);
-    if let Some(query) = query {
-        event.set_text(field::URL_QUERY, query);
-    }
+    set_target(event, target);
 }

@@ -1,0 +1,153 @@
+//! ESXi and vCenter: told by the names of their programs, which no other system has.
+//!
+//! Spec: VMware, "ESXi Log File Locations" and "Location of vCenter Server log files"; the programs of
+//! ESXi 6.5 to 8.
+
+use rules_event::{Event, field};
+
+use super::super::table::set_dataset;
+use super::super::template;
+
+/// Programs of ESXi.
+const ESXI: [&str; 32] = [
+    "Hostd",
+    "hostd",
+    "hostd-probe",
+    "vobd",
+    "Vpxa",
+    "vpxa",
+    "vmkernel",
+    "vmkwarning",
+    "vmksummary",
+    "shell",
+    "ESXShell",
+    "Fdm",
+    "fdm",
+    "Rhttpproxy",
+    "vmauthd",
+    "esxupdate",
+    "esxtokend",
+    "esxcli",
+    "esximage",
+    "vsansystem",
+    "vsanmgmt",
+    "vmkeventd",
+    "vitd",
+    "VSANMGMTSVC",
+    "usbarb",
+    "kmxa",
+    "nfcd",
+    "sandboxd",
+    "settingsd",
+    "apiForwarder",
+    "vvold",
+    "clomd",
+];
+
+/// Programs of vCenter.
+const VCENTER: [&str; 22] = [
+    "vpxd",
+    "vpxd-main",
+    "vpxd-svcs",
+    "rhttpproxy",
+    "rhttpproxy-main",
+    "envoy-main",
+    "envoy-access",
+    "vsphere-ui",
+    "vsphere-ui-runtime",
+    "ui-access",
+    "ssoadminserver",
+    "ssoAdminServer",
+    "sts",
+    "vmdird",
+    "vmcad",
+    "eam-main",
+    "eam-api",
+    "eam-access",
+    "applmgmt",
+    "analytics",
+    "vapi-endpoint",
+    "content-library",
+];
+
+/// Sentences about accounts and machines, wherever in a message they begin.
+const SENTENCES: &[(&str, &str, Option<&str>)] = &[
+    ("…Rejected password for user {user>} from {ip}", "login", Some("failure")),
+    ("…Accepted password for user {user>} from {ip}", "login", Some("success")),
+    ("…Cannot login {user>}@{ip}", "login", Some("failure")),
+    ("…User {user>}@{ip} logged in as {_}", "login", Some("success")),
+    ("…User {user>}@{ip} logged out{_}", "logout", None),
+    (
+        "…Remote access for ESXi local user account '{user>}' has been locked{_}",
+        "account_locked",
+        Some("failure"),
+    ),
+    (
+        "…Remote access for ESXi local user account {user} has been locked{_}",
+        "account_locked",
+        Some("failure"),
+    ),
+    ("…SSH access has been enabled{_}", "ssh_enabled", None),
+    ("…authentication failure for {user>} from {ip}", "login", Some("failure")),
+];
+
+/// Sets the dataset if a program is one of these; false otherwise.
+pub(crate) fn decode(program: &str, message: &str, event: &mut Event) -> bool {
+    if ESXI.contains(&program) {
+        set_dataset(event, "esxi", "esxi.syslog");
+    } else if VCENTER.contains(&program) {
+        set_dataset(event, "vcenter", "vcenter.syslog");
+    } else {
+        return false;
+    }
+    super::observed(event, "VMware", if VCENTER.contains(&program) { "vCenter" } else { "ESXi" });
+    for (sentence, action, outcome) in SENTENCES {
+        let Some(holes) = template::fit(sentence, message) else { continue };
+        template::set(&holes, event);
+        event.set(field::EVENT_ACTION, *action);
+        if let Some(outcome) = outcome {
+            event.set(field::EVENT_CATEGORY, "authentication");
+            event.set(field::EVENT_OUTCOME, *outcome);
+        }
+        return true;
+    }
+    shell(program, message, event);
+    machine(message, event);
+    true
+}
+
+/// `[root]: esxcli vm process kill …`, what was typed into the shell.
+fn shell(program: &str, message: &str, event: &mut Event) {
+    if !matches!(program, "shell" | "ESXShell") {
+        return;
+    }
+    let Some((user, command)) = message.strip_prefix('[').and_then(|it| it.split_once("]: "))
+    else {
+        return;
+    };
+    super::super::source::set_user(event, user);
+    event.set(field::EVENT_CATEGORY, "process");
+    event.set(field::EVENT_ACTION, "command");
+    event.set_text(field::PROCESS_COMMAND_LINE, command);
+}
+
+/// `Event 512 : db01 on esxi01 in ha-datacenter is powered off`
+fn machine(message: &str, event: &mut Event) {
+    for (words, action) in
+        [(" is powered off", "vm_powered_off"), (" is powered on", "vm_powered_on")]
+    {
+        let Some((before, _)) = message.split_once(words) else { continue };
+        let before = before.rsplit_once(" : ").map_or(before, |(_, rest)| rest);
+        let name = before.split_once(" on ").map_or(before, |(name, _)| name);
+        event.set(field::EVENT_CATEGORY, "host");
+        event.set(field::EVENT_ACTION, action);
+        event.set_text("vonglau.vm", name);
+    }
+}
+
+/// Whether a word is the level that ESXi 8 writes where others have the host: `In(14)`.
+pub(crate) fn is_level(word: &str) -> bool {
+    let Some((level, number)) = word.split_once('(') else { return false };
+    matches!(level, "Em" | "Al" | "Cr" | "Er" | "Wa" | "No" | "In" | "Db")
+        && number.strip_suffix(')').is_some_and(|it| it.bytes().all(|b| b.is_ascii_digit()))
+}
