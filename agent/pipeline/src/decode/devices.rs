@@ -16,6 +16,15 @@ mod sophos;
 
 use rules_event::{Event, Value, field};
 
+#[cfg(test)]
+pub(super) use cef::ROWS as CEF;
+#[cfg(test)]
+pub(super) use fortigate::ROWS as FORTIGATE;
+#[cfg(test)]
+pub(super) use sonicwall::ROWS as SONICWALL;
+#[cfg(test)]
+pub(super) use sophos::ROWS as SOPHOS;
+
 use super::Context;
 use super::pairs::Pairs;
 use super::table::{Row, find, put_str, set_dataset};

@@ -7,6 +7,7 @@
 mod arbitrary;
 mod auditd;
 mod real;
+mod spec;
 mod truth;
 
 use std::fs;

@@ -17,8 +17,8 @@ pub(crate) const ROWS: &[Row] = &[
     also("rule", "rule.name", As::Same),
     also("sent", "source.bytes", As::Int),
     also("sn", "observer.serial_number", As::Same),
-    also("usr", field::USER_NAME, As::User),
     also("user", field::USER_NAME, As::User),
+    also("usr", field::USER_NAME, As::User),
 ];
 
 const PREFIX: &str = "sonicwall.firewall.";
