@@ -1,4 +1,4 @@
-//! What every program of ours does alike: configuration, logs, metrics, shutdown, retry, exit codes.
+//! What every program of ours does alike: configuration, logs, metrics, service manager, shutdown, retry, exit codes.
 //!
 //! Nothing about events, rules or batches belongs here.
 
@@ -7,4 +7,5 @@ pub mod config;
 pub mod exit;
 pub mod logs;
 pub mod meter;
+pub mod notify;
 pub mod shutdown;
