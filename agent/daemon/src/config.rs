@@ -1,9 +1,11 @@
 //! Config: the agent's configuration file, checked.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use agent_inputs::InputsConfig;
 use agent_shipper::{ShipperConfig, ShippingConfig};
+use rules_service::config::{Environment, Origins, path_of};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -12,7 +14,9 @@ const MIB: u64 = 1024 * 1024;
 /// Half of it must hold the largest round: two batches of a lane, the positions of every file.
 const SPOOL_BYTES_MIN: u64 = 16 * MIB;
 /// What a mask of a secret looks like.
-const MASK: &str = "********";
+pub(crate) const MASK: &str = "********";
+/// The one table whose names hold dots.
+const PROPERTIES: &str = "kafka.properties";
 
 /// The whole file. Every section and key may be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) shipping: ShippingConfig,
     pub(crate) heartbeat: HeartbeatSection,
     pub(crate) metrics: MetricsSection,
+    pub(crate) limits: LimitsSection,
+    pub(crate) evidence: EvidenceSection,
 }
 
 impl Default for Config {
@@ -42,6 +48,8 @@ impl Default for Config {
             shipping: ShippingConfig::default(),
             heartbeat: HeartbeatSection::default(),
             metrics: MetricsSection::default(),
+            limits: LimitsSection::default(),
+            evidence: EvidenceSection::default(),
         }
     }
 }
@@ -127,15 +135,91 @@ impl Default for MetricsSection {
     }
 }
 
+/// What the agent may take of the host. Bounds of its control group are kept as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsSection {
+    /// Most resident memory, bytes (default 96 MiB, 32 MiB to 4 GiB). From 90 % on measurements of the
+    /// host are not kept; at it inputs wait; after a minute at it the agent stops with an error, for
+    /// systemd to start it anew: nothing is lost by that.
+    pub(crate) memory_bytes_max: u64,
+    /// Most processor time, percent of one processor (default 0, no bound; 5 to 6400). Inputs wait
+    /// whenever more was used: logs are read later, none is lost.
+    pub(crate) cpu_pct_max: u64,
+    /// Most open descriptors (default 1024, 64 to 65536; the hard limit of the process bounds it).
+    pub(crate) open_files_max: u64,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self { memory_bytes_max: 96 * MIB, cpu_pct_max: 0, open_files_max: 1_024 }
+    }
+}
+
+/// What the agent watches to show that somebody tampers with it or with logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EvidenceSection {
+    /// A log that used to grow is called silent after so many seconds at least, and after four times
+    /// its longest pause so far (default 3600, 60 to 604800; 0: never).
+    pub(crate) silent_after_s: u64,
+}
+
+impl Default for EvidenceSection {
+    fn default() -> Self {
+        Self { silent_after_s: 3_600 }
+    }
+}
+
+/// Where a configuration is read from, again at every reload.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    environment: Environment,
+}
+
+impl Source {
+    /// A file, and the environment of this process over it.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, environment: Environment::of_process("VONGLAU_AGENT", &[PROPERTIES]) }
+    }
+
+    /// Reads and checks; returns also where each value came from.
+    pub(crate) fn load(&self) -> Result<(Config, Origins)> {
+        let (config, origins): (Config, _) =
+            rules_service::config::load_over(&self.path, &self.environment)?;
+        match config.check() {
+            Ok(()) => Ok((config, origins)),
+            // A bound is broken by one key, whose place is known.
+            Err(Error::Bounds { name, value, min, max }) => {
+                let place = origins.of(name).to_string();
+                Err(Error::Bounds { name, value, min, max }.at(place))
+            }
+            Err(Error::Relative { name, path }) => {
+                let place = origins.of(name).to_string();
+                Err(Error::Relative { name, path }.at(place))
+            }
+            Err(Error::Kafka(error)) => {
+                let place = origins.of(PROPERTIES).to_string();
+                Err(Error::Kafka(error).at(place))
+            }
+            Err(Error::Zone(error)) => {
+                let place = origins.of("host.timezone").to_string();
+                Err(Error::Zone(error).at(place))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 impl Config {
-    /// Reads and checks a file.
+    /// Reads and checks a file, with the environment over it.
     pub(crate) fn load(path: &Path) -> Result<Self> {
-        let config: Self = rules_service::config::load(path)?;
-        config.check()?;
-        Ok(config)
+        Ok(Source::new(path.to_owned()).load()?.0)
     }
 
     fn check(&self) -> Result<()> {
+        let limits = &self.limits;
         let bounds = [
             ("spool.bytes_max", self.spool.bytes_max, SPOOL_BYTES_MIN, u64::MAX),
             (
@@ -146,10 +230,19 @@ impl Config {
             ),
             ("spool.seal_interval_ms", self.spool.seal_interval_ms, 10, 60_000),
             ("heartbeat.interval_s", self.heartbeat.interval_s, 1, 3_600),
+            ("limits.memory_bytes_max", limits.memory_bytes_max, 32 * MIB, 4_096 * MIB),
+            ("limits.open_files_max", limits.open_files_max, 64, 65_536),
         ];
         for (name, value, min, max) in bounds {
-            if value < min || value > max {
-                return Err(Error::Bounds { name, value, min, max });
+            within(name, value, min, max)?;
+        }
+        // 0 switches these off.
+        for (name, value, min, max) in [
+            ("limits.cpu_pct_max", limits.cpu_pct_max, 5, 6_400),
+            ("evidence.silent_after_s", self.evidence.silent_after_s, 60, 604_800),
+        ] {
+            if value != 0 {
+                within(name, value, min, max)?;
             }
         }
         if !self.state_dir.is_absolute() {
@@ -202,6 +295,40 @@ impl Config {
         toml::to_string_pretty(&shown)
             .unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
     }
+}
+
+/// Returns the keys whose values differ, such as `spool.bytes_max`, in order.
+pub(crate) fn changed_keys(old: &Config, new: &Config) -> Vec<String> {
+    fn walk(
+        key: &str,
+        old: Option<&toml::Value>,
+        new: Option<&toml::Value>,
+        found: &mut Vec<String>,
+    ) {
+        if old == new {
+            return;
+        }
+        let (old, new) = (old.and_then(toml::Value::as_table), new.and_then(toml::Value::as_table));
+        let (Some(old), Some(new)) = (old, new) else {
+            found.push(key.to_owned());
+            return;
+        };
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            walk(&path_of(key, name), old.get(name), new.get(name), found);
+        }
+    }
+    let (old, new) = (toml::Value::try_from(old).ok(), toml::Value::try_from(new).ok());
+    let mut found = Vec::new();
+    walk("", old.as_ref(), new.as_ref(), &mut found);
+    found
+}
+
+fn within(name: &'static str, value: u64, min: u64, max: u64) -> Result<()> {
+    if value < min || value > max {
+        return Err(Error::Bounds { name, value, min, max });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

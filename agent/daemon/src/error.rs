@@ -12,7 +12,7 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The configuration file cannot be taken.
-    #[error("the configuration is not usable")]
+    #[error(transparent)]
     Config(#[from] rules_service::config::ConfigError),
     /// A number is out of its bounds.
     #[error("{name} = {value} is out of bounds; give {min} to {max}")]
@@ -20,6 +20,20 @@ pub(crate) enum Error {
     /// A path is not absolute.
     #[error("{name}: '{}' is not an absolute path; begin it with '/'", path.display())]
     Relative { name: &'static str, path: PathBuf },
+    /// A value is wrong, and it is known where it was set.
+    #[error("{place}")]
+    At {
+        place: String,
+        #[source]
+        source: Box<Error>,
+    },
+    /// Memory stays over its bound although inputs wait.
+    #[error(
+        "the agent holds {bytes} bytes of memory, more than limits.memory_bytes_max = {bound} \
+         although inputs wait; it ends to be started anew and goes on where it was. If this comes \
+         again, raise the bound, follow fewer files, or report it"
+    )]
+    Memory { bytes: u64, bound: u64 },
     /// The `[kafka]` section holds what it must not.
     #[error("the [kafka] section is not usable")]
     Kafka(#[from] agent_shipper::Error),
@@ -32,6 +46,9 @@ pub(crate) enum Error {
     /// A rule folder cannot be read.
     #[error("the rules cannot be loaded")]
     Rules(#[from] rules_pack::Error),
+    /// A rule set has errors.
+    #[error("the rule set is refused: {mistakes}")]
+    RulesRefused { mistakes: String },
     /// The spool cannot be opened or refuses to go on.
     #[error("the spool is not usable")]
     Spool(#[from] agent_spool::Error),
@@ -79,6 +96,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Says where the value was set.
+    pub(crate) fn at(self, place: String) -> Self {
+        Self::At { place, source: Box::new(self) }
+    }
+
     /// Returns the exit code of a program that ends for this reason.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -89,8 +111,11 @@ impl Error {
             | Self::Zone(_)
             | Self::Inputs(_)
             | Self::Rules(_)
+            | Self::RulesRefused { .. }
             | Self::Key { .. } => Exit::Config,
+            Self::At { source, .. } => source.exit(),
             Self::Spool(_)
+            | Self::Memory { .. }
             | Self::Checkpoint { .. }
             | Self::Listen { .. }
             | Self::File { .. }

@@ -4,14 +4,23 @@ mod checkpoint;
 mod config;
 mod decode;
 mod error;
+mod evidence;
 mod heartbeat;
 mod identity;
 mod ledger;
 mod metrics;
+mod report;
 mod rules;
 mod run;
 mod sealer;
+mod seals;
+mod silence;
 mod status;
+mod sums;
+mod usage;
+mod valve;
+mod watchdog;
+mod witness;
 mod worker;
 
 use std::io::{self, Write};
@@ -24,7 +33,7 @@ use clap::{Args, Parser, Subcommand};
 use rules_service::exit::{EXIT_CODES_HELP, Exit};
 use rules_service::logs::{self, LogFormat, chain};
 
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::error::{Error, Result};
 
 /// A stuck read of standard input must not hold the end of the process up.
@@ -123,13 +132,14 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> Result<Exit> {
     match command {
         Command::Run { file, exit_with_parent } => {
-            let config = Config::load(&file.config)?;
+            let source = Source::new(file.config);
+            let (config, _) = source.load()?;
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_all()
                 .build()
                 .map_err(|source| Error::System { doing: "start the runtime", source })?;
-            let result = runtime.block_on(run::run(config.clone(), exit_with_parent));
+            let result = runtime.block_on(run::run(source, config.clone(), exit_with_parent));
             runtime.shutdown_timeout(RUNTIME_END_WAIT_MAX);
             if result.is_ok() {
                 run::forget_address(&config)?;

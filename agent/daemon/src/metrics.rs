@@ -1,20 +1,27 @@
 //! Metrics: every number the agent shows, and the sums that must close.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use agent_inputs::{Count, Report};
+use agent_inputs::Count;
 use agent_shipper::{FAILURE_KINDS, Progress, Wait};
 use agent_wire::Lane;
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use rules_service::meter::Health;
+use prometheus::core::Collector;
+use prometheus::{
+    Counter, CounterVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use crate::sums::Sums;
+use crate::watchdog::Resource;
+use crate::witness::Action;
 
 /// Why an event may be dropped. Each is a label value from the start, so that 0 is seen as 0.
-pub(crate) const DROP_REASONS: [&str; 1] = [DROP_TOO_LARGE];
+pub(crate) const DROP_REASONS: [&str; 2] = [DROP_TOO_LARGE, DROP_SHED_MEASUREMENT];
 /// One event alone is larger than a batch may be.
 pub(crate) const DROP_TOO_LARGE: &str = "too_large";
+/// A measurement of the host, left out near a bound so that logs have the room.
+pub(crate) const DROP_SHED_MEASUREMENT: &str = "shed_measurement";
+/// Why inputs were held back.
+const HELD_REASONS: [&str; 2] = ["cpu", "memory"];
 
 /// Every metric. Counters count since the process started.
 #[derive(Debug, Clone)]
@@ -29,7 +36,19 @@ pub(crate) struct Metrics {
     pub(crate) sealed_seq: IntGaugeVec,
     pub(crate) acked_seq: IntGaugeVec,
     pub(crate) rules: IntGauge,
-    inputs: IntCounterVec,
+    pub(crate) memory_bytes: IntGauge,
+    pub(crate) memory_bytes_max: IntGauge,
+    pub(crate) open_files: IntGauge,
+    pub(crate) open_files_max: IntGauge,
+    pub(crate) state_bytes: IntGauge,
+    pub(crate) disk_free_bytes: IntGauge,
+    /// By resource: 0 well, 1 near its bound, 2 at it.
+    pub(crate) shedding: IntGaugeVec,
+    pub(crate) held: CounterVec,
+    pub(crate) own_events: IntCounterVec,
+    pub(crate) own_events_lost: IntCounter,
+    cpu: Counter,
+    pub(crate) inputs: IntCounterVec,
     waits: IntGaugeVec,
     kafka_failures: IntCounterVec,
 }
@@ -48,9 +67,9 @@ impl Metrics {
         let gauge = |name: &str, help: &str| {
             register(&registry, IntGauge::new(format!("vonglau_agent_{name}"), help))
         };
-        let gauges = |name: &str, help: &str| {
+        let gauges = |name: &str, help: &str, label: &str| {
             let opts = Opts::new(format!("vonglau_agent_{name}"), help);
-            register(&registry, IntGaugeVec::new(opts, &["lane"]))
+            register(&registry, IntGaugeVec::new(opts, &[label]))
         };
         let metrics = Self {
             sums: register(&registry, Sums::new()),
@@ -59,8 +78,8 @@ impl Metrics {
             batches: counters("batches_spooled_total", "Batches sealed into the spool.", "lane"),
             spool_bytes: gauge("spool_bytes", "Bytes the spool holds."),
             append_failures: counter("spool_append_failures_total", "Appends that failed."),
-            sealed_seq: gauges("sealed_seq", "Number of the newest batch in the spool."),
-            acked_seq: gauges("acked_seq", "Number of the newest batch acknowledged."),
+            sealed_seq: gauges("sealed_seq", "Number of the newest batch in the spool.", "lane"),
+            acked_seq: gauges("acked_seq", "Number of the newest batch acknowledged.", "lane"),
             rules: gauge("rules", "Rules in force."),
             waits: register(
                 &registry,
@@ -77,6 +96,26 @@ impl Metrics {
                 "What Kafka refused, by kind.",
                 "kind",
             ),
+            memory_bytes: gauge("memory_bytes", "Resident memory of the agent."),
+            memory_bytes_max: gauge("memory_bytes_max", "Bound of it in force."),
+            open_files: gauge("open_files", "Open descriptors of the agent."),
+            open_files_max: gauge("open_files_max", "Bound of them in force."),
+            state_bytes: gauge("state_bytes", "Bytes of all files in the state folder."),
+            disk_free_bytes: gauge("disk_free_bytes", "Bytes free on the disk of the spool."),
+            shedding: gauges("shedding", "0 well, 1 near the bound, 2 at it.", "resource"),
+            held: register(
+                &registry,
+                CounterVec::new(
+                    Opts::new("vonglau_agent_held_seconds_total", "Time inputs were held back."),
+                    &["reason"],
+                ),
+            ),
+            own_events: counters("own_events_total", "What the agent said of itself.", "action"),
+            own_events_lost: counter("own_events_lost_total", "Own events that found no room."),
+            cpu: register(
+                &registry,
+                Counter::new("vonglau_agent_cpu_seconds_total", "Processor time used."),
+            ),
             inputs: counters("input_total", "What the inputs counted, by kind.", "kind"),
             registry,
         };
@@ -92,116 +131,30 @@ impl Metrics {
         for lane in Lane::SPOOLED {
             metrics.waits(lane, None);
         }
+        for resource in Resource::ALL.map(Resource::as_str) {
+            metrics.shedding.with_label_values(&[resource]);
+        }
+        for reason in HELD_REASONS {
+            metrics.held.with_label_values(&[reason]);
+        }
+        for action in Action::ALL.map(Action::as_str) {
+            metrics.own_events.with_label_values(&[action]);
+        }
         for kind in Count::ALL.map(Count::as_str) {
             metrics.inputs.with_label_values(&[kind]);
         }
         metrics
     }
 
+    /// Notes the processor time used since the process started.
+    pub(crate) fn note_cpu(&self, used: Duration) {
+        self.cpu.inc_by((used.as_secs_f64() - self.cpu.get()).max(0.0));
+    }
+
     /// Notes that the receiver has acknowledged up to a batch.
     pub(crate) fn note_acked(&self, lane: Lane, seq: u64, events: u64) {
         self.shipped.with_label_values(&[lane.as_str()]).inc_by(events);
         set(&self.acked_seq.with_label_values(&[lane.as_str()]), seq);
-    }
-}
-
-/// The counters that must add up: `read = spooled + dropped + pending`.
-///
-/// They change together and are shown together, under one lock; else whoever looks while the agent
-/// works would see a sum that does not close, and could not tell it from one that never will.
-#[derive(Debug, Clone)]
-pub(crate) struct Sums {
-    lock: Arc<Mutex<()>>,
-    read: IntCounter,
-    spooled: IntCounter,
-    pending: IntGauge,
-    dropped: IntCounterVec,
-}
-
-/// The sums at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) read: u64,
-    pub(crate) spooled: u64,
-    pub(crate) pending: u64,
-    pub(crate) dropped: BTreeMap<String, u64>,
-}
-
-impl Sums {
-    fn new() -> prometheus::Result<Self> {
-        let name = |name: &str| format!("vonglau_agent_{name}");
-        let dropped = Opts::new(name("events_dropped_total"), "Events given up, by reason.");
-        let sums = Self {
-            lock: Arc::default(),
-            read: IntCounter::new(
-                name("records_read_total"),
-                "Lines and samples taken from the inputs.",
-            )?,
-            spooled: IntCounter::new(name("events_spooled_total"), "Events durably in the spool.")?,
-            pending: IntGauge::new(
-                name("events_pending"),
-                "Events in memory, not yet in the spool.",
-            )?,
-            dropped: IntCounterVec::new(dropped, &["reason"])?,
-        };
-        for reason in DROP_REASONS {
-            sums.dropped.with_label_values(&[reason]);
-        }
-        Ok(sums)
-    }
-
-    fn locked(&self) -> MutexGuard<'_, ()> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A record was read, and its event is in memory.
-    pub(crate) fn read(&self) {
-        let _locked = self.locked();
-        self.read.inc();
-        self.pending.inc();
-    }
-
-    /// An event in memory was given up.
-    pub(crate) fn dropped(&self, reason: &'static str) {
-        let _locked = self.locked();
-        self.pending.dec();
-        self.dropped.with_label_values(&[reason]).inc();
-    }
-
-    /// Events in memory are safe.
-    pub(crate) fn spooled(&self, events: u64) {
-        let _locked = self.locked();
-        self.pending.sub(i64::try_from(events).unwrap_or(i64::MAX));
-        self.spooled.inc_by(events);
-    }
-
-    /// Returns all of them at one moment.
-    pub(crate) fn totals(&self) -> Totals {
-        let _locked = self.locked();
-        Totals {
-            read: self.read.get(),
-            spooled: self.spooled.get(),
-            pending: u64::try_from(self.pending.get()).unwrap_or(0),
-            dropped: DROP_REASONS
-                .iter()
-                .map(|reason| {
-                    ((*reason).to_owned(), self.dropped.with_label_values(&[reason]).get())
-                })
-                .collect(),
-        }
-    }
-}
-
-impl Collector for Sums {
-    fn desc(&self) -> Vec<&Desc> {
-        let parts: [&dyn Collector; 4] = [&self.read, &self.spooled, &self.pending, &self.dropped];
-        parts.into_iter().flat_map(Collector::desc).collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let _locked = self.locked();
-        let parts: [&dyn Collector; 4] = [&self.read, &self.spooled, &self.pending, &self.dropped];
-        parts.into_iter().flat_map(Collector::collect).collect()
     }
 }
 
@@ -233,33 +186,5 @@ impl Progress for Metrics {
 
     fn failed(&self, kind: &'static str) {
         self.kafka_failures.with_label_values(&[kind]).inc();
-    }
-}
-
-/// What the inputs tell goes to health, log and metrics.
-pub(crate) struct InputReport {
-    health: Health,
-    metrics: Metrics,
-}
-
-impl InputReport {
-    pub(crate) fn shared(health: Health, metrics: Metrics) -> Arc<dyn Report> {
-        Arc::new(Self { health, metrics })
-    }
-}
-
-impl Report for InputReport {
-    fn problem(&self, subject: &str, text: String) {
-        tracing::warn!(subject, "{text}");
-        self.health.problem(subject, text);
-    }
-
-    fn resolved(&self, subject: &str) {
-        tracing::info!(subject, "the problem is over");
-        self.health.resolved(subject);
-    }
-
-    fn count(&self, what: Count, amount: u64) {
-        self.metrics.inputs.with_label_values(&[what.as_str()]).inc_by(amount);
     }
 }

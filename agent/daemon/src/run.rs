@@ -1,41 +1,50 @@
-//! `run`: wires inputs, pipeline, spool and shipper together, and takes them apart again in order.
+//! `run`: wires inputs, pipeline, spool and shipper together.
+
+mod attend;
+mod reload;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use agent_pipeline::{AgentFacts, Pipeline};
 use agent_shipper::Shipper;
 use agent_spool::{Options, Recovery, Spool};
-use agent_wire::{Identity, Lane, Record};
-use rules_service::logs::chain;
+use agent_wire::{Identity, Lane};
 use rules_service::meter::{self, Health};
+use rules_service::notify::Notifier;
 use rules_service::shutdown;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::error::{Error, Result, file};
-use crate::heartbeat::{self, Pulse};
+use crate::evidence::{Before, Clocks, Evidence, RunRecord, boot_id};
+use crate::heartbeat::Pulse;
 use crate::ledger::Ledger;
-use crate::metrics::{InputReport, Metrics, set};
+use crate::metrics::{Metrics, set};
+use crate::report::InputReport;
 use crate::sealer::{Sealer, now};
+use crate::seals::Seals;
+use crate::silence::{Heard, Silence};
+use crate::valve::Valve;
+use crate::watchdog::Watchdog;
+use crate::witness::{Action, REASON, Witness, count, text};
 use crate::worker::Worker;
 use crate::{identity, rules, status};
 
-/// Chunks that may wait between the inputs and the worker. A chunk is at most some hundred KiB.
-const CHUNKS_WAITING_MAX: usize = 8;
-/// How long inputs may take to end when told to.
-const INPUTS_END_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How often the cursors of a collector on the same machine are read.
-const CURSOR_READ_INTERVAL: Duration = Duration::from_secs(1);
+/// Chunks that may wait between the valve and the worker. A chunk is at most some hundred KiB.
+const CHUNKS_WAITING_MAX: usize = 7;
+/// Chunks that may wait in front of the valve: it hands on as fast as the worker takes.
+const CHUNKS_READ_MAX: usize = 1;
 
 /// The running parts.
 struct Agent {
+    source: Source,
     config: Config,
     spool_dir: PathBuf,
     pipeline: Arc<Pipeline>,
@@ -45,26 +54,51 @@ struct Agent {
     shipper: Option<Shipper>,
     ledger: Option<Arc<Ledger>>,
     inputs: JoinHandle<()>,
+    valve: JoinHandle<()>,
     worker: oneshot::Receiver<Result<()>>,
-    /// Ends the inputs, and with them the worker.
+    /// Moves on with every turn of the worker.
+    progress: Arc<AtomicU64>,
+    watchdog: Watchdog,
+    cpu_pct: watch::Sender<u64>,
+    witness: Witness,
+    evidence: Evidence,
+    seals: Seals,
+    clocks: Clocks,
+    heard: Heard,
+    notifier: Notifier,
+    /// The signal that ended us, once one did.
+    ended_by: Arc<OnceLock<&'static str>>,
+    /// Ends the inputs.
     stop: CancellationToken,
-    /// Ends the shipper, after them.
+    /// Ends the valve, after them, and with it the worker.
+    close_valve: CancellationToken,
+    /// Ends the shipper, last.
     stop_shipper: CancellationToken,
 }
 
 /// Runs the agent until it is told to stop.
-pub(crate) async fn run(config: Config, exit_with_parent: bool) -> Result<()> {
-    let stop = shutdown::on_signals()
-        .map_err(|source| Error::System { doing: "set up signal handlers", source })?;
+pub(crate) async fn run(source: Source, config: Config, exit_with_parent: bool) -> Result<()> {
+    let ended_by = Arc::new(OnceLock::new());
+    let told = Arc::clone(&ended_by);
+    let stop = shutdown::on_signals_telling(move |signal| {
+        // Only the first signal is told of.
+        let _ = told.set(signal);
+    })
+    .map_err(|source| Error::System { doing: "set up signal handlers", source })?;
     if exit_with_parent {
         shutdown::on_parent_exit(&stop);
     }
-    let agent = Agent::start(config, stop).await?;
+    let agent = Agent::start(source, config, stop, ended_by).await?;
     agent.attend().await
 }
 
 impl Agent {
-    async fn start(config: Config, stop: CancellationToken) -> Result<Self> {
+    async fn start(
+        source: Source,
+        config: Config,
+        stop: CancellationToken,
+        ended_by: Arc<OnceLock<&'static str>>,
+    ) -> Result<Self> {
         let identity = identity::load_or_create(&config.state_dir)?;
         let agent_id = identity.agent_id().to_string();
         let spool_dir = config.spool_dir();
@@ -76,6 +110,7 @@ impl Agent {
         };
         let positions = checkpoint.positions();
         let (metrics, health) = (Metrics::new(), Health::default());
+        let (witness, own) = Witness::new(metrics.clone());
         let rule_set = rules::load_at_start(&config.rules, &health)?;
         set(&metrics.rules, rule_set.len() as u64);
         let pulse = Pulse {
@@ -89,6 +124,8 @@ impl Agent {
             health: health.clone(),
             count: 0,
         };
+        let (evidence, seals) = begin(&source, &config, &pulse, &agent_id, &witness)?;
+        tell_recovery(&recovery, &witness);
         let pipeline = Arc::new(Pipeline::new(facts(&config, &identity)?, Some(rule_set)));
 
         let address = config.metrics.listen;
@@ -118,6 +155,7 @@ impl Agent {
             (None, Some(Arc::new(Ledger::of_spool(&spool_dir)?)))
         };
         let (out, chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
+        let progress = Arc::new(AtomicU64::new(0));
         let worker = Worker {
             sealer: Sealer::new(
                 identity,
@@ -132,15 +170,36 @@ impl Agent {
             health: health.clone(),
             stop: stop.clone(),
             appended: shipper.as_ref().map_or_else(|| Box::new(|| {}) as _, Shipper::waker),
+            progress: Arc::clone(&progress),
         }
         .start()?;
-        let report = InputReport::shared(health.clone(), metrics.clone());
+
+        let watchdog = Watchdog::new(&config, metrics.clone(), health.clone(), witness.clone());
+        let (cpu_pct, cpu_pct_seen) = watch::channel(config.limits.cpu_pct_max);
+        let heard = Heard::default();
+        let close_valve = CancellationToken::new();
+        let (read, inputs) = mpsc::channel(CHUNKS_READ_MAX);
+        let valve = Valve {
+            inputs,
+            own,
+            worker: out,
+            level: watchdog.level.subscribe(),
+            cpu_pct: cpu_pct_seen,
+            silence: Silence::new(witness.clone(), Arc::clone(&heard)),
+            metrics: metrics.clone(),
+            close: close_valve.clone(),
+        };
+        let valve = tokio::spawn(valve.run());
+        let report = InputReport::shared(health.clone(), metrics.clone(), witness.clone());
         let mut input = config.input.clone();
         input.state_dir = config.state_dir.join("inputs");
-        let inputs = agent_inputs::start(input, positions, out, stop.clone(), report)?;
+        let inputs = agent_inputs::start(input, positions, read, stop.clone(), report)?;
         tracing::info!(agent = agent_id, epoch, metrics = %bound, "the agent runs");
         announce(&bound.to_string(), &agent_id);
+        let notifier = Notifier::of_process();
+        notifier.ready("reads, detects, ships");
         Ok(Self {
+            source,
             config,
             spool_dir,
             pipeline,
@@ -150,97 +209,51 @@ impl Agent {
             shipper,
             ledger,
             inputs,
+            valve,
             worker,
+            progress,
+            watchdog,
+            cpu_pct,
+            witness,
+            evidence,
+            seals,
+            clocks: Clocks::new(),
+            heard,
+            notifier,
+            ended_by,
             stop,
+            close_valve,
             stop_shipper,
         })
     }
+}
 
-    /// Looks after the running parts until it is time to stop, then takes them apart.
-    async fn attend(mut self) -> Result<()> {
-        let mut reload = signal(SignalKind::hangup())
-            .map_err(|source| Error::System { doing: "set up signal handlers", source })?;
-        let mut beats =
-            tokio::time::interval(Duration::from_secs(self.config.heartbeat.interval_s));
-        let mut cursors = tokio::time::interval(CURSOR_READ_INTERVAL);
-        let mut worker_result = None;
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                result = &mut self.worker => {
-                    worker_result = Some(result);
-                    break;
-                }
-                _ = &mut self.inputs => break,
-                _ = reload.recv() => self.reload_rules().await,
-                _ = beats.tick() => self.beat(),
-                _ = cursors.tick() => {
-                    if let Some(ledger) = &self.ledger {
-                        ledger.follow(&self.spool_dir, &self.metrics);
-                    }
-                }
-            }
-        }
-        if !self.stop.is_cancelled() && worker_result.is_none() {
-            tracing::error!("the inputs have ended by themselves; stopping");
-        }
-        // From the source downwards: no more lines, then everything read is sealed and appended,
-        // then the shipper stores its cursors.
-        self.stop.cancel();
-        if !self.inputs.is_finished()
-            && tokio::time::timeout(INPUTS_END_WAIT_MAX, &mut self.inputs).await.is_err()
-        {
-            tracing::warn!("an input does not end; what it read last is read again");
-        }
-        let result = match worker_result {
-            Some(result) => result,
-            None => (&mut self.worker).await,
-        };
-        self.beat();
-        self.stop_shipper.cancel();
-        if let Some(shipper) = self.shipper.take() {
-            shipper.join().await;
-        }
-        result.unwrap_or(Err(Error::Panic("worker")))
-    }
-
-    fn beat(&mut self) {
-        let beat = match self.pulse.beat() {
-            Ok(beat) => beat,
-            Err(error) => {
-                tracing::error!(error = %chain(&error), "cannot make a heartbeat");
-                return;
-            }
-        };
-        if let Err(error) = self.send(beat) {
-            tracing::warn!(%error, dir = %self.spool_dir.display(), "cannot write the heartbeat");
-        }
-    }
-
-    fn send(&self, beat: Record) -> std::io::Result<()> {
-        match &self.shipper {
-            Some(shipper) => {
-                shipper.heartbeat(beat);
-                Ok(())
-            }
-            None => heartbeat::write_file(&self.spool_dir, &beat),
-        }
-    }
-
-    async fn reload_rules(&mut self) {
-        tracing::info!("loading the rules again");
-        let (section, health) = (self.config.rules.clone(), self.health.clone());
-        let loaded = tokio::task::spawn_blocking(move || rules::reload(&section, &health)).await;
-        match loaded {
-            Ok(Some(rule_set)) => {
-                set(&self.metrics.rules, rule_set.len() as u64);
-                rule_set.identity().clone_into(&mut self.pulse.ruleset);
-                self.pipeline.swap_rules(rule_set);
-            }
-            Ok(None) => tracing::warn!("the rules in force stay"),
-            Err(error) => tracing::error!(%error, "loading the rules ended in a panic"),
-        }
-    }
+/// Compares with the run before and writes down that this one began.
+fn begin(
+    source: &Source,
+    config: &Config,
+    pulse: &Pulse,
+    agent_id: &str,
+    witness: &Witness,
+) -> Result<(Evidence, Seals)> {
+    let before = Before::read(&config.state_dir)?;
+    let known = before.record.as_ref();
+    let known = known.map_or(("", ""), |run| (run.binary_stat.as_str(), run.binary.as_str()));
+    let seals = Seals::new(&source.path, &config.rules.dirs, known);
+    let record = RunRecord {
+        agent: agent_id.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        boot: boot_id(),
+        started: pulse.started.to_string(),
+        config: seals.config.hash.clone(),
+        binary: seals.binary.hash.clone(),
+        binary_stat: seals.binary.stat_text(),
+        ruleset: pulse.ruleset.clone(),
+        epoch: pulse.epoch,
+        ..RunRecord::default()
+    };
+    Ok((Evidence::begin(&config.state_dir, &before, record, witness)?, seals))
 }
 
 fn open_spool(config: &Config) -> Result<(Spool, Recovery)> {
@@ -250,9 +263,6 @@ fn open_spool(config: &Config) -> Result<(Spool, Recovery)> {
         bytes_max: config.spool.bytes_max,
         free_bytes_min: config.spool.free_bytes_min,
     })?;
-    for note in &recovery.notes {
-        tracing::warn!("spool: {note}");
-    }
     if recovery.truncated_bytes > 0 {
         tracing::info!(
             bytes = recovery.truncated_bytes,
@@ -260,6 +270,14 @@ fn open_spool(config: &Config) -> Result<(Spool, Recovery)> {
         );
     }
     Ok((spool, recovery))
+}
+
+/// Says what opening the spool has found. A torn write at its end is what a crash leaves, and no damage.
+fn tell_recovery(recovery: &Recovery, witness: &Witness) {
+    for note in &recovery.notes {
+        let fields = [(REASON, text(&note)), ("vonglau.spool.epoch", count(recovery.epoch))];
+        witness.say(Action::SpoolDamaged, format!("spool: {note}"), fields);
+    }
 }
 
 pub(crate) fn facts(config: &Config, identity: &Identity) -> Result<AgentFacts> {

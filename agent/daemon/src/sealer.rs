@@ -97,7 +97,6 @@ impl Sealer {
         let mut scratch = std::mem::take(&mut self.scratch);
         for item in chunk.items {
             pipeline.process(item, &mut scratch, |processed| {
-                self.metrics.sums.read();
                 self.metrics.hits.inc_by(processed.hits as u64);
                 let is_alert = processed.level.is_some_and(|level| level >= ALERT_LEVEL);
                 self.push(usize::from(!is_alert), processed.event)

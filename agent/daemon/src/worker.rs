@@ -1,5 +1,7 @@
 //! Worker: the thread that turns chunks into durable rounds, and holds the inputs back when it cannot.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use agent_inputs::Chunk;
@@ -28,6 +30,8 @@ pub(crate) struct Worker {
     pub(crate) stop: CancellationToken,
     /// Called after each round.
     pub(crate) appended: Box<dyn Fn() + Send>,
+    /// Moved on with every turn, also while waiting for room: a watchdog sees that we live.
+    pub(crate) progress: Arc<AtomicU64>,
 }
 
 impl Worker {
@@ -56,6 +60,7 @@ impl Worker {
         let mut collected = Instant::now();
         let mut due: Option<Instant> = None;
         loop {
+            self.progress.fetch_add(1, Ordering::Relaxed);
             let wake_at = due.unwrap_or(collected + COLLECT_INTERVAL);
             let received = tokio::select! {
                 biased;
@@ -123,6 +128,7 @@ impl Worker {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
             }
             self.sealer.collect();
+            self.progress.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

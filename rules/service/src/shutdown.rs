@@ -10,12 +10,23 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// If the operating system refuses the signal handlers.
 pub fn on_signals() -> std::io::Result<CancellationToken> {
+    on_signals_telling(|_| {})
+}
+
+/// The same; before the token is cancelled, `tell` learns the signal: `SIGTERM` or `SIGINT`.
+///
+/// # Errors
+/// If the operating system refuses the signal handlers.
+pub fn on_signals_telling(
+    tell: impl FnOnce(&'static str) + Send + 'static,
+) -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = stop.clone();
     tokio::spawn(async move {
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        tracing::info!("stopping; a second signal ends the process at once");
+        let signal = tokio::select! { _ = term.recv() => "SIGTERM", _ = int.recv() => "SIGINT" };
+        tell(signal);
+        tracing::info!(signal, "stopping; a second signal ends the process at once");
         token.cancel();
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         std::process::exit(130);
