@@ -77,6 +77,8 @@ impl Collector {
     pub fn command(&self, verb: &str) -> Result<Command> {
         let mut command = Command::new(crate::program("vonglau-collector")?);
         command.args(verb.split(' ')).arg("--config").arg(self.dir.join("collector.toml"));
+        // For the agent that standalone starts; see there.
+        command.env("VONGLAU_AGENT__EVIDENCE__EVENTS", "false");
         Ok(command)
     }
 

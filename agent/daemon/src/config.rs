@@ -160,6 +160,9 @@ impl Default for LimitsSection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct EvidenceSection {
+    /// Whether what happens to the agent itself becomes events (default true). Without them it is
+    /// only logged: for tests that count events, and nothing else.
+    pub(crate) events: bool,
     /// A log that used to grow is called silent after so many seconds at least, and after four times
     /// its longest pause so far (default 3600, 60 to 604800; 0: never).
     pub(crate) silent_after_s: u64,
@@ -167,7 +170,7 @@ pub(crate) struct EvidenceSection {
 
 impl Default for EvidenceSection {
     fn default() -> Self {
-        Self { silent_after_s: 3_600 }
+        Self { events: true, silent_after_s: 3_600 }
     }
 }
 

@@ -328,7 +328,7 @@ mod tests {
 
     /// Begins a run and returns what it says, without `started`.
     fn begin(dir: &Path, record: RunRecord) -> (Evidence, Vec<rules_event::Event>) {
-        let (witness, mut said) = Witness::new(Metrics::new());
+        let (witness, mut said) = Witness::new(Metrics::new(), true);
         let before = Before::read(dir).unwrap();
         let evidence = Evidence::begin(dir, &before, record, &witness).unwrap();
         let mut events = Vec::new();

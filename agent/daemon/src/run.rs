@@ -110,9 +110,12 @@ impl Agent {
         };
         let positions = checkpoint.positions();
         let (metrics, health) = (Metrics::new(), Health::default());
-        let (witness, own) = Witness::new(metrics.clone());
+        let (witness, own) = Witness::new(metrics.clone(), config.evidence.events);
         let rule_set = rules::load_at_start(&config.rules, &health)?;
         set(&metrics.rules, rule_set.len() as u64);
+        if !config.evidence.events {
+            tracing::warn!("evidence.events = false: tampering with the agent is only logged");
+        }
         let pulse = Pulse {
             identity: identity.clone(),
             host: config.host_name(),

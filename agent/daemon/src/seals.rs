@@ -203,7 +203,7 @@ mod tests {
         fs::create_dir_all(rules.join("web")).unwrap();
         fs::write(&config, "a = 1").unwrap();
         fs::write(rules.join("web/one.yml"), "title: x").unwrap();
-        let (witness, mut said) = Witness::new(Metrics::new());
+        let (witness, mut said) = Witness::new(Metrics::new(), true);
         let mut seals = Seals::new(&config, std::slice::from_ref(&rules), ("", ""));
         let first = seals.config.hash.clone();
         assert_eq!(first.len(), 64);

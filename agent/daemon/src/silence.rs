@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_log_is_silent_beyond_its_own_habit_only_and_is_told_once() {
-        let (witness, mut said) = Witness::new(Metrics::new());
+        let (witness, mut said) = Witness::new(Metrics::new(), true);
         let heard = Heard::default();
         let silence = Silence::new(witness.clone(), Arc::clone(&heard));
         let start = Instant::now();
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let (witness, _said) = Witness::new(Metrics::new());
+        let (witness, _said) = Witness::new(Metrics::new(), true);
         let heard = Heard::default();
         let silence = Silence::new(witness, Arc::clone(&heard));
         let start = Instant::now();

@@ -239,7 +239,7 @@ mod tests {
         let (level, level_seen) = watch::channel(Level::Well);
         let (cpu, cpu_pct) = watch::channel(0);
         let close = CancellationToken::new();
-        let (witness, _) = crate::witness::Witness::new(metrics.clone());
+        let (witness, _) = crate::witness::Witness::new(metrics.clone(), true);
         let valve = Valve {
             inputs: from,
             own: own_events,

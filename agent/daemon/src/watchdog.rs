@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn doing_less_is_said_in_every_place() {
         let (metrics, health) = (Metrics::new(), Health::default());
-        let (witness, mut said) = Witness::new(metrics.clone());
+        let (witness, mut said) = Witness::new(metrics.clone(), true);
         let config = Config::default();
         let mut watchdog = Watchdog::new(&config, metrics.clone(), health.clone(), witness);
         let level = watchdog.level.subscribe();

@@ -17,7 +17,7 @@ use crate::witness::{self, Action, REASON};
 const CONFIG: &str = "config";
 const RESTART: &str = "restart";
 /// Sections that are put in force while the agent runs.
-const LIVE: [&str; 4] = ["rules", "heartbeat", "limits", "evidence"];
+const LIVE: [&str; 4] = ["rules.", "heartbeat.", "limits.", "evidence.silent_after_s"];
 
 impl Agent {
     pub(super) async fn reload(&mut self) {
@@ -87,7 +87,7 @@ impl Agent {
     /// Puts in force what can be while running, and says what needs a restart.
     fn apply(&mut self, new: Config) {
         let changed = changed_keys(&self.config, &new);
-        let is_live = |key: &String| LIVE.iter().any(|live| key.starts_with(&format!("{live}.")));
+        let is_live = |key: &String| LIVE.iter().any(|live| key.starts_with(live));
         let (live, later): (Vec<String>, Vec<String>) = changed.into_iter().partition(is_live);
         if later.is_empty() {
             self.health.resolved(RESTART);
@@ -104,7 +104,7 @@ impl Agent {
         }
         self.config.heartbeat = new.heartbeat;
         self.config.limits = new.limits;
-        self.config.evidence = new.evidence;
+        self.config.evidence.silent_after_s = new.evidence.silent_after_s;
         self.cpu_pct.send_replace(self.config.limits.cpu_pct_max);
         self.watchdog.apply(&self.config);
         let text = match live.is_empty() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use agent_spool::{LANE_ALERTS, LANE_EVENTS, Reader};
 use agent_wire::Record;
-use rules_event::field;
+use rules_event::{Event, field};
 
 /// Every wait of these tests ends after this long, as a failure.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -41,10 +41,12 @@ impl Site {
     pub(crate) fn configure(&self, more: &str) {
         let dir = self.dir.path().display();
         let free = if more.contains("[spool]") { "" } else { "[spool]\nfree_bytes_min = 0\n" };
+        // Where lines are counted, what the agent says of itself would come on top.
+        let silent = if more.contains("[evidence]") { "" } else { "[evidence]\nevents = false\n" };
         let text = format!(
             "state_dir = \"{dir}/state\"\n[host]\nname = \"web-1\"\ntimezone = \"+07:00\"\n\
              [[input.files]]\npaths = [\"{dir}/auth.log\"]\n[input.journal]\nenabled = \"no\"\n\
-             [input.host]\nenabled = false\n[metrics]\nlisten = \"127.0.0.1:0\"\n{free}{more}\n"
+             [input.host]\nenabled = false\n[metrics]\nlisten = \"127.0.0.1:0\"\n{free}{silent}{more}\n"
         );
         fs::write(self.dir.path().join("agent.toml"), text).unwrap();
     }
@@ -72,11 +74,7 @@ impl Site {
     }
 
     pub(crate) fn start(&self) -> Running {
-        let mut child = self.command("run").stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&line).expect("the agent starts");
-        Running { child, metrics: ready["metrics"].as_str().unwrap().to_owned() }
+        Running::of(self.command("run"))
     }
 
     /// Every record in the spool, by lane.
@@ -85,6 +83,29 @@ impl Site {
         std::iter::from_fn(|| reader.next().unwrap())
             .map(|entry| Record::decode(&entry.bytes).unwrap())
             .collect()
+    }
+
+    /// What the agent has said of itself so far: the events, oldest first.
+    pub(crate) fn said(&self) -> Vec<Event> {
+        let mut said: Vec<Event> = [LANE_ALERTS, LANE_EVENTS]
+            .into_iter()
+            .flat_map(|lane| self.records(lane))
+            .flat_map(|record| record.events().unwrap())
+            .filter(|event| event.get_str(field::EVENT_DATASET) == Some("vonglau.agent"))
+            .collect();
+        said.sort_by_key(|event| event.time);
+        said
+    }
+
+    /// Waits until the agent has said something and returns it.
+    pub(crate) fn await_said(&self, action: &str) -> Event {
+        let mut found = None;
+        until(action, || {
+            let said = self.said();
+            found = said.into_iter().rfind(|it| it.get_str(field::EVENT_ACTION) == Some(action));
+            found.is_some()
+        });
+        found.unwrap()
     }
 
     /// Checks both chains and returns the id and text of every event in the spool.
@@ -108,6 +129,15 @@ impl Site {
 }
 
 impl Running {
+    /// Starts an agent and waits until it says that it runs.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: serde_json::Value = serde_json::from_str(&line).expect("the agent starts");
+        Self { child, metrics: ready["metrics"].as_str().unwrap().to_owned() }
+    }
+
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -119,8 +149,13 @@ impl Running {
     }
 
     /// Stops as systemd would and returns the exit code.
-    pub(crate) fn stop(mut self) -> i32 {
+    pub(crate) fn stop(self) -> i32 {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits for its end and returns the exit code.
+    pub(crate) fn wait(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap()
     }
 

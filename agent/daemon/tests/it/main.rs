@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agent;
+mod evidence;
 mod kill;
+mod manager;
+mod reload;
 mod run;
