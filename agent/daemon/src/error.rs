@@ -25,7 +25,7 @@ pub(crate) enum Error {
     At {
         place: String,
         #[source]
-        source: Box<Error>,
+        source: Box<Self>,
     },
     /// Memory stays over its bound although inputs wait.
     #[error(

@@ -278,7 +278,7 @@ fn open_spool(config: &Config) -> Result<(Spool, Recovery)> {
 /// Says what opening the spool has found. A torn write at its end is what a crash leaves, and no damage.
 fn tell_recovery(recovery: &Recovery, witness: &Witness) {
     for note in &recovery.notes {
-        let fields = [(REASON, text(&note)), ("vonglau.spool.epoch", count(recovery.epoch))];
+        let fields = [(REASON, text(note)), ("vonglau.spool.epoch", count(recovery.epoch))];
         witness.say(Action::SpoolDamaged, format!("spool: {note}"), fields);
     }
 }

@@ -26,6 +26,8 @@ const SLOW_INTERVAL: Duration = ALIVE_INTERVAL;
 enum End {
     /// Told to, by a signal or a lost parent.
     Told,
+    /// Told to, and the worker has ended already.
+    Stopped,
     /// The inputs ended by themselves.
     Inputs,
     /// The worker ended by itself.
@@ -69,6 +71,12 @@ impl Agent {
                 }
             }
         };
+        // Who ends because of the stop may be seen before the stop itself.
+        let end = match end {
+            End::Worker(Ok(Ok(()))) if self.stop.is_cancelled() => End::Stopped,
+            End::Inputs if self.stop.is_cancelled() => End::Told,
+            end => end,
+        };
         self.take_apart(end).await
     }
 
@@ -76,14 +84,14 @@ impl Agent {
     /// the shipper stores its cursors.
     async fn take_apart(mut self, end: End) -> Result<()> {
         let reason = match &end {
-            End::Told => {
+            End::Told | End::Stopped => {
                 self.ended_by.get().copied().unwrap_or("the supervisor is gone").to_owned()
             }
             End::Inputs => "the inputs have ended by themselves".to_owned(),
             End::Worker(_) => "the worker has ended".to_owned(),
             End::Bound(error) => error.to_string(),
         };
-        if !matches!(end, End::Told) {
+        if !matches!(end, End::Told | End::Stopped) {
             tracing::error!("{reason}; stopping");
         }
         self.notifier.stopping(&reason);
@@ -97,6 +105,7 @@ impl Agent {
         self.witness.say(Action::Stopped, text, [(REASON, witness::text(&reason))]);
         self.close_valve.cancel();
         let (result, bound) = match end {
+            End::Stopped => (Ok(Ok(())), None),
             End::Worker(result) => (result, None),
             End::Bound(error) => ((&mut self.worker).await, Some(error)),
             End::Told | End::Inputs => ((&mut self.worker).await, None),

@@ -80,7 +80,11 @@ fn damage_in_the_spool_is_said() {
     bytes[60] ^= 0x55;
     std::fs::write(&segments[0], bytes).unwrap();
     let agent = site.start();
-    let damaged = site.await_said("spool_damaged");
-    assert!(damaged.get_str("event.reason").unwrap().contains(".seg"), "{damaged:?}");
+    until("the segment is named", || {
+        let reasons = site.said();
+        let mut reasons = reasons.iter().filter_map(|event| event.get_str("event.reason"));
+        reasons.any(|reason| reason.contains("segment") && reason.contains(".seg is damaged"))
+    });
+    site.await_said("spool_damaged");
     assert_eq!(agent.stop(), 0);
 }
