@@ -6,6 +6,7 @@ mod decode;
 mod error;
 mod evidence;
 mod heartbeat;
+mod host;
 mod identity;
 mod ledger;
 mod metrics;

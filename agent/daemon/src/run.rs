@@ -25,6 +25,7 @@ use crate::config::{Config, Source};
 use crate::error::{Error, Result, file};
 use crate::evidence::{Before, Clocks, Evidence, RunRecord, boot_id};
 use crate::heartbeat::Pulse;
+use crate::host::ThisHost;
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, set};
 use crate::report::InputReport;
@@ -129,7 +130,8 @@ impl Agent {
         };
         let (evidence, seals) = begin(&source, &config, &pulse, &agent_id, &witness)?;
         tell_recovery(&recovery, &witness);
-        let pipeline = Arc::new(Pipeline::new(facts(&config, &identity)?, Some(rule_set)));
+        let pipeline = Pipeline::new(facts(&config, &identity)?, Some(rule_set));
+        let pipeline = Arc::new(pipeline.with_host(Arc::new(ThisHost::new())));
 
         let address = config.metrics.listen;
         let bound = meter::serve(address, metrics.registry.clone(), health.clone(), stop.clone())

@@ -13,7 +13,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 /// Names by number. Accounts of LDAP or SSSD are not found here: asking those may block for minutes,
 /// and the number is always set as well.
 #[derive(Debug)]
-pub(crate) struct Accounts {
+pub struct Accounts {
     users: Names,
     groups: Names,
 }
@@ -26,9 +26,16 @@ struct Names {
     names: HashMap<u32, String>,
 }
 
+impl Default for Accounts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Accounts {
     /// Reads `/etc/passwd` and `/etc/group` when first asked.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         let names = |path: &str| Names {
             path: path.into(),
             changed: None,
@@ -39,12 +46,12 @@ impl Accounts {
     }
 
     /// Returns the name of a user.
-    pub(crate) fn user(&mut self, id: u32) -> Option<&str> {
+    pub fn user(&mut self, id: u32) -> Option<&str> {
         self.users.get(id)
     }
 
     /// Returns the name of a group.
-    pub(crate) fn group(&mut self, id: u32) -> Option<&str> {
+    pub fn group(&mut self, id: u32) -> Option<&str> {
         self.groups.get(id)
     }
 }

@@ -23,6 +23,7 @@ mod report;
 mod run;
 mod state;
 
+pub use accounts::Accounts;
 pub use audit::AuditConfig;
 pub use config::{
     Enabled, Encoding, FilesConfig, Format, HostConfig, InputsConfig, JournalConfig,

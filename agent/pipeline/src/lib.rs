@@ -8,11 +8,13 @@ mod clock;
 mod decode;
 mod detect;
 mod error;
+mod host;
 mod identity;
 mod moment;
 mod pipeline;
 mod zone;
 
 pub use error::Error;
+pub use host::Host;
 pub use pipeline::{AgentFacts, Pipeline, Processed, Scratch};
 pub use zone::timezone;

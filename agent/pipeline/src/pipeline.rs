@@ -9,6 +9,7 @@ use rules_matcher::Matcher;
 use crate::clock::Clock;
 use crate::decode::{self, Context, Headers};
 use crate::detect::{Detector, InForce};
+use crate::host::{Host, Hosts};
 use crate::identity::SourceHash;
 
 /// What is true of every event of this agent.
@@ -32,6 +33,7 @@ pub struct Pipeline {
     agent: AgentFacts,
     detector: Detector,
     headers: Headers,
+    hosts: Hosts,
 }
 
 /// A decoded record.
@@ -75,7 +77,18 @@ impl Pipeline {
     /// Returns a pipeline; without rules it only decodes.
     #[must_use]
     pub fn new(agent: AgentFacts, rules: Option<Arc<Matcher>>) -> Self {
-        Self { agent, detector: Detector::new(rules), headers: Headers::default() }
+        Self {
+            agent,
+            detector: Detector::new(rules),
+            headers: Headers::default(),
+            hosts: Hosts::default(),
+        }
+    }
+
+    /// Asks the host for names and programs behind the numbers of audit records.
+    #[must_use]
+    pub fn with_host(self, host: Arc<dyn Host>) -> Self {
+        Self { hosts: Hosts::new(host), ..self }
     }
 
     /// Decodes the records of one item in order, attaches their hits and hands each to `take`. Never
@@ -169,6 +182,9 @@ impl Pipeline {
             headers: &self.headers,
         };
         decode::line(&text, &context, event);
+        if event.get_str(field::EVENT_DATASET) == Some("auditd.log") {
+            self.hosts.complete(event, read_at, &self.agent.host);
+        }
         if let Some(dataset) = &source.dataset {
             event.set_text(field::EVENT_DATASET, dataset);
         }

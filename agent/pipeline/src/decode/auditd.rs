@@ -44,7 +44,7 @@ pub(super) fn decode(text: &str, event: &mut Event) -> bool {
     if let Ok(node) = std::str::from_utf8(first.node)
         && !node.is_empty()
     {
-        event.set(field::HOST_NAME, Value::text(node));
+        event.set_text(field::HOST_NAME, node);
     }
     let mut records = Records::new();
     let mut line = text;
@@ -215,18 +215,15 @@ impl<'a> Records<'a> {
             self.facts.note(key, value, form);
         }
         let text = facts::decoded(key, value, form);
-        let value = match key {
-            // Several keys of one rule. Spec: audit-userspace, AUDIT_KEY_SEPARATOR.
-            Key::Tag if text.contains('\u{1}') => {
-                Value::List(text.split('\u{1}').map(Value::text).collect())
-            }
-            _ => Value::text(&text),
-        };
         let seen = self.seen.get_mut(key as usize).is_none_or(|seen| std::mem::replace(seen, true));
-        if seen {
-            put(event, key.field(), value);
+        if key == Key::Tag && text.contains('\u{1}') {
+            // Several keys of one rule. Spec: audit-userspace, AUDIT_KEY_SEPARATOR.
+            let keys = text.split('\u{1}').map(Value::text).collect();
+            put(event, key.field(), Value::List(keys));
+        } else if seen {
+            put(event, key.field(), Value::text(&text));
         } else {
-            event.set(key.field(), value);
+            event.set_text(key.field(), &text);
         }
     }
 

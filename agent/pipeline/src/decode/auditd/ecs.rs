@@ -30,9 +30,9 @@ pub(super) fn finish(facts: &Facts<'_>, kind: &str, meaning: Meaning, event: &mu
     if let Some(call) = call.filter(|call| matches!(call.4, About::File | About::Open(_)))
         && let Some(path) = full_path(facts, call.0)
     {
-        event.set(field::FILE_PATH, path.into_owned());
+        event.set_text(field::FILE_PATH, &path);
     } else if let Some(path) = facts.text(Key::Path).filter(|_| meaning.class == Class::Main) {
-        event.set(field::FILE_PATH, path.into_owned());
+        event.set_text(field::FILE_PATH, &path);
     }
 }
 
@@ -133,60 +133,60 @@ fn set_process(facts: &Facts<'_>, event: &mut Event) {
     }
     let exe = facts.text(Key::Exe);
     if let Some(name) = facts.text(Key::Comm) {
-        event.set(field::PROCESS_NAME, Value::text(&name));
+        event.set_text(field::PROCESS_NAME, &name);
     } else if let Some(name) = exe.as_deref().and_then(|exe| exe.rsplit('/').next()) {
-        event.set(field::PROCESS_NAME, Value::text(name));
+        event.set_text(field::PROCESS_NAME, name);
     }
     if let Some(exe) = &exe {
-        event.set(field::PROCESS_EXECUTABLE, Value::text(exe));
+        event.set_text(field::PROCESS_EXECUTABLE, exe);
     }
     if let Some(cwd) = facts.text(Key::Cwd) {
-        event.set(field::PROCESS_WORKING_DIRECTORY, Value::text(&cwd));
+        event.set_text(field::PROCESS_WORKING_DIRECTORY, &cwd);
     }
     if let Some(title) = facts.text(Key::Proctitle) {
         if event.get(field::PROCESS_COMMAND_LINE).is_none() {
-            event.set(field::PROCESS_COMMAND_LINE, Value::text(&title));
+            event.set_text(field::PROCESS_COMMAND_LINE, &title);
         }
-        event.set("process.title", Value::text(&title));
+        event.set_text("process.title", &title);
     }
     if let Some(command) = facts.text(Key::Cmd) {
         let words = command.split_ascii_whitespace().map(Value::text).collect();
         event.set("process.args", Value::List(words));
-        event.set(field::PROCESS_COMMAND_LINE, Value::text(&command));
+        event.set_text(field::PROCESS_COMMAND_LINE, &command);
     }
     if let Some(count) = facts.number(Key::Argc) {
         event.set("process.args_count", count);
     }
     let tty = facts.raw(Key::Terminal).or(facts.raw(Key::Tty)).filter(|tty| *tty != "(none)");
     if let Some(tty) = tty {
-        event.set("process.tty.name", Value::text(tty));
+        event.set_text("process.tty.name", tty);
     }
 }
 
 fn set_users(facts: &Facts<'_>, meaning: Meaning, event: &mut Event) {
     let auid = facts.raw(Key::Auid).filter(|auid| !UNSET.contains(auid));
     if let Some(auid) = auid {
-        event.set("user.audit.id", Value::text(auid));
+        event.set_text("user.audit.id", auid);
         set_name("user.audit.name", facts.text(Key::NameAuid), event);
     }
     // Messages of user space speak of an account; what wrote them runs as somebody else.
     let about = facts.text(Key::Acct);
     if about.is_some() || (facts.raw(Key::Id).is_some() && meaning.class == Class::Main) {
         if let Some(id) = facts.raw(Key::Id) {
-            event.set("user.id", Value::text(id));
+            event.set_text("user.id", id);
         }
         set_name(field::USER_NAME, about.or_else(|| facts.text(Key::NameId)), event);
         return;
     }
     let uid = facts.raw(Key::Uid);
     if let Some(uid) = uid {
-        event.set("user.id", Value::text(uid));
+        event.set_text("user.id", uid);
         let name = facts.text(Key::NameUid).or_else(|| facts.text(Key::User));
         set_name(field::USER_NAME, name, event);
     }
     // ECS: set when it is another than the user's own.
     if let Some(euid) = facts.raw(Key::Euid).filter(|euid| Some(*euid) != uid) {
-        event.set("user.effective.id", Value::text(euid));
+        event.set_text("user.effective.id", euid);
         set_name(field::USER_EFFECTIVE_NAME, facts.text(Key::NameEuid), event);
     }
 }
@@ -194,7 +194,7 @@ fn set_users(facts: &Facts<'_>, meaning: Meaning, event: &mut Event) {
 fn set_name(name: &'static str, text: Option<Cow<'_, str>>, event: &mut Event) {
     let known = |text: &str| !text.starts_with("unknown(") && text != "unset";
     if let Some(text) = text.filter(|text| known(text)) {
-        event.set(name, Value::text(&text));
+        event.set_text(name, &text);
     }
 }
 
@@ -209,7 +209,7 @@ fn set_address(facts: &Facts<'_>, call: Option<&Call>, event: &mut Event) {
         if event.get(field::SOURCE_IP).is_none() {
             set_source(event, name);
         } else if event.get_str(field::SOURCE_IP) != Some(name) {
-            event.set("source.domain", Value::text(name));
+            event.set_text("source.domain", name);
         }
     }
     if let Some(port) = facts.raw(Key::Rport) {
@@ -217,7 +217,7 @@ fn set_address(facts: &Facts<'_>, call: Option<&Call>, event: &mut Event) {
     }
     // The local side of a session of sshd; the other end of a rule of IPsec.
     if let Some(place) = facts.raw(Key::Laddr).or(facts.raw(Key::Dst)) {
-        event.set(field::DESTINATION_IP, Value::text(place));
+        event.set_text(field::DESTINATION_IP, place);
         if let Some(port) = facts.number(Key::Lport) {
             event.set(field::DESTINATION_PORT, port);
         }
@@ -233,7 +233,7 @@ fn set_socket(address: &Address, about: About, event: &mut Event) {
                 _ => ("server.ip", "server.port"),
             };
             let text = ip.to_string();
-            event.set("auditd.laddr", Value::text(&text));
+            event.set_text("auditd.laddr", &text);
             event.set("auditd.lport", Value::from(port.to_string()));
             event.set("auditd.saddr_fam", if ip.is_ipv4() { "inet" } else { "inet6" });
             event.set(name, text);
@@ -249,14 +249,14 @@ fn set_socket(address: &Address, about: About, event: &mut Event) {
         }
         Address::Unix(path) => {
             event.set("auditd.saddr_fam", "local");
-            event.set("auditd.path", Value::text(path));
+            event.set_text("auditd.path", path);
             if about == About::To {
-                event.set("destination.address", Value::text(path));
+                event.set_text("destination.address", path);
             }
             not_a_connection(event);
         }
         Address::Other(family) => {
-            event.set("auditd.saddr_fam", Value::text(family));
+            event.set_text("auditd.saddr_fam", family);
             not_a_connection(event);
         }
     }

@@ -85,12 +85,12 @@ impl Args {
             }
             line.push_str(text);
         }
-        event.set(field::PROCESS_COMMAND_LINE, line);
+        event.set_text(field::PROCESS_COMMAND_LINE, &line);
         // The record alone, without that of the call: as the program was named.
         if let Some(program) = self.args.first().and_then(Value::as_str).filter(|_| !with_call) {
-            event.set(field::PROCESS_EXECUTABLE, Value::text(program));
+            event.set_text(field::PROCESS_EXECUTABLE, program);
             let name = program.rsplit('/').next().unwrap_or(program);
-            event.set(field::PROCESS_NAME, Value::text(name));
+            event.set_text(field::PROCESS_NAME, name);
         }
         for (number, value) in self.args.iter().enumerate() {
             let Some(key) = Key::argument(number) else { break };
