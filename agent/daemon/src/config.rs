@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) host: HostSection,
     pub(crate) input: InputsConfig,
     pub(crate) rules: RulesSection,
+    pub(crate) pipeline: PipelineSection,
     pub(crate) spool: SpoolSection,
     pub(crate) kafka: ShipperConfig,
     pub(crate) shipping: ShippingConfig,
@@ -43,6 +44,7 @@ impl Default for Config {
             host: HostSection::default(),
             input: InputsConfig::default(),
             rules: RulesSection::default(),
+            pipeline: PipelineSection::default(),
             spool: SpoolSection::default(),
             kafka: ShipperConfig::default(),
             shipping: ShippingConfig::default(),
@@ -79,6 +81,21 @@ pub(crate) struct RulesSection {
 impl Default for RulesSection {
     fn default() -> Self {
         Self { builtin: true, dirs: Vec::new() }
+    }
+}
+
+/// How records become events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PipelineSection {
+    /// Threads that decode, detect and compress (default 2, 1 to 16). More are of use only while a
+    /// backlog is read; each takes some 4 MiB then.
+    pub(crate) workers: usize,
+}
+
+impl Default for PipelineSection {
+    fn default() -> Self {
+        Self { workers: 2 }
     }
 }
 
@@ -232,6 +249,7 @@ impl Config {
                 self.spool.bytes_max / 2,
             ),
             ("spool.seal_interval_ms", self.spool.seal_interval_ms, 10, 60_000),
+            ("pipeline.workers", self.pipeline.workers as u64, 1, 16),
             ("heartbeat.interval_s", self.heartbeat.interval_s, 1, 3_600),
             ("limits.memory_bytes_max", limits.memory_bytes_max, 32 * MIB, 4_096 * MIB),
             ("limits.open_files_max", limits.open_files_max, 64, 65_536),
@@ -390,6 +408,7 @@ mod tests {
     fn mistakes_are_named() {
         for (text, named) in [
             ("[spool]\nseal_interval_ms = 1", "spool.seal_interval_ms"),
+            ("[pipeline]\nworkers = 0", "pipeline.workers"),
             ("[spool]\nbytes_max = 1000", "spool.bytes_max"),
             ("state_dir = \"here\"", "state_dir"),
             ("[kafka]\nbootstrap = \"k:1\"\n[kafka.properties]\nacks = \"0\"", "'acks'"),

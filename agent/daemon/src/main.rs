@@ -10,6 +10,7 @@ mod host;
 mod identity;
 mod ledger;
 mod metrics;
+mod pool;
 mod report;
 mod rules;
 mod run;

@@ -28,6 +28,7 @@ use crate::heartbeat::Pulse;
 use crate::host::ThisHost;
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, set};
+use crate::pool::Pool;
 use crate::report::InputReport;
 use crate::sealer::{Sealer, now};
 use crate::seals::Seals;
@@ -162,14 +163,8 @@ impl Agent {
         let (out, chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
         let progress = Arc::new(AtomicU64::new(0));
         let worker = Worker {
-            sealer: Sealer::new(
-                identity,
-                Arc::clone(&pipeline),
-                spool,
-                checkpoint,
-                metrics.clone(),
-                ledger.clone(),
-            ),
+            pool: Pool::start(config.pipeline.workers, &pipeline)?,
+            sealer: Sealer::new(identity, spool, checkpoint, metrics.clone(), ledger.clone()),
             chunks,
             seal_interval: Duration::from_millis(config.spool.seal_interval_ms),
             health: health.clone(),

@@ -1,23 +1,19 @@
-//! Sealer: from chunks to rounds. Decodes, detects, sorts into lanes, seals, appends.
+//! Sealer: from what chunks became to rounds. Numbers batches, signs them, appends them.
 //!
 //! Nothing here waits or sleeps; the worker does. A round is cut only between chunks, because the
 //! positions of a chunk hold for the whole of it: cut inside, a crash would read its first half twice.
 
 use std::sync::Arc;
 
-use agent_inputs::Chunk;
-use agent_pipeline::{Pipeline, Scratch};
 use agent_spool::{Entry, LANE_ALERTS, LANE_EVENTS, Spool};
-use agent_wire::{BatchBuilder, ChainHead, Identity, Lane};
-use rules_event::{Event, Level, Timestamp};
+use agent_wire::{BatchBuilder, ChainHead, Compressor, Identity, Lane, Packed};
+use rules_event::Timestamp;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::metrics::{DROP_TOO_LARGE, Metrics, set};
-
-/// Events of this level or above travel on the alerts lane.
-const ALERT_LEVEL: Level = Level::Medium;
+use crate::pool::Done;
 
 /// One lane on its way to the spool.
 struct Chain {
@@ -41,8 +37,7 @@ struct Sealed {
 /// See the head of the file.
 pub(crate) struct Sealer {
     identity: Identity,
-    pipeline: Arc<Pipeline>,
-    scratch: Scratch,
+    compressor: Compressor,
     spool: Spool,
     chains: [Chain; 2],
     sealed: Vec<Sealed>,
@@ -58,7 +53,6 @@ impl Sealer {
     /// Goes on where the checkpoint of the spool says.
     pub(crate) fn new(
         identity: Identity,
-        pipeline: Arc<Pipeline>,
         spool: Spool,
         checkpoint: Checkpoint,
         metrics: Metrics,
@@ -73,8 +67,7 @@ impl Sealer {
         }
         Self {
             identity,
-            pipeline,
-            scratch: Scratch::default(),
+            compressor: Compressor::default(),
             spool,
             chains: [
                 chain(Lane::Alerts, LANE_ALERTS, alerts),
@@ -88,59 +81,62 @@ impl Sealer {
         }
     }
 
-    /// Takes a chunk in.
+    /// Takes in what a chunk became.
     ///
     /// # Errors
-    /// If a batch that is full cannot be sealed: out of memory, in practice.
-    pub(crate) fn take(&mut self, chunk: Chunk) -> Result<()> {
-        let pipeline = Arc::clone(&self.pipeline);
-        let mut scratch = std::mem::take(&mut self.scratch);
-        for item in chunk.items {
-            pipeline.process(item, &mut scratch, |processed| {
-                self.metrics.hits.inc_by(processed.hits as u64);
-                let is_alert = processed.level.is_some_and(|level| level >= ALERT_LEVEL);
-                self.push(usize::from(!is_alert), processed.event)
-            })?;
+    /// If a batch cannot be compressed: out of memory, in practice.
+    pub(crate) fn take(&mut self, done: Done) -> Result<()> {
+        self.metrics.hits.inc_by(done.hits);
+        if done.too_large > 0 {
+            self.metrics.sums.dropped_many(DROP_TOO_LARGE, done.too_large);
         }
-        self.scratch = scratch;
-        self.checkpoint.advance(chunk.positions, &chunk.gone);
+        for (index, mut work) in done.lanes.into_iter().enumerate() {
+            if !work.packed.is_empty() {
+                // Events stay in the order they were read in.
+                self.seal_lane(index)?;
+            }
+            for packed in work.packed {
+                self.seal_packed(index, packed);
+            }
+            if !self.chains[index].batch.absorb(&mut work.rest) {
+                self.seal_lane(index)?;
+                self.chains[index].batch.absorb(&mut work.rest);
+            }
+            if self.chains[index].batch.is_full() {
+                self.seal_lane(index)?;
+            }
+        }
+        self.checkpoint.advance(done.positions, &done.gone);
         self.is_dirty = true;
         Ok(())
     }
 
-    fn push(&mut self, index: usize, event: &Event) -> Result<()> {
-        if self.chains[index].batch.push(event).is_err() {
-            // The bound of a batch; alone the event fits, unless it is monstrous.
-            self.seal_lane(index)?;
-            if let Err(error) = self.chains[index].batch.push(event) {
-                tracing::error!(id = event.id, %error, "an event is too large and is dropped");
-                self.metrics.sums.dropped(DROP_TOO_LARGE);
-                return Ok(());
-            }
-        }
-        if self.chains[index].batch.is_full() {
-            self.seal_lane(index)?;
+    fn seal_lane(&mut self, index: usize) -> Result<()> {
+        let batch = &mut self.chains[index].batch;
+        if batch.count() > 0 {
+            let packed = batch.pack(&mut self.compressor)?;
+            self.seal_packed(index, packed);
         }
         Ok(())
     }
 
-    fn seal_lane(&mut self, index: usize) -> Result<()> {
+    /// Gives a batch its number and its signature.
+    fn seal_packed(&mut self, index: usize, packed: Packed) {
         let chain = &mut self.chains[index];
-        let events = u64::from(chain.batch.count());
+        let events = u64::from(packed.count());
         if events == 0 {
-            return Ok(());
+            return;
         }
         let epoch = self.spool.epoch();
-        let record = chain.batch.seal(&self.identity, chain.lane, epoch, &chain.head, now())?;
-        chain.head = record.head();
+        let (record, head) = packed.seal(&self.identity, chain.lane, epoch, &chain.head, now());
+        chain.head = head;
         self.sealed.push(Sealed {
             lane: chain.lane,
             number: chain.number,
-            seq: record.header.seq,
+            seq: head.seq,
             events,
             bytes: record.encode(),
         });
-        Ok(())
     }
 
     /// Returns whether a batch is full, so that a round should be appended now.

@@ -75,11 +75,6 @@ impl Sums {
         self.pending.add(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// An event in memory was given up.
-    pub(crate) fn dropped(&self, reason: &'static str) {
-        self.dropped_many(reason, 1);
-    }
-
     /// Records in memory were given up.
     pub(crate) fn dropped_many(&self, reason: &'static str, count: u64) {
         let _locked = self.locked();

@@ -1,4 +1,5 @@
-//! Worker: the thread that turns chunks into durable rounds, and holds the inputs back when it cannot.
+//! Worker: the thread that sees chunks through the pool and into durable rounds, and holds the inputs
+//! back when it cannot.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
+use crate::pool::Pool;
 use crate::sealer::Sealer;
 
 /// How often acknowledged segments are looked for.
@@ -22,6 +24,7 @@ const SUBJECT: &str = "spool";
 
 /// Everything the thread needs.
 pub(crate) struct Worker {
+    pub(crate) pool: Pool,
     pub(crate) sealer: Sealer,
     pub(crate) chunks: mpsc::Receiver<Chunk>,
     pub(crate) seal_interval: Duration,
@@ -59,24 +62,21 @@ impl Worker {
     async fn run(&mut self) -> Result<()> {
         let mut collected = Instant::now();
         let mut due: Option<Instant> = None;
-        loop {
+        let mut is_open = true;
+        while is_open || !self.pool.is_empty() {
             self.progress.fetch_add(1, Ordering::Relaxed);
             let wake_at = due.unwrap_or(collected + COLLECT_INTERVAL);
-            let received = tokio::select! {
+            tokio::select! {
                 biased;
-                () = tokio::time::sleep_until(wake_at.into()) => None,
-                chunk = self.chunks.recv() => Some(chunk),
-            };
-            match received {
-                Some(Some(chunk)) => {
-                    self.sealer.take(chunk)?;
+                () = tokio::time::sleep_until(wake_at.into()) => {}
+                done = self.pool.next() => {
+                    self.sealer.take(done?)?;
                     due = due.or_else(|| Some(Instant::now() + self.seal_interval));
                 }
-                Some(None) => {
-                    self.round().await?;
-                    return Ok(());
-                }
-                None => {}
+                chunk = self.chunks.recv(), if is_open && self.pool.has_room() => match chunk {
+                    Some(chunk) => self.pool.give(chunk),
+                    None => is_open = false,
+                },
             }
             let is_due = due.is_some_and(|due| Instant::now() >= due);
             if is_due || self.sealer.has_full_batch() {
@@ -90,6 +90,8 @@ impl Worker {
                 collected = Instant::now();
             }
         }
+        self.round().await?;
+        Ok(())
     }
 
     /// Seals and appends. While there is no room it waits and takes nothing from the inputs, which

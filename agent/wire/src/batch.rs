@@ -1,15 +1,15 @@
 //! BatchBuilder: collects events and seals them into the next record of a chain.
 
 use rules_event::{Event, Timestamp};
+use sha2::{Digest, Sha256};
 
-use crate::{Error, Hash, Header, Identity, Lane, RAW_BYTES_MAX, Record, Result, write_event};
+use crate::{
+    Compressor, Error, Hash, Header, Identity, Lane, RAW_BYTES_MAX, Record, Result, write_event,
+};
 
 /// A batch is sealed once it holds this much NDJSON: 512 KiB. Compressed it stays far below
 /// Kafka's default `message.max.bytes` of 1 MiB; one Kafka message per line costs 6 to 8 times more.
 pub const BATCH_RAW_BYTES_TARGET: usize = 512 * 1024;
-
-/// zstd level: 3 halves the bytes of level 1 at a cost that stays below that of decoding.
-const ZSTD_LEVEL: i32 = 3;
 
 /// Where a lane's chain stands: the last batch sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +68,39 @@ impl BatchBuilder {
         self.raw.len() >= BATCH_RAW_BYTES_TARGET
     }
 
+    /// Moves all events of another builder behind those held, if the batch stays within its bound;
+    /// else nothing happens. Returns whether it was done; the other one keeps its memory.
+    pub fn absorb(&mut self, other: &mut Self) -> bool {
+        if (self.raw.len() + other.raw.len()) as u64 > RAW_BYTES_MAX {
+            return false;
+        }
+        self.raw.append(&mut other.raw);
+        self.count += other.count;
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = self.last.max(other.last);
+        (other.count, other.first, other.last) = (0, None, None);
+        true
+    }
+
+    /// Compresses what is held and empties the builder, keeping its memory: all that can be done of
+    /// sealing before it is known which batch comes before.
+    ///
+    /// # Errors
+    /// [`Error::Zstd`] if compression fails; what was held is then still held.
+    pub fn pack(&mut self, compressor: &mut Compressor) -> Result<Packed> {
+        let value = compressor.compress(&self.raw)?;
+        let packed = Packed {
+            digest: Sha256::digest(&value).into(),
+            value,
+            count: self.count,
+            times: self.first.zip(self.last),
+            raw_bytes: u32::try_from(self.raw.len()).expect("push keeps to RAW_BYTES_MAX"),
+        };
+        self.raw.clear();
+        (self.count, self.first, self.last) = (0, None, None);
+        Ok(packed)
+    }
+
     /// Seals what is held as the batch after `head` and empties the builder, keeping its memory.
     ///
     /// The caller moves its head to [`Record::head`] only once the record is safely on disk, so a
@@ -83,8 +116,41 @@ impl BatchBuilder {
         head: &ChainHead,
         sealed: Timestamp,
     ) -> Result<Record> {
-        let value = zstd::bulk::compress(&self.raw, ZSTD_LEVEL)
-            .map_err(|source| Error::Zstd { doing: "compress", source })?;
+        let packed = self.pack(&mut Compressor::default())?;
+        Ok(packed.seal(identity, lane, epoch, head, sealed).0)
+    }
+}
+
+/// A batch but for its place in a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    value: Vec<u8>,
+    /// SHA-256 of `value`.
+    digest: Hash,
+    count: u32,
+    /// The earliest and the latest.
+    times: Option<(Timestamp, Timestamp)>,
+    raw_bytes: u32,
+}
+
+impl Packed {
+    /// Returns the number of events held.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Signs it as the batch after `head`; returns it and where the chain stands then.
+    #[must_use]
+    pub fn seal(
+        self,
+        identity: &Identity,
+        lane: Lane,
+        epoch: u64,
+        head: &ChainHead,
+        sealed: Timestamp,
+    ) -> (Record, ChainHead) {
+        let (first, last) = self.times.unwrap_or((sealed, sealed));
         let header = Header {
             agent: identity.agent_id(),
             key: identity.public_key(),
@@ -93,13 +159,13 @@ impl BatchBuilder {
             seq: head.seq + 1,
             prev: head.hash,
             count: self.count,
-            first: self.first.unwrap_or(sealed),
-            last: self.last.unwrap_or(sealed),
+            first,
+            last,
             sealed,
-            raw_bytes: u32::try_from(self.raw.len()).expect("push keeps to RAW_BYTES_MAX"),
+            raw_bytes: self.raw_bytes,
         };
-        self.raw.clear();
-        (self.count, self.first, self.last) = (0, None, None);
-        Ok(Record::sign(identity, header, value))
+        let seq = header.seq;
+        let (record, hash) = Record::sign_digest(identity, header, self.value, &self.digest);
+        (record, ChainHead { seq, hash })
     }
 }

@@ -12,6 +12,7 @@
 //! 4. Nothing here does I/O or reads a clock.
 
 mod batch;
+mod compress;
 mod header;
 mod heartbeat;
 mod identity;
@@ -21,7 +22,8 @@ mod record;
 mod tests;
 mod write;
 
-pub use batch::{BATCH_RAW_BYTES_TARGET, BatchBuilder, ChainHead};
+pub use batch::{BATCH_RAW_BYTES_TARGET, BatchBuilder, ChainHead, Packed};
+pub use compress::Compressor;
 pub use header::{Hash, Header, Lane, WIRE_VERSION};
 pub use heartbeat::{Heartbeat, LaneProgress};
 pub use identity::{AgentId, Identity, PublicKey};

@@ -31,9 +31,21 @@ impl Record {
     /// Signs header and value. The header must carry the identity's own key and id.
     #[must_use]
     pub(crate) fn sign(identity: &Identity, header: Header, value: Vec<u8>) -> Self {
-        let text = header.canonical_text(&Sha256::digest(&value).into());
+        let digest = Sha256::digest(&value).into();
+        Self::sign_digest(identity, header, value, &digest).0
+    }
+
+    /// Signs header and value, whose SHA-256 is known; returns what [`Self::hash`] would.
+    #[must_use]
+    pub(crate) fn sign_digest(
+        identity: &Identity,
+        header: Header,
+        value: Vec<u8>,
+        digest: &Hash,
+    ) -> (Self, Hash) {
+        let text = header.canonical_text(digest);
         let signature = identity.sign(text.as_bytes());
-        Self { header, signature, value }
+        (Self { header, signature, value }, Sha256::digest(text).into())
     }
 
     /// Returns the Kafka headers, each `vl.NAME` with a text value.

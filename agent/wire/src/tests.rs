@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rules_event::{Event, Timestamp, Value, field};
 
-use crate::{BatchBuilder, ChainHead, Error, Identity, Lane, Record};
+use crate::{BatchBuilder, ChainHead, Compressor, Error, Identity, Lane, Record};
 
 fn event(number: i64) -> Event {
     let mut event =
@@ -42,6 +42,31 @@ fn batches_form_a_chain() {
     let second = sealed(&identity, &first.head(), 2);
     assert_eq!((first.header.seq, second.header.seq), (1, 2));
     assert_eq!(second.header.prev, first.hash());
+}
+
+#[test]
+fn what_was_packed_apart_is_sealed_the_same() {
+    let identity = Identity::from_seed(&[7; 32]);
+    let head = sealed(&identity, &ChainHead::default(), 1).head();
+    let (mut first, mut second) = (BatchBuilder::default(), BatchBuilder::default());
+    (0..3).for_each(|number| first.push(&event(number)).unwrap());
+    (3..5).for_each(|number| second.push(&event(number)).unwrap());
+    assert!(first.absorb(&mut second));
+    assert_eq!((first.count(), second.count(), second.raw_bytes()), (5, 0, 0));
+    let packed = first.pack(&mut Compressor::default()).unwrap();
+    assert_eq!((packed.count(), first.count(), first.raw_bytes()), (5, 0, 0));
+    let when = Timestamp::from_seconds(1_700_000_100);
+    let (record, next) = packed.seal(&identity, Lane::Events, 7, &head, when);
+    assert_eq!(record, sealed(&identity, &head, 5));
+    assert_eq!(next, record.head());
+    record.verify().unwrap();
+    // A bound is a bound, also for what is put together.
+    let mut large = event(1);
+    large.set_text(field::MESSAGE, &"x".repeat(5 << 20));
+    first.push(&large).unwrap();
+    second.push(&large).unwrap();
+    assert!(!first.absorb(&mut second));
+    assert_eq!((first.count(), second.count()), (1, 1));
 }
 
 #[test]

@@ -1,0 +1,185 @@
+//! Pool: the threads that turn chunks into packed batches: decode, detect, write, compress.
+//!
+//! Chunks are taken in order and come back in order, whichever thread was quicker: positions and
+//! chains need it so. What has to happen one after the other (numbering, signing, appending) is the
+//! sealer's.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use agent_inputs::Chunk;
+use agent_pipeline::{Pipeline, Scratch};
+use agent_wire::{BATCH_RAW_BYTES_TARGET, BatchBuilder, Compressor, Packed};
+use rules_event::{Event, Level};
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result};
+
+/// Events of this level or above travel on the alerts lane.
+const ALERT_LEVEL: Level = Level::Medium;
+
+/// Chunks in work for each thread: the one it works on, and the next, so that it never waits for the
+/// worker. A chunk is a quarter of a MiB, its events are four to six times that until compressed.
+const CHUNKS_EACH_MAX: usize = 2;
+
+/// What is left of a chunk is packed by itself from this size on; smaller rests are put together with
+/// those of the next chunks. A batch of half the usual size costs a twentieth more bytes.
+const REST_BYTES_PACKED: usize = BATCH_RAW_BYTES_TARGET / 2;
+
+/// What a chunk became.
+pub(crate) struct Done {
+    /// By lane, alerts first.
+    pub(crate) lanes: [Work; 2],
+    /// Rules that hit, over all records.
+    pub(crate) hits: u64,
+    /// Records given up because one alone is larger than a batch may be.
+    pub(crate) too_large: u64,
+    /// See [`Chunk::positions`].
+    pub(crate) positions: Vec<(String, String)>,
+    /// See [`Chunk::gone`].
+    pub(crate) gone: Vec<String>,
+}
+
+/// The events of one lane.
+#[derive(Default)]
+pub(crate) struct Work {
+    /// Batches, in order.
+    pub(crate) packed: Vec<Packed>,
+    /// Events behind them that fill no batch.
+    pub(crate) rest: BatchBuilder,
+}
+
+struct Job {
+    chunk: Chunk,
+    reply: oneshot::Sender<Result<Done>>,
+}
+
+/// See the head of the file. The threads end when it is dropped.
+pub(crate) struct Pool {
+    jobs: Sender<Job>,
+    /// Answers to come, in the order of the chunks.
+    waiting: VecDeque<oneshot::Receiver<Result<Done>>>,
+    waiting_max: usize,
+}
+
+impl Pool {
+    /// Starts so many threads.
+    pub(crate) fn start(threads: usize, pipeline: &Arc<Pipeline>) -> Result<Self> {
+        let (jobs, taken) = channel();
+        let taken = Arc::new(Mutex::new(taken));
+        for number in 0..threads {
+            let (taken, pipeline) = (Arc::clone(&taken), Arc::clone(pipeline));
+            std::thread::Builder::new()
+                .name(format!("pipeline {number}"))
+                .spawn(move || work(&taken, &pipeline))
+                .map_err(|source| Error::System { doing: "start a pipeline thread", source })?;
+        }
+        Ok(Self { jobs, waiting: VecDeque::new(), waiting_max: threads * CHUNKS_EACH_MAX })
+    }
+
+    /// Returns whether another chunk may be given.
+    pub(crate) fn has_room(&self) -> bool {
+        self.waiting.len() < self.waiting_max
+    }
+
+    /// Returns whether every chunk given has come back.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Gives a chunk.
+    pub(crate) fn give(&mut self, chunk: Chunk) {
+        let (reply, answer) = oneshot::channel();
+        // Refused only when all threads panicked; the answer then tells so.
+        let _ = self.jobs.send(Job { chunk, reply });
+        self.waiting.push_back(answer);
+    }
+
+    /// Waits for the next chunk in order; for ever if none is in work. May be cancelled.
+    pub(crate) async fn next(&mut self) -> Result<Done> {
+        let Some(answer) = self.waiting.front_mut() else { return std::future::pending().await };
+        let done = answer.await;
+        self.waiting.pop_front();
+        done.unwrap_or(Err(Error::Panic("pipeline")))
+    }
+}
+
+/// A thread: works until the pool is gone.
+fn work(jobs: &Mutex<Receiver<Job>>, pipeline: &Pipeline) {
+    let mut desk = Desk::default();
+    loop {
+        // The lock is held while waiting: whoever has it is the next to be served.
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { chunk, reply }) = job else { return };
+        // The worker is gone only when the agent is ending.
+        let _ = reply.send(desk.work(pipeline, chunk));
+    }
+}
+
+/// What a thread keeps from chunk to chunk.
+#[derive(Default)]
+struct Desk {
+    scratch: Scratch,
+    compressor: Compressor,
+    /// By lane. Their memory stays here: only rests travel.
+    batches: [BatchBuilder; 2],
+}
+
+impl Desk {
+    fn work(&mut self, pipeline: &Pipeline, chunk: Chunk) -> Result<Done> {
+        let Self { scratch, compressor, batches } = self;
+        let mut done = Done {
+            lanes: Default::default(),
+            hits: 0,
+            too_large: 0,
+            positions: chunk.positions,
+            gone: chunk.gone,
+        };
+        for item in chunk.items {
+            pipeline.process(item, scratch, |processed| {
+                done.hits += processed.hits as u64;
+                let is_alert = processed.level.is_some_and(|level| level >= ALERT_LEVEL);
+                let lane = usize::from(!is_alert);
+                let packed = &mut done.lanes[lane].packed;
+                match push(&mut batches[lane], processed.event, packed, compressor) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => {
+                        done.too_large += 1;
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                }
+            })?;
+        }
+        for (batch, work) in batches.iter_mut().zip(&mut done.lanes) {
+            if batch.raw_bytes() >= REST_BYTES_PACKED {
+                work.packed.push(batch.pack(compressor)?);
+            } else {
+                work.rest.absorb(batch);
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// Adds an event; false when it alone is larger than a batch may be.
+fn push(
+    batch: &mut BatchBuilder,
+    event: &Event,
+    packed: &mut Vec<Packed>,
+    compressor: &mut Compressor,
+) -> Result<bool> {
+    if batch.push(event).is_err() {
+        // The bound of a batch; alone the event fits, unless it is monstrous.
+        packed.push(batch.pack(compressor)?);
+        if let Err(error) = batch.push(event) {
+            tracing::error!(id = event.id, %error, "an event is too large and is dropped");
+            return Ok(false);
+        }
+    }
+    if batch.is_full() {
+        packed.push(batch.pack(compressor)?);
+    }
+    Ok(true)
+}
