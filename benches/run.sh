@@ -38,9 +38,15 @@ if [ ${#rivals[@]} -gt 0 ]; then
 fi
 [ ${#own[@]} -gt 0 ] || exit 0
 
-# Correlation is measured inside the bench itself; the other sets run the programs.
-bins=(--bins)
-[ "${own[*]}" = correlate ] && bins=(--bin vonglau-bench)
+# Some sets are measured inside the bench itself; the others run the programs.
+bins=(--bin vonglau-bench)
+for name in "${own[@]}"; do
+  case $name in
+    correlate | agent-stages) ;;
+    agent-*) bins+=(--bin vonglau-agent) ;;
+    *) bins=(--bins) && break ;;
+  esac
+done
 step "building (release)" cargo build --release --locked "${bins[@]}"
 export VONGLAU_BIN_DIR=$CARGO_TARGET_DIR/release
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/vonglau-bench.XXXXXX")
@@ -63,7 +69,16 @@ case " ${own[*]} " in
     ;;
 esac
 case " ${own[*]} " in
-  *" agent-kafka "*)
+  *" agent-rivals "*)
+    if benches/lib/rsyslog.sh "$cache/rsyslog" > "$log_dir/bench-rsyslog.log" 2>&1; then
+      export VONGLAU_RSYSLOG=$cache/rsyslog/root
+    else
+      note "rsyslog is not measured: $(tail -n 1 "$log_dir/bench-rsyslog.log")"
+    fi
+    ;;
+esac
+case " ${own[*]} " in
+  *" agent-kafka "* | *" agent-rivals "*)
     if [ -z "${KAFKA_BOOTSTRAP:-}" ]; then
       step "fetching Apache Kafka" tests/lib/kafka.sh fetch "$cache/kafka"
       port=$(tests/lib/kafka.sh free-port)

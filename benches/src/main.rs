@@ -5,6 +5,7 @@ mod correlate;
 mod faults;
 mod figure;
 mod path;
+mod rivals;
 mod rules;
 mod stages;
 mod usage;
@@ -35,6 +36,16 @@ const SETS: &[Set] = &[
         name: "agent-stages",
         what: "the agent's work on a line, stage by stage: CPU nanoseconds a line",
         run: stages::run,
+    },
+    Set {
+        name: "agent-memory",
+        what: "the agent's memory: idle with the rules loaded, and while a broker is away",
+        run: path::memory,
+    },
+    Set {
+        name: "agent-rivals",
+        what: "rsyslog (imfile to omkafka) and the agent, the same file to the same Kafka",
+        run: rivals::run,
     },
     Set {
         name: "standalone",

@@ -1,6 +1,7 @@
 //! The whole path: lines a second, CPU-seconds a million lines, memory.
 
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tests::agent::{Agent, AgentSetup};
@@ -9,32 +10,86 @@ use tests::wait_for;
 
 use crate::{corpus, figure, rules, usage};
 
+/// The agent's counts of events that are durable here, and of those that are there.
+const SPOOLED: &str = "vonglau_agent_events_spooled_total";
+const SHIPPED: &str = "vonglau_agent_events_shipped_total";
+
+/// How long an agent is left alone before its idle memory is read.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// Lines for the agent alone; `VONGLAU_BENCH_LINES` overrules.
 const LINES: u64 = 1_000_000;
 
-fn lines() -> u64 {
+/// Returns how many lines are to be read.
+pub(crate) fn lines() -> u64 {
     std::env::var("VONGLAU_BENCH_LINES").ok().and_then(|text| text.parse().ok()).unwrap_or(LINES)
 }
 
-fn agent(bench: &str, kafka: &str, counted: &str) -> Result<()> {
-    let dir = tempfile::tempdir()?;
-    let count = lines();
-    let bytes = corpus::write(&dir.path().join("logs"), count)?;
+/// What a program took for all lines.
+pub(crate) struct Took {
+    pub(crate) seconds: f64,
+    pub(crate) used: usage::Usage,
+}
+
+/// Returns an agent that is to read the logs in a folder.
+fn agent_in(dir: &Path, kafka: &str) -> Result<Agent> {
     let setup = AgentSetup {
-        paths: vec![dir.path().join("logs/*").display().to_string()],
+        paths: vec![dir.join("logs/*").display().to_string()],
         kafka: kafka.to_owned(),
         spool: "bytes_max = 4294967296".into(),
         extra: format!("[rules]\ndirs = {}", serde_json::to_string(&rules::dirs())?),
     };
-    let mut agent = Agent::new(&dir.path().join("agent"), &setup)?;
+    Agent::new(&dir.join("agent"), &setup)
+}
+
+/// Lets the agent read the logs in a folder until it has counted every line.
+fn agent_until(dir: &Path, kafka: &str, counted: &str, count: u64) -> Result<Took> {
+    let mut agent = agent_in(dir, kafka)?;
     let start = Instant::now();
     agent.start()?;
     wait_for("the agent has handled every line", || {
         Ok((agent.metric(counted)? >= count as f64).then_some(()))
     })?;
     let seconds = start.elapsed().as_secs_f64();
-    let used = usage::of(agent.process.as_ref().context("no agent")?.id())?;
-    print_path(bench, count, bytes, seconds, &[("agent", used)]);
+    Ok(Took { seconds, used: usage::of(agent.process.as_ref().context("no agent")?.id())? })
+}
+
+/// Lets the agent ship the logs in a folder until every event is acknowledged.
+pub(crate) fn agent_over(dir: &Path, kafka: &str, count: u64) -> Result<Took> {
+    agent_until(dir, kafka, SHIPPED, count)
+}
+
+fn agent(bench: &str, kafka: &str, counted: &str) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let count = lines();
+    let bytes = corpus::write(&dir.path().join("logs"), count)?;
+    let took = agent_until(dir.path(), kafka, counted, count)?;
+    print_path(bench, count, bytes, took.seconds, &[("agent", took.used)]);
+    Ok(())
+}
+
+/// Memory with nothing to read, and while a broker is away and the spool fills.
+pub(crate) fn memory() -> Result<()> {
+    let print = |what: &str, mib: f64| figure::print("agent-memory", what, mib, "MiB", None);
+    let dir = tempfile::tempdir()?;
+    std::fs::create_dir(dir.path().join("logs"))?;
+    std::fs::write(dir.path().join("logs/mixed.log"), "")?;
+    let mut agent = agent_in(dir.path(), "")?;
+    agent.start()?;
+    let id = agent.process.as_ref().context("no agent")?.id();
+    // What it does when idle (scans, heartbeats) comes at least once a second here.
+    std::thread::sleep(IDLE);
+    let used = usage::of(id)?;
+    print("idle, rules loaded", used.now_mib);
+    print("idle, rules loaded, peak since the start", used.peak_mib);
+    drop(agent);
+    let dir = tempfile::tempdir()?;
+    let count = lines();
+    corpus::write(&dir.path().join("logs"), count)?;
+    // Nothing listens there.
+    let took = agent_until(dir.path(), "127.0.0.1:1", SPOOLED, count)?;
+    print("broker away, spool filling, peak", took.used.peak_mib);
+    print("broker away, spool filled", took.used.now_mib);
     Ok(())
 }
 
@@ -50,13 +105,13 @@ fn print_path(bench: &str, count: u64, bytes: u64, seconds: f64, used: &[(&str, 
 
 /// File to spool, without a broker.
 pub(crate) fn agent_to_spool() -> Result<()> {
-    agent("agent-spool", "", "vonglau_agent_events_spooled_total")
+    agent("agent-spool", "", SPOOLED)
 }
 
 /// File to Kafka, counted by delivery reports.
 pub(crate) fn agent_to_kafka() -> Result<()> {
     let kafka = std::env::var("KAFKA_BOOTSTRAP").context("KAFKA_BOOTSTRAP is not set")?;
-    agent("agent-kafka", &kafka, "vonglau_agent_events_shipped_total")
+    agent("agent-kafka", &kafka, SHIPPED)
 }
 
 /// File to rows: agent, spool, collector and embedded engine together.

@@ -15,6 +15,8 @@ pub(crate) struct Usage {
     pub cpu_seconds: f64,
     /// Peak resident memory, MiB.
     pub peak_mib: f64,
+    /// Resident memory now, MiB.
+    pub now_mib: f64,
 }
 
 /// Returns what a running process has used.
@@ -24,14 +26,14 @@ pub(crate) fn of(pid: u32) -> Result<Usage> {
         stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
     let ticks = |index: usize| -> Result<f64> { Ok(fields.get(index).context("short")?.parse()?) };
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let peak_kib: f64 = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next())
-        .context("no VmHWM")?
-        .parse()?;
+    let mib = |name: &str| -> Result<f64> {
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+        Ok(value.with_context(|| format!("no {name}"))?.parse::<f64>()? / 1024.0)
+    };
     Ok(Usage {
         cpu_seconds: (ticks(11)? + ticks(12)?) / TICKS_A_SECOND,
-        peak_mib: peak_kib / 1024.0,
+        peak_mib: mib("VmHWM:")?,
+        now_mib: mib("VmRSS:")?,
     })
 }
 

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Fetches rsyslog with its Kafka output from Debian and unpacks it into a folder, without installing it.
+#
+#   benches/lib/rsyslog.sh DIR   exits 1 with a message when that is not possible here
+set -euo pipefail
+dir=$1
+[ -x "$dir/root/usr/sbin/rsyslogd" ] && exit 0
+for tool in apt-get dpkg-deb; do
+  command -v "$tool" > /dev/null || { echo "no $tool: rsyslog is taken from Debian's packages" >&2; exit 1; }
+done
+mkdir -p "$dir"
+cd "$dir"
+# With the libraries that a small system may lack.
+apt-get download -q rsyslog rsyslog-kafka libestr0 libfastjson4 librdkafka1 2>&1 || {
+  echo "the packages rsyslog and rsyslog-kafka cannot be had from this system's sources" >&2
+  exit 1
+}
+rm -rf root.part
+for package in *.deb; do
+  dpkg-deb -x "$package" root.part
+done
+mv root.part root
