@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the rule language and the matcher.
+# Fuzzes the rule language, the matcher and the decoders.
 #
 #   tests/fuzz/run.sh [SECONDS] [TARGET…]   each target for SECONDS (default 60), one after the other
 #   tests/fuzz/run.sh --list                names the targets
@@ -15,7 +15,7 @@ mkdir -p "$log_dir" "$cache/fuzz/artifacts"
 # shellcheck source=deploy/lib/common.sh
 . deploy/lib/common.sh
 
-targets=(rule_file condition case_file matcher rule_and_event)
+targets=(rule_file condition case_file matcher rule_and_event decode)
 if [ "${1:-}" = --list ]; then
   printf '%s\n' "${targets[@]}"
   exit 0
@@ -37,12 +37,20 @@ step "building the fuzz targets" cargo fuzz build "${flags[@]}"
 # Run as built: `cargo fuzz run` would build anew whenever a file changes under it.
 programs=$CARGO_TARGET_DIR/$(rustc -vV | sed -n 's/^host: //p')/release
 
+# The words of the language that a target reads.
+dictionary() {
+  case $1 in
+    decode) echo tests/fuzz/logs.dict ;;
+    *) echo tests/fuzz/sigma.dict ;;
+  esac
+}
+
 failed=0
 for target in "${targets[@]}"; do
   mkdir -p "$cache/fuzz/$target"
   log=$log_dir/fuzz-$target.log
   if "$programs/$target" "$cache/fuzz/$target" "tests/fuzz/corpus/$target" \
-    -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 -dict=tests/fuzz/sigma.dict \
+    -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 -dict="$(dictionary "$target")" \
     -artifact_prefix="$cache/fuzz/artifacts/$target-" -print_final_stats=1 > "$log" 2>&1; then
     say "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") executions, nothing found"
   else

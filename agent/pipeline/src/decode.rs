@@ -154,8 +154,14 @@ fn number(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
         }
         // The same with a blank: IIS, databases, mail servers, and syslog as some write it.
         [_, _, _, _, b'-', _, _, b'-', _, _, b' ', ..] => {
-            iis::decode(text, context, event)
-                || database::decode_postgres(text, context, event)
+            if iis::decode(text, context, event) {
+                return true;
+            }
+            // A line of other columns than its log's head says is none of another kind.
+            if iis::is_log(context) {
+                return false;
+            }
+            database::decode_postgres(text, context, event)
                 || database::decode_postgres_csv(text, context, event)
                 || database::decode_mysql(text, context, event)
                 || plain::decode(text, context, event)

@@ -97,7 +97,7 @@ pub(super) fn set_pairs(text: &str, prefix: &str, rows: &'static [Row], event: &
         name.clear();
         name.push_str(prefix);
         name.push_str(key);
-        event.set(rules_event::intern(&name), Value::text(value));
+        event.set_text(rules_event::intern(&name), value);
     }
 }
 

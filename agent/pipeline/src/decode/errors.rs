@@ -124,8 +124,11 @@ fn nginx_message(message: &str, event: &mut Event) {
         event.set_text(field::FILE_PATH, path);
         event.set(field::EVENT_OUTCOME, "failure");
     }
-    if what.starts_with("ModSecurity: ") {
-        modsecurity(what, event);
+    // Its connector for nginx puts the client in front again: "[client 203.0.113.5] ModSecurity: …".
+    let waf = what.strip_prefix("[client ").and_then(|rest| rest.split_once("] "));
+    let waf = waf.map_or(what, |(_, rest)| rest);
+    if waf.starts_with("ModSecurity: ") {
+        modsecurity(waf, event);
     }
 }
 

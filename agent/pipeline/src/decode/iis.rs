@@ -121,6 +121,12 @@ pub(super) fn is_line(text: &str) -> bool {
         && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
 }
 
+/// Whether a log is in this format, by its head.
+pub(super) fn is_log(context: &Context<'_>) -> bool {
+    let columns = context.headers.of(context.source, context.path);
+    columns.is_some_and(|columns| matches!(columns.as_ref(), Columns::W3c(_)))
+}
+
 /// Decodes a line; false when its columns are not known.
 pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
     let count = memchr::memchr_iter(b' ', text.as_bytes()).count() + 1;

@@ -1,6 +1,7 @@
 //! Golden cases: a line and every field it becomes, in text files that people can read and add to.
 //!
-//! A case is a block: `path: …` and `format: …` if they matter, the line behind `> `, then the fields.
+//! A case is a block: `path: …` and `format: …` if they matter, `head: …` for lines that stand before it
+//! in its log, the line behind `> `, then the fields.
 //! `VONGLAU_UPDATE_GOLDEN=1 cargo test -p agent-pipeline golden` writes what is decoded now; read the
 //! difference before it is committed.
 
@@ -22,6 +23,11 @@ use super::{Clock, Context, Headers, line};
 const READ_AT: &str = "2026-11-21T08:30:00Z";
 
 pub(super) fn decode(text: &str, path: Option<&str>, format: Format) -> Event {
+    decode_behind(&[], text, path, format)
+}
+
+/// Decodes a line of a log that begins with this head.
+fn decode_behind(head: &[&str], text: &str, path: Option<&str>, format: Format) -> Event {
     let zone = crate::timezone("+07:00").unwrap();
     let read_at: Timestamp = READ_AT.parse().unwrap();
     let mut event = Event::new(read_at, String::new());
@@ -30,6 +36,9 @@ pub(super) fn decode(text: &str, path: Option<&str>, format: Format) -> Event {
     let source = path.unwrap_or_default();
     let context =
         Context { read_at, zone: &zone, clock: &clock, format, path, source, headers: &headers };
+    for one in head {
+        line(one, &context, &mut Event::default());
+    }
     line(text, &context, &mut event);
     event
 }
@@ -43,6 +52,7 @@ fn format_of(word: &str) -> Format {
         "text" => Format::Text,
         "journal" => Format::Journal,
         "auditd" => Format::Auditd,
+        "mysql" => Format::Mysql,
         other => panic!("format: {other}"),
     }
 }
@@ -50,6 +60,7 @@ fn format_of(word: &str) -> Format {
 /// One block as it is decoded now.
 fn render(block: &str) -> String {
     let (mut path, mut format, mut text) = (None, Format::Auto, None);
+    let mut head = Vec::new();
     let mut kept = String::new();
     for row in block.lines() {
         if let Some(line) = row.strip_prefix("> ") {
@@ -58,6 +69,8 @@ fn render(block: &str) -> String {
             path = Some(given);
         } else if let Some(word) = row.strip_prefix("format: ").filter(|_| text.is_none()) {
             format = format_of(word);
+        } else if let Some(line) = row.strip_prefix("head: ").filter(|_| text.is_none()) {
+            head.push(line);
         } else if !row.starts_with('#') {
             continue;
         }
@@ -65,7 +78,7 @@ fn render(block: &str) -> String {
         kept.push('\n');
     }
     let Some(text) = text else { return kept };
-    let event = decode(text, path, format);
+    let event = decode_behind(&head, text, path, format);
     kept.push_str(&format!("@timestamp: {}\n", event.time));
     let mut fields: Vec<String> =
         event.fields().map(|(name, value)| format!("{name}: {value}")).collect();

@@ -42,6 +42,11 @@ pub(super) fn set_path(event: &mut Event, target: &str) {
 /// Sets `url.extension`, without its dot. Spec: ECS, url.extension.
 pub(super) fn set_extension(event: &mut Event, path: &str) {
     let Some(at) = memchr::memrchr2(b'.', b'/', path.as_bytes()) else { return };
+    // "/.git" is a name that begins with a dot.
+    let is_hidden = path.as_bytes().get(at.wrapping_sub(1)).is_none_or(|before| *before == b'/');
+    if is_hidden {
+        return;
+    }
     let extension = path.get(at..).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
     let is_one = !extension.is_empty()
         && extension.len() <= EXTENSION_BYTES_MAX

@@ -3,7 +3,9 @@
 //!
 //! Spec: OpenText ArcSight, "Implementing ArcSight Common Event Format (CEF)", version 26.
 
-use rules_event::{Event, Value, field};
+use std::borrow::Cow;
+
+use rules_event::{Event, field};
 
 use super::super::table::{As, Row, also, find, put_str, set_dataset};
 
@@ -67,7 +69,7 @@ pub(crate) fn decode(message: &str, event: &mut Event) -> bool {
     event.set_text("observer.product", product);
     event.set_text("observer.version", version);
     event.set_text("event.code", id);
-    event.set_text("rule.name", name);
+    event.set_text("rule.name", &unescaped(name));
     event.set_text("log.level", severity);
     extension(rest, event);
     let action = event.get_str("cef.extensions.act").map(str::to_owned);
@@ -103,7 +105,8 @@ fn extension(text: &str, event: &mut Event) {
         let is_name = !key.is_empty()
             && key.len() <= 64
             && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
-        let value = value.trim_end();
+        let value = unescaped(value.trim_end());
+        let value = value.as_ref();
         if !is_name || value.is_empty() {
             continue;
         }
@@ -113,8 +116,27 @@ fn extension(text: &str, event: &mut Event) {
         name.clear();
         name.push_str("cef.extensions.");
         name.push_str(key);
-        event.set(rules_event::intern(&name), Value::text(value));
+        event.set_text(rules_event::intern(&name), value);
     }
+}
+
+/// Undoes `\=`, `\|` and `\\`.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (character, characters.clone().next()) {
+            ('\\', Some(escaped @ ('=' | '|' | '\\'))) => {
+                plain.push(escaped);
+                characters.next();
+            }
+            _ => plain.push(character),
+        }
+    }
+    Cow::Owned(plain)
 }
 
 /// Where a value ends: at the blank before the next word that an equal sign follows.
