@@ -5,19 +5,24 @@
 //! it means.
 
 pub(super) mod cef;
+pub(super) mod checkpoint;
 mod cisco;
 pub(super) mod esxi;
 pub(super) mod filterlog;
 mod fortigate;
+mod huawei;
+pub(super) mod juniper;
 mod mikrotik;
 mod paloalto;
 mod sonicwall;
 mod sophos;
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, field};
 
 #[cfg(test)]
 pub(super) use cef::ROWS as CEF;
+#[cfg(test)]
+pub(super) use checkpoint::ROWS as CHECKPOINT;
 #[cfg(test)]
 pub(super) use fortigate::ROWS as FORTIGATE;
 #[cfg(test)]
@@ -36,6 +41,7 @@ const REFUSED: [&str; 9] =
 /// Decodes a message that no program's name stands before; false when it is none of these.
 pub(super) fn decode(message: &str, context: &Context<'_>, event: &mut Event) -> bool {
     match message.as_bytes() {
+        [b'%', b'%', ..] => huawei::decode(message, event),
         [b'%', ..] => cisco::decode(message, event),
         [b':' | b' ' | b'*' | b'0'..=b'9', ..] if let Some(rest) = cisco::find(message) => {
             cisco::decode(rest, event)

@@ -2,7 +2,7 @@
 
 use rules_event::{Event, field};
 
-use super::devices::filterlog;
+use super::devices::{checkpoint, filterlog, juniper};
 use super::{accounts, errors, haproxy, kernel, login, pam, services, sshd, sudo};
 
 /// Decodes a message; what is not understood stays message.
@@ -36,6 +36,10 @@ fn by_program(program: &str, message: &str, event: &mut Event) {
         "login" | "systemd-logind" => login::decode(message, event),
         "CRON" | "cron" | "crond" | "crontab" => login::decode_cron(message, event),
         "kernel" => kernel::decode(message, event),
+        "CheckPoint" => {
+            checkpoint::decode(message, event);
+        }
+        "RT_FLOW" => juniper::decode(message, event),
         "filterlog" => filterlog::decode(message, event),
         "haproxy" => {
             haproxy::decode(message, event);

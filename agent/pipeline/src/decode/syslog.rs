@@ -226,7 +226,8 @@ fn rfc5424<'a>(text: &'a str, context: &Context<'_>, event: &mut Event) -> Optio
     let (process, rest) = rest.split_once(' ')?;
     let (pid, rest) = rest.split_once(' ')?;
     let (msgid, rest) = rest.split_once(' ')?;
-    let rest = structured_data(rest, event)?;
+    // What is none, such as Check Point's own form, is the message.
+    let rest = structured_data(rest, event).unwrap_or(rest);
     let message = rest.strip_prefix(' ').unwrap_or(rest);
     let message = message.strip_prefix('\u{feff}').unwrap_or(message);
     if let Some((time, _)) = moment::rfc3339(time, context.zone) {

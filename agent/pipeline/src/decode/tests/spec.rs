@@ -20,6 +20,7 @@ fn tables() -> Vec<(&'static str, &'static [Row])> {
         ("FortiGate, names under `fortinet.firewall.`", devices::FORTIGATE),
         ("Sophos, names under `sophos.xg.`", devices::SOPHOS),
         ("SonicWall, names under `sonicwall.firewall.`", devices::SONICWALL),
+        ("Check Point, names under `checkpoint.`", devices::CHECKPOINT),
         ("CEF, names under `cef.extensions.`", devices::CEF),
         ("Access logs as JSON lines", webjson::ROWS),
     ]
