@@ -86,6 +86,25 @@ impl Bench {
         self.runtime.block_on(self.ended.take().unwrap()).unwrap();
     }
 
+    /// Returns the names of entries up to one.
+    pub(crate) fn entries_until(&mut self, wanted: &str) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let chunks = self.chunks.as_mut().unwrap();
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        while !names.iter().any(|name| name == wanted) {
+            let next =
+                async { tokio::time::timeout_at(deadline, chunks.recv()).await.ok().flatten() };
+            let chunk = self.runtime.block_on(next);
+            let chunk = chunk.unwrap_or_else(|| panic!("{wanted} never came; came: {names:?}"));
+            self.checkpoints.extend(chunk.positions);
+            for item in chunk.items {
+                let Item::Entry(entry) = item else { panic!("entries") };
+                names.push(entry.cursor);
+            }
+        }
+        names
+    }
+
     /// Returns events up to the chunk in which one fits.
     pub(crate) fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
         let mut events = Vec::new();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditConfig;
-use crate::{IntegrityConfig, ProcessConfig};
+use crate::{EvtxConfig, IntegrityConfig, ProcessConfig};
 
 /// Longest line handed on, bytes; the rest of a longer one is skipped and counted.
 ///
@@ -28,6 +28,8 @@ pub struct InputsConfig {
     pub integrity: IntegrityConfig,
     /// Programs that begin and end.
     pub process: ProcessConfig,
+    /// Exported logs of Windows.
+    pub evtx: EvtxConfig,
     /// How often files are looked at even if the kernel reports no change, ms (default 1000, 50 to
     /// 60000). Smaller finds rotations sooner and costs one `stat` per file each time.
     pub scan_interval_ms: u64,
@@ -50,6 +52,7 @@ impl Default for InputsConfig {
             host: HostConfig::default(),
             integrity: IntegrityConfig::default(),
             process: ProcessConfig::default(),
+            evtx: EvtxConfig::default(),
             scan_interval_ms: 1_000,
             files_max: 4_096,
             open_max: 256,
@@ -156,6 +159,9 @@ pub enum Format {
     Mysql,
     /// PostgreSQL, `stderr` or `csvlog`.
     Postgresql,
+    /// An event of the Windows event log per line, as JSON, as `evtx_dump -o jsonl` prints it. Binary
+    /// files (`.evtx`) are read by `input.evtx`.
+    Evtx,
     /// One JSON object per line.
     Json,
     /// Text that is not decoded.

@@ -49,6 +49,15 @@ pub enum Error {
         /// What to give instead.
         remedy: &'static str,
     },
+    /// An EVTX file could not be opened.
+    #[error("'{}' cannot be read as a Windows event log; export it again as .evtx", path.display())]
+    Evtx {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: ::evtx::err::EvtxError,
+    },
     /// A thread that reads could not be started.
     #[error("a thread of the inputs could not be started")]
     Thread(#[source] std::io::Error),

@@ -13,6 +13,8 @@ mod bench;
 mod clock;
 mod config;
 mod error;
+mod evtx;
+mod expand;
 mod files;
 mod host;
 mod integrity;
@@ -30,6 +32,7 @@ pub use config::{
     LINE_BYTES_MAX, MultilineConfig, Start,
 };
 pub use error::Error;
+pub use evtx::{EvtxChunk, EvtxConfig, EvtxReader, EvtxRecord};
 pub use integrity::IntegrityConfig;
 pub use item::{Chunk, Entry, Item, Line, Lines, Sample, SourceMeta, Span};
 pub use process::{ProcessConfig, ProcessSource};

@@ -31,11 +31,15 @@ pub enum Count {
     Samples,
     /// Programs known to have run that were gone before they could be looked at.
     ProcessesMissed,
+    /// Records read from EVTX files.
+    EvtxRecords,
+    /// Records and chunks of EVTX files that are damaged, skipped.
+    EvtxDamaged,
 }
 
 impl Count {
     /// Every count.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Lines,
         Self::JoinedLines,
         Self::LineBytes,
@@ -50,6 +54,8 @@ impl Count {
         Self::AuditOverruns,
         Self::Samples,
         Self::ProcessesMissed,
+        Self::EvtxRecords,
+        Self::EvtxDamaged,
     ];
 
     /// Returns the word for it in metric names: `lines`, `lost_bytes` …
@@ -70,6 +76,8 @@ impl Count {
             Self::AuditOverruns => "audit_overruns",
             Self::Samples => "samples",
             Self::ProcessesMissed => "processes_missed",
+            Self::EvtxRecords => "evtx_records",
+            Self::EvtxDamaged => "evtx_damaged",
         }
     }
 }

@@ -9,7 +9,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::Follower;
-use crate::{Chunk, Error, InputsConfig, Report, attend, audit, host, integrity, journal, process};
+use crate::{
+    Chunk, Error, InputsConfig, Report, attend, audit, evtx, host, integrity, journal, process,
+};
 
 /// What every input needs to run.
 #[derive(Clone)]
@@ -70,6 +72,13 @@ pub fn start(
         let known = checkpoints.get(feed.key()).cloned();
         threads.push(attend::spawn("audit", wiring.clone(), move |attendant| {
             audit::stream::run(feed, wait, known.as_deref(), attendant);
+        })?);
+    }
+    config.evtx.check()?;
+    if !config.evtx.paths.is_empty() {
+        let (evtx, known) = (config.evtx.clone(), evtx::positions(&checkpoints));
+        threads.push(attend::spawn("evtx", wiring.clone(), move |attendant| {
+            evtx::run(&evtx, &known, attendant);
         })?);
     }
     config.process.check()?;

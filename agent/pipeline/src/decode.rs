@@ -10,6 +10,7 @@ mod columns;
 mod database;
 mod devices;
 mod errors;
+mod evtx;
 mod haproxy;
 mod iis;
 mod journal;
@@ -103,6 +104,7 @@ pub(crate) fn line(text: &str, context: &Context<'_>, event: &mut Event) {
                 || database::decode_postgres_csv(text, context, event)
         }
         Format::Auditd => auditd::decode(text, event),
+        Format::Evtx => evtx::decode(text, event),
         Format::Json => json::decode(text, context, event),
         Format::Journal => journal::decode(text, context, event),
         Format::Text => false,

@@ -4,16 +4,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::IntegrityConfig;
 use crate::Error;
+use crate::expand::{check, expand};
 
 /// Never looked into: what is there is no file on a disk, and changes with every look.
 const NEVER: [&str; 3] = ["/proc", "/sys", "/dev"];
-
-/// Most paths that one configured path may stand for: a glob over an attacker's folder must end.
-const EXPANDED_MAX: usize = 10_000;
 
 /// See the head of the file.
 #[derive(Debug)]
@@ -34,9 +32,7 @@ pub(super) struct Root {
 impl Scope {
     pub(super) fn new(config: &IntegrityConfig) -> Result<Self, Error> {
         for pattern in &config.paths {
-            for part in pattern.split('/').filter(|part| is_glob(part)) {
-                compile(part)?;
-            }
+            check(pattern)?;
         }
         let patterns = config
             .paths
@@ -87,18 +83,6 @@ impl Scope {
     }
 }
 
-fn is_glob(part: &str) -> bool {
-    part.contains(['*', '?', '[', '{'])
-}
-
-fn compile(glob: &str) -> Result<GlobMatcher, Error> {
-    GlobBuilder::new(glob)
-        .literal_separator(true)
-        .build()
-        .map(|glob| glob.compile_matcher())
-        .map_err(|source| Error::Glob { glob: glob.to_owned(), source })
-}
-
 fn set(globs: &[String]) -> Result<GlobSet, Error> {
     let mut set = GlobSetBuilder::new();
     for glob in globs {
@@ -106,31 +90,6 @@ fn set(globs: &[String]) -> Result<GlobSet, Error> {
         set.add(built.map_err(|source| Error::Glob { glob: glob.clone(), source })?);
     }
     set.build().map_err(|source| Error::Glob { glob: globs.join(", "), source })
-}
-
-/// Returns the paths a pattern stands for. What follows the last glob need not exist: its appearance
-/// is what is waited for.
-fn expand(pattern: &str) -> Vec<PathBuf> {
-    let mut paths = vec![PathBuf::from("/")];
-    for part in pattern.split('/').filter(|part| !part.is_empty()) {
-        let matcher = is_glob(part).then(|| compile(part));
-        let Some(matcher) = matcher else {
-            for path in &mut paths {
-                path.push(part);
-            }
-            continue;
-        };
-        let Ok(matcher) = matcher else { return Vec::new() };
-        let mut next = Vec::new();
-        for path in &paths {
-            let Ok(entries) = std::fs::read_dir(path) else { continue };
-            let names = entries.filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
-            let fitting = names.filter(|name| matcher.is_match(Path::new(name)));
-            next.extend(fitting.take(EXPANDED_MAX - next.len()).map(|name| path.join(name)));
-        }
-        paths = next;
-    }
-    paths
 }
 
 /// Splits a path into folder and name, as bytes.
