@@ -13,10 +13,13 @@
 //! 4. A position travels with the lines it follows, and never before them.
 
 pub(crate) mod assemble;
+mod body;
+mod cycle;
 mod frame;
 mod glob;
 mod multiline;
 mod name;
+mod packed;
 mod position;
 mod print;
 mod read;
@@ -26,28 +29,28 @@ mod sibling;
 mod source;
 #[cfg(test)]
 mod tests;
+mod unpack;
+mod version;
 mod watch;
+mod wide;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Runtime;
+use smallvec::SmallVec;
 
 use self::assemble::Assemble;
 use self::glob::Globs;
 use self::position::Position;
 use self::source::Source;
-use self::watch::Watch;
 use crate::run::Wiring;
 use crate::{
-    AuditConfig, Chunk, Count, Error, FilesConfig, Format, InputsConfig, Item, Lines, SourceMeta,
-    Start,
+    AuditConfig, Chunk, Count, Encoding, Error, FilesConfig, Format, InputsConfig, Item, Lines,
+    SourceMeta, Start,
 };
-
-/// Least time between two looks at the files, so that a busy log is read in larger pieces.
-const PAUSE_MIN: Duration = Duration::from_millis(20);
 
 /// How long a rotated file is watched for late lines of a writer that still holds it, and a deleted
 /// one likewise, before its last unfinished line is taken as complete.
@@ -58,16 +61,24 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// Most paths remembered as known although no file is followed there. The first in order are
 /// forgotten first: among names that carry a date these are the oldest.
-const MARKERS_MAX: usize = 4_096;
+const MARKERS_MAX: usize = 32_768;
 
 /// Most rotated files remembered after they were read; the oldest are forgotten first.
-const LEFT_MAX: usize = 1_024;
+const LEFT_MAX: usize = 4_096;
+
+/// Returns a short name of a path.
+fn hash(path: &Path) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
+}
 
 /// What a group of files has in common.
 struct Group {
     format: Format,
     start: Start,
     dataset: Option<String>,
+    encoding: Encoding,
     multiline: Option<Arc<multiline::Rules>>,
     /// How long an incomplete audit event waits.
     audit_wait: Duration,
@@ -80,6 +91,7 @@ impl Group {
             format: config.format,
             start: config.start,
             dataset: Some(config.dataset.clone()).filter(|dataset| !dataset.is_empty()),
+            encoding: config.encoding,
             multiline: multiline::Rules::new(&config.multiline)?.map(Arc::new),
         })
     }
@@ -97,6 +109,9 @@ pub(crate) struct Follower {
     sources: BTreeMap<u64, Source>,
     /// Which source is in which inode.
     index: HashMap<(u64, u64), u64>,
+    /// Which sources belong to the log of a path, by the hash of the path: a path costs more than a
+    /// number. Others of the same hash may be among them.
+    by_path: HashMap<u64, SmallVec<[u64; 2]>>,
     next_number: u64,
     /// Checkpoints whose file has not been found again yet.
     dormant: Vec<(String, Position)>,
@@ -113,6 +128,20 @@ pub(crate) struct Follower {
     /// Keys no longer needed, not yet told.
     gone: Vec<String>,
     scans: u64,
+    /// When the next scan is due.
+    scan_at: Instant,
+    /// Processor time of the last scan.
+    scan_cost: Duration,
+    /// Folders that the last scan looked into.
+    folders: HashSet<PathBuf>,
+    /// Where files were moved to, as the kernel told since the last look.
+    moves: HashMap<PathBuf, PathBuf>,
+    /// Sources that may have something to read.
+    ready: BTreeSet<u64>,
+    /// Sources whose file is open.
+    open: BTreeSet<u64>,
+    /// Sources that changed not long ago.
+    lively: BTreeSet<u64>,
     /// Subjects the last scan told as problems.
     scan_problems: HashSet<String>,
     /// Subjects told as problems, with their text.
@@ -145,6 +174,7 @@ impl Follower {
             wiring,
             sources: BTreeMap::new(),
             index: HashMap::new(),
+            by_path: HashMap::new(),
             next_number: 0,
             dormant: Vec::new(),
             known_paths: HashSet::new(),
@@ -154,6 +184,13 @@ impl Follower {
             dirty: BTreeSet::new(),
             gone: Vec::new(),
             scans: 0,
+            scan_at: Instant::now(),
+            scan_cost: Duration::ZERO,
+            folders: HashSet::new(),
+            moves: HashMap::new(),
+            ready: BTreeSet::new(),
+            open: BTreeSet::new(),
+            lively: BTreeSet::new(),
             scan_problems: HashSet::new(),
             problems: HashMap::new(),
             counts: Vec::new(),
@@ -205,34 +242,6 @@ impl Follower {
         })
     }
 
-    /// Follows the files until stopped.
-    pub(crate) fn run(mut self, runtime: &Runtime) {
-        let wiring = self.wiring.clone();
-        if self.groups.is_empty() {
-            // Nothing to follow: only tells which positions are no longer needed.
-            self.scan();
-            self.read_until(Instant::now(), &mut |chunk| runtime.block_on(wiring.send(chunk)));
-            return;
-        }
-        let watch = Watch::new(self.globs.folders());
-        let mut scan_at = Instant::now();
-        while !wiring.stop.is_cancelled() && !wiring.out.is_closed() {
-            if Instant::now() >= scan_at || watch.names_changed() {
-                self.scan();
-                scan_at = Instant::now() + self.interval;
-            } else {
-                self.look_at_open_files();
-            }
-            let mut send = |chunk| runtime.block_on(wiring.send(chunk));
-            if !self.read_until(scan_at, &mut send) {
-                return;
-            }
-            let due = self.assembling.values().min();
-            let wake_at = due.map_or(scan_at, |due| scan_at.min(*due));
-            runtime.block_on(watch.wait(&wiring.stop, PAUSE_MIN, wake_at));
-        }
-    }
-
     /// Names a content of a source.
     fn meta(groups: &[Group], path: &Path, group: usize, key: &str) -> SourceMeta {
         let group = groups.get(group);
@@ -247,8 +256,17 @@ impl Follower {
     /// Takes in a source and returns its number.
     fn add(&mut self, mut source: Source) -> u64 {
         source.assembler = source.assembler.or_else(|| self.assembler(source.group, &source.path));
+        source.encoding =
+            self.groups.get(source.group).map_or(Encoding::Auto, |group| group.encoding);
         let number = self.next_number;
         self.next_number += 1;
+        if source.pending {
+            self.ready.insert(number);
+        }
+        if source.is_open() {
+            self.open.insert(number);
+        }
+        self.by_path.entry(hash(&source.path)).or_default().push(number);
         self.index.insert(source.id, number);
         self.sources.insert(number, source);
         number
@@ -264,6 +282,12 @@ impl Follower {
         if self.index.get(&source.id) == Some(&number) {
             self.index.remove(&source.id);
         }
+        if let Some(numbers) = self.by_path.get_mut(&hash(&source.path)) {
+            numbers.retain(|other| *other != number);
+            if numbers.is_empty() {
+                self.by_path.remove(&hash(&source.path));
+            }
+        }
         self.dirty.remove(&number);
         self.assembling.remove(&number);
         if let Some(lines) = source.finish() {
@@ -273,10 +297,20 @@ impl Follower {
         let Some(key) = source.key() else { return };
         self.gone.push(key.to_owned());
         let at_end = self.groups.get(source.group).is_some_and(|group| group.start == Start::End);
-        let path = source.path.to_string_lossy().into_owned();
-        if at_end && !self.sources.values().any(|other| other.path == source.path) {
-            self.mark(path);
+        if at_end && self.at_path(&source.path).next().is_none() {
+            self.mark(source.path.to_string_lossy().into_owned());
         }
+    }
+
+    /// Returns the numbers of the sources that belong to the log of a path, perhaps among others.
+    fn numbers_at(&self, path: &Path) -> &[u64] {
+        self.by_path.get(&hash(path)).map(SmallVec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns the sources that belong to the log of a path.
+    fn at_path<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Source> {
+        let numbers = self.numbers_at(path).iter();
+        numbers.filter_map(|number| self.sources.get(number)).filter(move |s| s.path == path)
     }
 
     /// Remembers that a path is known although there is no content to know it by.

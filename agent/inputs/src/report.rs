@@ -19,6 +19,8 @@ pub enum Count {
     LostBytes,
     /// Files found renamed away with another one in their place.
     Rotations,
+    /// Files that came and went again before they could be opened.
+    VanishedFiles,
     /// Files found cut, or replaced in place.
     Truncations,
     /// Entries read from the systemd journal.
@@ -39,7 +41,7 @@ pub enum Count {
 
 impl Count {
     /// Every count.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Lines,
         Self::JoinedLines,
         Self::LineBytes,
@@ -48,6 +50,7 @@ impl Count {
         Self::EmptyBytes,
         Self::LostBytes,
         Self::Rotations,
+        Self::VanishedFiles,
         Self::Truncations,
         Self::JournalEntries,
         Self::JournalSkipped,
@@ -70,6 +73,7 @@ impl Count {
             Self::EmptyBytes => "empty_bytes",
             Self::LostBytes => "lost_bytes",
             Self::Rotations => "rotations",
+            Self::VanishedFiles => "vanished_files",
             Self::Truncations => "truncations",
             Self::JournalEntries => "journal_entries",
             Self::JournalSkipped => "journal_skipped",

@@ -94,7 +94,7 @@ pub fn start(
     // A runtime of its own: the thread must be able to end in order also while the caller's runtime is
     // being shut down.
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .map_err(Error::Thread)?;
     let (done, ended) = tokio::sync::oneshot::channel::<()>();
@@ -123,7 +123,7 @@ fn check_bounds(config: &InputsConfig) -> Result<(), Error> {
     let bounds = [
         ("scan_interval_ms", config.scan_interval_ms, 50, 60_000),
         ("files_max", config.files_max as u64, 1, 100_000),
-        ("open_max", config.open_max as u64, 8, 4_096),
+        ("open_max", config.open_max as u64, 4, 4_096),
         ("audit.wait_ms", config.audit.wait_ms, 100, 120_000),
         ("host.interval_s", config.host.interval_s, 1, 3_600),
     ];

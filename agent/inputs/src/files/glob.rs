@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use serde::{Deserialize, Serialize};
 
 use super::name::is_compressed;
 use super::position::Position;
@@ -41,6 +42,31 @@ pub(crate) struct Stat {
     pub(crate) changed: i64,
     /// Names it has; 0 after deletion.
     pub(crate) links: u64,
+    /// When the inode was taken into use, ns since 1970, where the file system tells: it cannot be
+    /// set, and so tells one use of an inode from the next.
+    pub(crate) born: Option<i64>,
+}
+
+/// What tells one use of an inode from the next, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Life {
+    /// See [`Stat::born`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) born: Option<i64>,
+    /// See [`super::version::version`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<u32>,
+}
+
+impl Life {
+    /// Returns whether a file that has the same inode is known to be another.
+    pub(crate) fn differs(self, other: Self) -> bool {
+        let differ = |one: Option<i64>, other: Option<i64>| {
+            one.zip(other).is_some_and(|(one, other)| one != other)
+        };
+        differ(self.born, other.born)
+            || differ(self.version.map(i64::from), other.version.map(i64::from))
+    }
 }
 
 impl Stat {
@@ -54,6 +80,11 @@ impl Stat {
                 .saturating_mul(1_000_000_000)
                 .saturating_add(metadata.mtime_nsec()),
             links: metadata.nlink(),
+            born: metadata
+                .created()
+                .ok()
+                .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
+                .and_then(|since| i64::try_from(since.as_nanos()).ok()),
         }
     }
 }
@@ -72,6 +103,8 @@ impl Found {
 pub(crate) struct Scan {
     /// Files by path; each belongs to the first group that matches it.
     pub(crate) files: BTreeMap<PathBuf, Found>,
+    /// Folders whose changes are of interest.
+    pub(crate) folders: HashSet<PathBuf>,
     /// What could not be looked at, and why.
     pub(crate) problems: Vec<(String, String)>,
 }
@@ -105,17 +138,6 @@ impl Globs {
         self.groups.iter().position(|group| group.matches(path))
     }
 
-    /// Returns the folders whose changes are of interest.
-    pub(crate) fn folders(&self) -> HashSet<PathBuf> {
-        let places = self.groups.iter().flat_map(|group| &group.places);
-        places
-            .filter_map(|place| match place {
-                Place::Literal(path) => path.parent().map(Path::to_path_buf),
-                Place::Glob { base, .. } => Some(base.clone()),
-            })
-            .collect()
-    }
-
     /// Looks at the disk.
     pub(crate) fn scan(&self) -> Scan {
         let mut scan = Scan::default();
@@ -123,7 +145,10 @@ impl Globs {
         for (index, group) in self.groups.iter().enumerate() {
             for place in &group.places {
                 match place {
-                    Place::Literal(path) => self.look(path, index, &mut scan),
+                    Place::Literal(path) => {
+                        scan.folders.extend(path.parent().map(Path::to_path_buf));
+                        self.look(path, index, &mut scan);
+                    }
                     Place::Glob { base, depth_max, matcher } => {
                         let mut walk = Walk { matcher, group: index, entries: &mut entries };
                         walk.folder(self, base, *depth_max, &mut scan);
@@ -137,6 +162,17 @@ impl Globs {
                  not read; use narrower globs"
             );
             scan.problems.push(("input.files".to_owned(), text));
+        }
+        scan
+    }
+
+    /// Looks at some paths only.
+    pub(crate) fn scan_some<'a>(&self, paths: impl Iterator<Item = &'a PathBuf>) -> Scan {
+        let mut scan = Scan::default();
+        for path in paths {
+            if let Some(group) = self.group_of(path) {
+                self.look(path, group, &mut scan);
+            }
         }
         scan
     }
@@ -238,15 +274,19 @@ impl Walk<'_> {
                 return;
             }
         };
-        let mut entries: Vec<_> = entries.flatten().collect();
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
+        scan.folders.insert(folder.to_path_buf());
+        let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let entries = entries.flatten();
+        let mut entries: Vec<_> =
+            entries.map(|entry| (entry.file_name(), is_folder(&entry))).collect();
+        // In order, so that a bound cuts off the same files at every scan.
+        entries.sort_unstable();
+        for (name, is_folder) in entries {
             *self.entries += 1;
             if *self.entries > ENTRIES_MAX {
                 return;
             }
-            let path = entry.path();
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let path = folder.join(name);
             if is_folder && depth_left > 0 {
                 self.folder(globs, &path, depth_left - 1, scan);
             } else if !is_folder && self.matcher.is_match(&path) {

@@ -24,6 +24,9 @@ pub(crate) fn rotated(base: &str, name: &str) -> Option<Rotated> {
         Some((plain, end)) if COMPRESSED.contains(&end) => (plain, Rotated::Compressed),
         _ => (name, Rotated::Plain),
     };
+    if plain == base && kind == Rotated::Compressed {
+        return Some(kind);
+    }
     let appended = plain.strip_prefix(base).is_some_and(is_counter);
     let inserted = || {
         let (stem, end) = base.rsplit_once('.')?;
@@ -31,6 +34,13 @@ pub(crate) fn rotated(base: &str, name: &str) -> Option<Rotated> {
         Some(is_counter(middle))
     };
     (appended || inserted().unwrap_or(false)).then_some(kind)
+}
+
+/// Returns the log that a rotated file's name speaks of: `x.log` of `x.log.1`.
+pub(crate) fn root(name: &str) -> Option<&str> {
+    let mut cuts = name.char_indices().filter(|(at, c)| *at > 0 && ".-_".contains(*c));
+    cuts.find_map(|(at, _)| Some(name.split_at(at)).filter(|(_, end)| is_counter(end)))
+        .map(|(root, _)| root)
 }
 
 /// `.1`, `-20261121`, `-2026-11-21T08:30:00`, `.old`.
@@ -53,6 +63,9 @@ mod tests {
             assert_eq!(rotated("a.log", name), Some(Rotated::Plain), "{name}");
         }
         assert_eq!(rotated("a.log", "a.log.2.gz"), Some(Rotated::Compressed));
+        assert_eq!(rotated("a.log", "a.log.gz"), Some(Rotated::Compressed));
+        assert_eq!((root("a.log.1"), root("a.log-20261121")), (Some("a.log"), Some("a.log")));
+        assert_eq!((root("a.log"), root(".1"), root("")), (None, None, None));
         assert_eq!(rotated("secure", "secure-20261121"), Some(Rotated::Plain));
         for name in ["a.log", "b.log.1", "a.log.conf", "a-error.log", "ab.log.1", "a.log.1.tmp"] {
             assert_eq!(rotated("a.log", name), None, "{name}");

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::glob::Life;
 use super::print::Print;
 
 /// Version of the JSON form. A position of another version is not used, and that is reported.
@@ -14,7 +15,8 @@ pub(crate) struct Position {
     pub(crate) v: u32,
     /// The path that the configuration matched when the file was first read (`log.file.path`).
     pub(crate) path: String,
-    /// Where it was last seen, after symlinks and renames.
+    /// Where it was last seen, after symlinks and renames; left out when it is `path`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) real: String,
     /// Device number. May change over a reboot, so content decides in the end.
     pub(crate) dev: u64,
@@ -41,12 +43,26 @@ pub(crate) struct Position {
     pub(crate) size: u64,
     /// Last change when last looked at, ns since 1970.
     pub(crate) changed: i64,
+    /// What tells this use of the inode from the next.
+    #[serde(flatten)]
+    pub(crate) life: Life,
     /// Records read before `offset` that are not finished, as their assembler keeps them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) assembly: Option<serde_json::Value>,
 }
 
 impl Position {
+    /// Returns where it was last seen, after symlinks and renames.
+    pub(crate) fn real(&self) -> &str {
+        if self.real.is_empty() { &self.path } else { &self.real }
+    }
+
+    /// Sets where it was last seen.
+    pub(crate) fn at(mut self, real: String) -> Self {
+        self.real = if real == self.path { String::new() } else { real };
+        self
+    }
+
     /// Reads a checkpoint; `None` when it is not one of ours.
     pub(crate) fn parse(json: &str) -> Option<Self> {
         let position: Self = serde_json::from_str(json).ok()?;

@@ -16,19 +16,27 @@ pub(crate) const TAIL_BYTES_MAX: usize = 256;
 
 /// Hash of some bytes together with their number: files grow, so a print only speaks of the bytes
 /// that were there when it was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub(crate) struct Print {
     /// How many bytes.
     pub(crate) len: usize,
-    /// 16 hexadecimal digits of their SHA-256.
-    pub(crate) hash: String,
+    /// The first eight bytes of their SHA-256, written as 16 hexadecimal digits.
+    #[serde(with = "hex")]
+    hash: [u8; 8],
 }
 
 impl Print {
     /// Returns the print of these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let digest = Sha256::digest(bytes);
-        Self { len: bytes.len(), hash: hex::encode(digest.get(..8).unwrap_or_default()) }
+        let mut hash = [0; 8];
+        hash.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        Self { len: bytes.len(), hash }
+    }
+
+    /// Returns the hash as text.
+    pub(crate) fn hash(&self) -> String {
+        hex::encode(self.hash)
     }
 
     /// Returns whether `bytes` begin with what this is the print of.

@@ -1,15 +1,17 @@
 //! Replacement: a file that was truncated, or that another one took the place of.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Follower;
 use super::glob::Stat;
 use super::name::{Rotated, rotated};
+use super::packed::Packed;
 use super::position::Position;
 use super::print;
 use super::sibling::{self, LOOKS_MAX, Match, Relation, Sibling};
 use super::source::{Place, Source};
+use super::unpack::Kind;
 use crate::Count;
 
 /// Whether a file is a copy of one that is followed.
@@ -58,14 +60,19 @@ impl Follower {
             source.path.clone(),
             source.real.clone(),
             source.group,
-            metadata
-                .as_ref()
-                .map_or(Stat { id, size: 0, changed: source.seen.1, links: 1 }, Stat::of),
+            metadata.as_ref().map_or(
+                Stat { id, size: 0, changed: source.seen.1, links: 1, born: None },
+                Stat::of,
+            ),
         );
         next.generation = source.generation.saturating_add(1);
         next.left = source.left;
         next.scan = source.scan;
         next.file = source.file.take();
+        next.life = source.life;
+        if let Some(metadata) = &metadata {
+            next.life.born = Stat::of(metadata).born;
+        }
         next.after = source.after;
         self.index.remove(&id);
         let is_free = |sibling: &Sibling| self.is_free(sibling, number);
@@ -87,9 +94,12 @@ impl Follower {
         };
         // It follows on what we know, so nothing beside it is older than the agent.
         next.since = next.seen.1;
-        let until = next.missed_until();
-        next.after = self.take_missed(&next.place(), since, until, next.after);
+        let (until, place, before) = (next.missed_until(), next.place(), next.after);
         let next = self.add(next);
+        let last = self.take_missed(&place, since, until, before);
+        if let Some(source) = self.sources.get_mut(&next) {
+            source.after = last;
+        }
         // Who waited for the old content waits for the new one, which waits for the old one.
         for waiting in waiting {
             if let Some(source) = self.sources.get_mut(&waiting) {
@@ -116,11 +126,16 @@ impl Follower {
         let Some(source) = self.sources.get_mut(&number) else { return };
         source.left = true;
         source.frozen = true;
-        if copy.stat.size < position.offset {
+        let size = match &source.packed {
+            Some(packed) => packed.size.unwrap_or(u64::MAX),
+            None => copy.stat.size,
+        };
+        if size < position.offset {
             // The copy was taken before the last lines we read: there is nothing left in it for us.
-            source.offset = copy.stat.size;
+            source.offset = size;
             source.skipping = false;
-            if let Some(file) = copy.open() {
+            source.tail = print::Print::of(b"");
+            if let Some(file) = copy.open().filter(|_| source.packed.is_none()) {
                 source.tail = print::tail(&file, source.offset).unwrap_or_default();
             }
         }
@@ -169,15 +184,16 @@ impl Follower {
         let mut missed = Vec::new();
         for _ in 0..LOOKS_MAX {
             missed.clear();
-            let siblings = sibling::siblings(&current.path, &current.real);
+            let siblings = sibling::siblings(&current.path, &current.real, current.id.1);
             let mut moved = false;
             for sibling in siblings.unwrap_or_default() {
-                let is_candidate = sibling.relation == Relation::Rotated
-                    && sibling.stat.id != current.id
-                    && sibling.stat.size > 0
-                    && !self.is_taken(&sibling, current)
-                    && (since..=until).contains(&sibling.stat.changed)
-                    && self.is_free(&sibling, u64::MAX);
+                let is_candidate =
+                    matches!(sibling.relation, Relation::Rotated | Relation::Compressed)
+                        && sibling.stat.id != current.id
+                        && sibling.stat.size > 0
+                        && !self.is_taken(&sibling, current)
+                        && (since..=until).contains(&sibling.stat.changed)
+                        && self.is_free(&sibling, u64::MAX);
                 match sibling.open().filter(|_| is_candidate) {
                     Some(file) => missed.push((sibling, file)),
                     None => moved |= is_candidate,
@@ -187,7 +203,13 @@ impl Follower {
                 break;
             }
         }
+        let plain: Vec<PathBuf> = missed.iter().map(|(sibling, _)| sibling.path.clone()).collect();
         missed.retain(|(sibling, file)| {
+            if sibling.relation == Relation::Compressed {
+                // While a file is being compressed both are there.
+                let is_packing = plain.contains(&sibling.path.with_extension(""));
+                return !is_packing && self.is_unknown_packed(sibling, current, file);
+            }
             let is_copy = File::open(&current.real).is_ok_and(|current| is_copy_of(&current, file));
             !is_copy && !self.is_copied_from_known(&sibling.path, file)
         });
@@ -196,17 +218,46 @@ impl Follower {
         for (sibling, file) in missed {
             self.drop_unread_owner(sibling.stat.id, u64::MAX);
             let path = current.path.clone();
+            let packed = Packed::of(&sibling.path);
             let mut source = Source::new(path, sibling.path, current.group, sibling.stat);
             source.left = true;
             source.scan = self.scans;
             source.after = last;
             // Names move on while files are rotated; what is open stays.
-            self.close_one_if_full();
-            source.file = Some(file);
+            if packed.is_none() {
+                self.close_one_if_full();
+                source.file = Some(file);
+            }
+            source.frozen = packed.is_some();
+            source.packed = packed;
             last = Some(self.add(source));
             self.wiring.report.count(Count::Rotations, 1);
         }
         last
+    }
+
+    /// Whether a compressed file holds what no source of the log has read from, nor holds open.
+    fn is_unknown_packed(&self, sibling: &Sibling, current: &Place, file: &File) -> bool {
+        let Some(kind) = Kind::of(&sibling.path) else { return false };
+        let (first, size) = (kind.first(file), kind.size(file));
+        let base = current.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let is_family = |source: &Source| {
+            let name = source.path.file_name().map(|name| name.to_string_lossy());
+            source.path.parent() == current.path.parent()
+                && name.is_some_and(|name| name == base || rotated(&base, &name).is_some())
+        };
+        let is_known = |source: &Source| {
+            // First bytes that are not many say little; but then the whole has few, too.
+            let is_said = source.head.len == print::HEAD_BYTES_MAX
+                || size.is_none_or(|size| size == source.offset.max(source.known.0));
+            let is_read = source.meta.is_some() && source.head.len > 0;
+            let held = source.file.as_ref();
+            is_read && is_said && source.head.begins(&first)
+                || held.is_some_and(|file| {
+                    print::read_at(file, 0, print::HEAD_BYTES_MAX).is_ok_and(|held| held == first)
+                })
+        };
+        !first.is_empty() && !self.sources.values().filter(|s| is_family(s)).any(is_known)
     }
 
     /// Whether a file is already followed as an earlier one of a log.
@@ -276,7 +327,8 @@ impl Follower {
         let unread = position.size.saturating_sub(position.offset);
         let compressed = siblings
             .iter()
-            .filter(|s| s.relation == Relation::Compressed && s.stat.changed >= position.changed)
+            .filter(|s| s.relation == Relation::Compressed && Kind::of(&s.path).is_none())
+            .filter(|s| s.stat.changed >= position.changed)
             .map(|sibling| sibling.path.display().to_string())
             .next();
         if position.left && unread == 0 {
@@ -287,8 +339,8 @@ impl Follower {
         }
         let text = match compressed {
             Some(path) => format!(
-                "{what} and then compressed ({path}); compressed files are not read, so lines after \
-                 byte {} may be missing; add 'delaycompress' to its logrotate configuration",
+                "{what} and then compressed in a way that cannot be read ({path}), so lines after byte \
+                 {} may be missing; let logrotate use gzip or zstd, or add 'delaycompress'",
                 position.offset
             ),
             None if unread > 0 => format!(

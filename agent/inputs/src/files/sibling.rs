@@ -2,14 +2,16 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 
 use super::glob::Stat;
-use super::name::{Rotated, rotated};
+use super::name::{Rotated, is_compressed, root, rotated};
 use super::position::Position;
 use super::print::{self, HEAD_BYTES_MAX};
+use super::unpack::Kind;
 
-/// Most entries of a folder that are looked at.
+/// Most related files of a folder that are looked at: eleven years of daily rotation.
 const SIBLINGS_MAX: usize = 4_096;
 
 /// Most looks at a folder while its files are being renamed.
@@ -35,22 +37,26 @@ pub(crate) enum Relation {
     Rotated,
     /// An earlier one, compressed.
     Compressed,
+    /// Of the log that its own path is an earlier file of (`x.log.2` of `x.log.1`): the same content may
+    /// be there, but no earlier one.
+    Cousin,
     /// Something else.
     Other,
 }
 
-/// Lists the regular files beside `path`, and beside `real` when that is another folder.
+/// Lists the regular files beside `path`, and beside `real` when that is another folder: those whose
+/// name is related, and the one with the inode number `ino`.
 ///
 /// While a rotation renames files a listing may miss some, so it counts when two agree.
 ///
 /// # Errors
 ///
 /// When a folder is there but cannot be listed: then nothing can be said about the content.
-pub(crate) fn siblings(path: &Path, real: &Path) -> io::Result<Vec<Sibling>> {
+pub(crate) fn siblings(path: &Path, real: &Path, ino: u64) -> io::Result<Vec<Sibling>> {
     let look = || -> io::Result<Vec<Sibling>> {
-        let mut found = list(path)?;
+        let mut found = list(path, ino)?;
         if real.parent() != path.parent() {
-            found.extend(list(real)?);
+            found.extend(list(real, ino)?);
         }
         found.sort_by_key(|sibling| sibling.stat.id);
         found.dedup_by_key(|sibling| sibling.stat.id);
@@ -69,7 +75,7 @@ pub(crate) fn siblings(path: &Path, real: &Path) -> io::Result<Vec<Sibling>> {
     Ok(found)
 }
 
-fn list(path: &Path) -> io::Result<Vec<Sibling>> {
+fn list(path: &Path, ino: u64) -> io::Result<Vec<Sibling>> {
     let (Some(folder), Some(base)) = (path.parent(), path.file_name()) else {
         return Ok(Vec::new());
     };
@@ -79,21 +85,29 @@ fn list(path: &Path) -> io::Result<Vec<Sibling>> {
         Err(error) => return Err(error),
     };
     let base = base.to_string_lossy();
+    let root = root(&base);
     let mut found = Vec::new();
-    for entry in entries.flatten().take(SIBLINGS_MAX) {
-        let Ok(metadata) = fs::metadata(entry.path()) else { continue };
-        if !metadata.is_file() {
-            continue;
-        }
+    for entry in entries.flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let relation = match rotated(&base, &name) {
             _ if name == base => Relation::Itself,
             Some(Rotated::Plain) => Relation::Rotated,
             Some(Rotated::Compressed) => Relation::Compressed,
+            None if root.is_some_and(|root| rotated(root, &name).is_some()) => Relation::Cousin,
             None => Relation::Other,
         };
-        found.push(Sibling { path: entry.path(), stat: Stat::of(&metadata), relation });
+        // Only what may matter is asked for: there may be thousands of others.
+        if relation == Relation::Other && entry.ino() != ino || found.len() >= SIBLINGS_MAX {
+            continue;
+        }
+        let path = entry.path();
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => {
+                found.push(Sibling { path, stat: Stat::of(&metadata), relation });
+            }
+            _ => {}
+        }
     }
     Ok(found)
 }
@@ -110,6 +124,12 @@ pub(crate) enum Match {
 }
 
 impl Sibling {
+    /// Whether its name says that it is compressed.
+    pub(crate) fn is_compressed(&self) -> bool {
+        matches!(self.relation, Relation::Compressed | Relation::Cousin)
+            && self.path.file_name().and_then(|name| name.to_str()).is_some_and(is_compressed)
+    }
+
     /// Opens the file. `None` when another one has the name by now.
     pub(crate) fn open(&self) -> Option<File> {
         let file = File::open(&self.path).ok()?;
@@ -133,8 +153,21 @@ pub(crate) fn compare(position: &Position, file: &File) -> Match {
     compare().unwrap_or(Match::No)
 }
 
+/// Compares a compressed file with what is known of a content, as far as that is cheap: by its first
+/// bytes and by the size it states. The rest shows when it is read.
+fn compare_packed(position: &Position, sibling: &Sibling) -> Match {
+    let Some((kind, file)) = Kind::of(&sibling.path).zip(sibling.open()) else { return Match::No };
+    if position.head.len == 0 || !position.head.begins(&kind.first(&file)) {
+        return Match::No;
+    }
+    match kind.size(&file) {
+        Some(size) if size < position.offset => Match::Shorter,
+        _ => Match::Full,
+    }
+}
+
 /// Finds the file that holds a content beside `path`, and what else is free there: the same inode,
-/// else a file whose name is related and whose bytes agree.
+/// else a file whose name is related and whose bytes agree; a compressed one only if there is no other.
 ///
 /// `replaced`: the inode is known to hold something else by now, and a copy may be shorter than what
 /// was read. `free` tells which files nobody else has read from.
@@ -148,13 +181,14 @@ pub(crate) fn locate(
     let id = (position.dev, position.ino);
     let mut looks = 0;
     loop {
-        let mut siblings = siblings(path, real)?;
+        let mut siblings = siblings(path, real, position.ino)?;
         siblings.retain(&free);
         let mut best: Option<(Match, &Sibling)> = None;
         let mut moved = false;
-        for sibling in &siblings {
+        let plain = siblings.iter().filter(|sibling| !sibling.is_compressed());
+        for sibling in plain {
             let is_same = sibling.stat.id == id;
-            let is_related = matches!(sibling.relation, Relation::Itself | Relation::Rotated);
+            let is_related = sibling.relation != Relation::Other;
             if is_same && replaced || !is_same && !is_related {
                 continue;
             }
@@ -169,6 +203,23 @@ pub(crate) fn locate(
             });
             if is_better && (found == Match::Full || replaced && found == Match::Shorter) {
                 best = Some((found, sibling));
+            }
+        }
+        if best.is_none_or(|(found, _)| found != Match::Full) {
+            let packed = siblings.iter().filter(|sibling| sibling.is_compressed());
+            // Compressing keeps the time of the last change: the likeliest first.
+            let mut packed: Vec<&Sibling> = packed.collect();
+            packed.sort_by_key(|sibling| {
+                (sibling.stat.id != id, sibling.stat.changed.abs_diff(position.changed))
+            });
+            for sibling in packed {
+                let found = compare_packed(position, sibling);
+                if found == Match::Full || replaced && found == Match::Shorter && best.is_none() {
+                    best = Some((found, sibling));
+                }
+                if found == Match::Full {
+                    break;
+                }
             }
         }
         looks += 1;

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::assemble::Assemble;
-use super::frame::{Framed, frame};
-use super::glob::Stat;
+use super::frame::Framed;
+use super::glob::{Life, Stat};
+use super::packed::Packed;
 use super::position::{Position, VERSION};
-use super::print::{self, HEAD_BYTES_MAX, Print, TAIL_BYTES_MAX};
-use crate::{Line, Lines, SourceMeta, clock};
+use super::print::{self, HEAD_BYTES_MAX, Print};
+use crate::{Encoding, Lines, SourceMeta};
 
 /// Most lines of one chunk.
 pub(crate) const CHUNK_LINES_MAX: usize = 1_000;
@@ -30,6 +31,14 @@ pub(crate) struct Source {
     pub(crate) group: usize,
     /// Device and inode.
     pub(crate) id: (u64, u64),
+    /// What tells one use of an inode from the next.
+    pub(crate) life: Life,
+    /// The inode turned out to be used anew.
+    pub(crate) reused: bool,
+    /// Files that turned out not to hold its content.
+    pub(crate) rejected: Vec<(u64, u64)>,
+    /// How bytes are read as text.
+    pub(crate) encoding: Encoding,
     /// How often this inode has begun anew.
     pub(crate) generation: u32,
     /// First byte not yet handed on.
@@ -69,6 +78,8 @@ pub(crate) struct Source {
     pub(crate) active: Instant,
     /// Number of the source whose lines come first.
     pub(crate) after: Option<u64>,
+    /// Its file is compressed.
+    pub(crate) packed: Option<Box<Packed>>,
     /// Joins its lines into records; `None` when every line is one.
     pub(crate) assembler: Option<Box<dyn Assemble>>,
 }
@@ -93,6 +104,8 @@ pub(crate) enum Step {
     Lines(Option<Lines>, Framed),
     /// Nothing for now.
     Nothing,
+    /// Nothing yet: what was read before is being unpacked.
+    Skipped,
     /// The content is no longer the one we knew: nothing was taken.
     Replaced,
 }
@@ -105,6 +118,10 @@ impl Source {
             real,
             group,
             id: stat.id,
+            life: Life { born: stat.born, version: None },
+            reused: false,
+            rejected: Vec::new(),
+            encoding: Encoding::Auto,
             generation: 0,
             offset: 0,
             skipping: false,
@@ -125,6 +142,7 @@ impl Source {
             scan: 0,
             active: Instant::now(),
             after: None,
+            packed: None,
             assembler: None,
         }
     }
@@ -142,12 +160,41 @@ impl Source {
             offset: position.offset,
             skipping: position.skipping,
             frozen: position.frozen,
-            head: position.head.clone(),
-            tail: position.tail.clone(),
+            head: position.head,
+            tail: position.tail,
             meta: Some(Arc::new(meta)),
             known: (position.size, position.changed),
             ..Self::new(PathBuf::from(&position.path), real, group, stat)
         }
+        .at_rest(position, stat)
+    }
+
+    /// Spares a file the first look that is as it was left: read to its end, the same inode in the same
+    /// use, size and time.
+    fn at_rest(mut self, position: &Position, stat: Stat) -> Self {
+        let is_same = (position.dev, position.ino) == stat.id
+            && position.life.born.is_some()
+            && position.life.born == stat.born
+            && (position.size, position.changed) == (stat.size, stat.changed);
+        if is_same && self.offset == stat.size && position.assembly.is_none() {
+            self.life.version = position.life.version;
+            self.pending = false;
+            self.unread = false;
+        }
+        self
+    }
+
+    /// Takes note that its file is compressed, or is not.
+    pub(crate) fn set_packed(&mut self, packed: Option<Box<Packed>>, changed: i64) {
+        self.packed = packed;
+        let Some(packed) = &self.packed else { return };
+        self.frozen = true;
+        // Compressed after it was read to its end: nothing in it is new.
+        let is_read = packed.size == Some(self.offset)
+            && self.known == (self.offset, changed)
+            && self.meta.is_some();
+        self.pending &= !is_read;
+        self.unread &= !is_read;
     }
 
     /// Returns the key, once there is one.
@@ -160,7 +207,7 @@ impl Source {
         Position {
             v: VERSION,
             path: self.path.to_string_lossy().into_owned(),
-            real: self.real.to_string_lossy().into_owned(),
+            real: String::new(),
             dev: self.id.0,
             ino: self.id.1,
             generation: self.generation,
@@ -168,12 +215,18 @@ impl Source {
             skipping: self.skipping,
             frozen: self.frozen,
             left: self.left,
-            head: self.head.clone(),
-            tail: self.tail.clone(),
-            size: self.known.0,
+            head: self.head,
+            tail: self.tail,
+            size: match &self.packed {
+                Some(packed) if self.pending || self.unread => packed.size.unwrap_or(self.offset),
+                Some(_) => self.offset,
+                None => self.known.0,
+            },
             changed: self.known.1,
+            life: self.life,
             assembly: self.assembler.as_ref().and_then(|all| all.state()),
         }
+        .at(self.real.to_string_lossy().into_owned())
     }
 
     /// Returns which file of which log it is.
@@ -198,11 +251,32 @@ impl Source {
 
     /// Returns whether everything written so far was handed on.
     pub(crate) fn is_read(&self) -> bool {
-        !self.pending && self.offset >= self.seen.0
+        !self.pending && (self.packed.is_some() || self.offset >= self.seen.0)
     }
 
-    /// Returns its file for a look, if it is open or still where it was.
+    /// Whether a file with its inode is known to be another.
+    pub(crate) fn is_not(&self, stat: Stat) -> bool {
+        self.reused || self.life.differs(Life { born: stat.born, version: None })
+    }
+
+    /// Whether its file is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.is_some() || self.packed.as_ref().is_some_and(|packed| packed.is_open())
+    }
+
+    /// Closes its file.
+    pub(crate) fn close(&mut self) {
+        self.file = None;
+        if let Some(packed) = &mut self.packed {
+            packed.close();
+        }
+    }
+
+    /// Returns its file for a look, if it is open or still where it was; none for a compressed one.
     pub(crate) fn opened(&self) -> Option<File> {
+        if self.packed.is_some() {
+            return None;
+        }
         if let Some(file) = &self.file {
             return file.try_clone().ok();
         }
@@ -215,124 +289,5 @@ impl Source {
         Ok(file.metadata()?.len() >= self.offset
             && self.head.begins(&print::read_at(file, 0, HEAD_BYTES_MAX)?)
             && print::tail_holds(file, self.offset, &self.tail)?)
-    }
-
-    /// Reads the next lines from the open file.
-    ///
-    /// The check that the content is still ours comes after the read: what was read before the check
-    /// held is ours, whatever happens to the file next.
-    pub(crate) fn read(
-        &mut self,
-        buffer: &mut [u8],
-        name: impl FnOnce(&str) -> SourceMeta,
-    ) -> io::Result<Step> {
-        let Some(file) = &self.file else { return Ok(Step::Nothing) };
-        if let Some(offset) = self.begin_at.take_if(|_| self.meta.is_none()) {
-            // Only the last byte before it says whether that is the start of a line.
-            let last = print::read_at(file, offset.saturating_sub(1), 1)?;
-            self.skipping = offset > 0 && last != b"\n";
-            self.offset = offset;
-            self.head = print::head(file)?;
-            self.tail = print::tail(file, offset)?;
-            self.meta = Some(Arc::new(name(&self.fresh_key())));
-            return Ok(Step::Lines(None, Framed::default()));
-        }
-        let count = print::fill_at(file, self.offset, buffer)?;
-        let stat = Stat::of(&file.metadata()?);
-        let first = print::read_at(file, 0, HEAD_BYTES_MAX)?;
-        let reached = self.offset + count as u64;
-        let ours = stat.size >= reached
-            && self.head.begins(&first)
-            && print::tail_holds(file, self.offset, &self.tail)?;
-        if !ours {
-            return Ok(Step::Replaced);
-        }
-        let read_at = clock::now();
-        let bytes = buffer.get(..count).unwrap_or_default();
-        let finish = self.frozen && stat.size == reached;
-        let mut framed = frame(bytes, self.skipping, finish, CHUNK_LINES_MAX);
-        self.seen = (stat.size, stat.changed);
-        self.known = self.seen;
-        self.failed = false;
-        let more = stat.size > reached || framed.lines.len() >= CHUNK_LINES_MAX;
-        self.pending = more;
-        self.unread &= more;
-        if framed.used == 0 {
-            // Also an unfinished first line is something to know the content by.
-            if self.meta.is_none() {
-                self.head = Print::of(&first);
-            }
-            if more {
-                return Ok(Step::Nothing);
-            }
-            let lines = if finish { self.finish() } else { self.expire(Instant::now()) };
-            return Ok(
-                lines.map_or(Step::Nothing, |lines| Step::Lines(Some(lines), Framed::default()))
-            );
-        }
-        let offset = self.offset + framed.used as u64;
-        let tail = match bytes.get(framed.used.saturating_sub(TAIL_BYTES_MAX)..framed.used) {
-            Some(last) if last.len() == TAIL_BYTES_MAX => Print::of(last),
-            _ => print::tail(file, offset)?,
-        };
-        if first.len() > self.head.len {
-            self.head = Print::of(&first);
-        }
-        let meta = match &self.meta {
-            Some(meta) => Arc::clone(meta),
-            None => Arc::new(name(&self.fresh_key())),
-        };
-        self.meta = Some(Arc::clone(&meta));
-        let mut lines = Lines::new(meta, read_at);
-        lines.lines = std::mem::take(&mut framed.lines);
-        for span in &mut lines.lines {
-            span.offset += self.offset;
-        }
-        let bytes = bytes.get(..framed.used).unwrap_or_default();
-        match &mut self.assembler {
-            None => lines.buffer = bytes.to_vec(),
-            Some(assembler) => {
-                framed.joined = lines.lines.len() as u64;
-                let now = Instant::now();
-                for span in std::mem::take(&mut lines.lines) {
-                    let start = span.start as usize;
-                    let bytes = bytes.get(start..start + span.len as usize).unwrap_or_default();
-                    let truncated = span.is_truncated();
-                    let line = Line { offset: span.offset, bytes, truncated };
-                    assembler.push(line, now, &mut lines);
-                }
-                // Another turn tells whether what waits has to wait.
-                self.pending |= assembler.due().is_some();
-            }
-        }
-        self.offset = offset;
-        self.tail = tail;
-        self.skipping = framed.skipping;
-        self.active = Instant::now();
-        Ok(Step::Lines(Some(lines), framed))
-    }
-
-    /// Returns the records that waited too long for more; the log was read to its end.
-    fn expire(&mut self, now: Instant) -> Option<Lines> {
-        let assembler = self.assembler.as_mut()?;
-        assembler.due().filter(|due| *due <= now)?;
-        let mut lines = Lines::new(Arc::clone(self.meta.as_ref()?), clock::now());
-        assembler.expire(now, &mut lines);
-        Some(lines)
-    }
-
-    /// Returns the records that were unfinished, as nothing will follow.
-    pub(crate) fn finish(&mut self) -> Option<Lines> {
-        let assembler = self.assembler.as_mut()?;
-        assembler.due()?;
-        let mut lines = Lines::new(Arc::clone(self.meta.as_ref()?), clock::now());
-        assembler.finish(&mut lines);
-        Some(lines)
-    }
-
-    /// Names the content. The fingerprint is taken once, so that the name stays while the file grows.
-    fn fresh_key(&self) -> String {
-        let (dev, ino) = self.id;
-        format!("file:{dev:x}:{ino:x}:{}:{}", self.generation, self.head.hash)
     }
 }

@@ -1,8 +1,10 @@
 //! Following real files through every kind of rotation: each line exactly once, by text and by
 //! (key, offset), and a restart goes on where the durable positions say.
 
+mod encoding;
 mod join;
 mod model;
+mod packed;
 mod rotation;
 mod start;
 
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 
 use super::Follower;
+use super::read::Sent;
 use crate::run::Wiring;
 use crate::{Chunk, Count, FilesConfig, InputsConfig, Item, Report, Start};
 
@@ -58,6 +61,8 @@ pub(super) struct Scene {
     pub(super) durable: HashMap<String, String>,
     /// Lines durably received, in order: key, offset, text.
     pub(super) lines: Vec<(String, u64, String)>,
+    /// Their bytes.
+    pub(super) raw: Vec<Vec<u8>>,
     /// A clock for modification times, so that no two changes share one.
     ticks: u64,
     grace: Duration,
@@ -76,6 +81,7 @@ impl Scene {
             ear: Arc::default(),
             durable: HashMap::new(),
             lines: Vec::new(),
+            raw: Vec::new(),
             ticks: 1_700_000_000,
             grace: Duration::from_secs(3_600),
         }
@@ -97,10 +103,7 @@ impl Scene {
     }
 
     pub(super) fn append(&mut self, name: &str, text: &str) {
-        let mut options = OpenOptions::new();
-        let mut file = options.append(true).create(true).open(self.path(name)).unwrap();
-        file.write_all(text.as_bytes()).unwrap();
-        self.tick(&file);
+        self.append_bytes(name, text.as_bytes());
     }
 
     pub(super) fn rename(&self, from: &str, to: &str) {
@@ -119,6 +122,30 @@ impl Scene {
         self.tick(&file);
     }
 
+    /// As `gzip` and `zstd --rm` do: the time of the last change stays.
+    pub(super) fn compress(&mut self, name: &str, ending: &str) {
+        let text = fs::read(self.path(name)).unwrap();
+        let at = fs::metadata(self.path(name)).unwrap().modified().unwrap();
+        let mut file = File::create(self.path(&format!("{name}.{ending}"))).unwrap();
+        match ending {
+            "gz" => {
+                let mut out = flate2::write::GzEncoder::new(&file, flate2::Compression::fast());
+                out.write_all(&text).unwrap();
+                out.finish().unwrap();
+            }
+            _ => file.write_all(&zstd::bulk::compress(&text, 1).unwrap()).unwrap(),
+        }
+        file.set_modified(at).unwrap();
+        self.delete(name);
+    }
+
+    pub(super) fn append_bytes(&mut self, name: &str, bytes: &[u8]) {
+        let mut options = OpenOptions::new();
+        let mut file = options.append(true).create(true).open(self.path(name)).unwrap();
+        file.write_all(bytes).unwrap();
+        self.tick(&file);
+    }
+
     pub(super) fn delete(&self, name: &str) {
         fs::remove_file(self.path(name)).unwrap();
     }
@@ -133,7 +160,7 @@ impl Scene {
 
     pub(super) fn open_files(&self) -> usize {
         let follower = self.follower.as_ref().unwrap();
-        follower.sources.values().filter(|source| source.file.is_some()).count()
+        follower.sources.values().filter(|source| source.is_open()).count()
     }
 
     /// Stops the agent; what was not durable is forgotten.
@@ -171,11 +198,11 @@ impl Scene {
         let mut left = chunks;
         let mut send = |chunk: Chunk| {
             if left == 0 {
-                return false;
+                return Sent::Ended;
             }
             left -= 1;
             self.take(chunk);
-            true
+            Sent::Taken
         };
         if follower.read_until(Instant::now() + Duration::from_secs(600), &mut send) {
             self.follower = Some(follower);
@@ -187,7 +214,8 @@ impl Scene {
         for item in chunk.items {
             let Item::Lines(lines) = item else { panic!("files send lines") };
             for line in lines.iter() {
-                let text = String::from_utf8(line.bytes.to_vec()).unwrap();
+                self.raw.push(line.bytes.to_vec());
+                let text = String::from_utf8_lossy(line.bytes).into_owned();
                 self.lines.push((lines.source.key.clone(), line.offset, text));
             }
         }

@@ -15,6 +15,8 @@ enum Act {
     Rename,
     /// Copies the log away and truncates it.
     CopyTruncate,
+    /// Compresses a rotated file: the last one, or the one before it (`delaycompress`).
+    Compress(usize),
     /// A writer that still holds the renamed file writes to it.
     Late,
     /// The agent looks and reads.
@@ -32,6 +34,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => Just(Act::Rename),
         2 => Just(Act::CopyTruncate),
         1 => Just(Act::Late),
+        1 => (1usize..3).prop_map(Act::Compress),
         4 => Just(Act::Cycle),
         1 => (0u8..4).prop_map(Act::Kill),
         1 => Just(Act::Restart),
@@ -59,7 +62,12 @@ impl Writer {
     /// Moves x.log.N to x.log.N+1 to make room.
     fn shift(&mut self, scene: &Scene) {
         for older in (1..=self.rotated).rev() {
-            scene.rename(&format!("x.log.{older}"), &format!("x.log.{}", older + 1));
+            for ending in ["", ".gz", ".zst"] {
+                let from = format!("x.log.{older}{ending}");
+                if scene.path(&from).exists() {
+                    scene.rename(&from, &format!("x.log.{}{ending}", older + 1));
+                }
+            }
         }
         self.rotated += 1;
     }
@@ -93,6 +101,11 @@ impl Writer {
                 scene.truncate("x.log");
                 self.renamed = false;
             }
+            Act::Compress(number) if scene.path(&format!("x.log.{number}")).exists() => {
+                let ending = if self.written.len().is_multiple_of(2) { "gz" } else { "zst" };
+                scene.compress(&format!("x.log.{number}"), ending);
+                self.renamed &= *number != 1;
+            }
             Act::Late if self.renamed && !scene.path("x.log").exists() => {
                 let text = self.line() + "\n";
                 scene.append("x.log.1", &text);
@@ -105,7 +118,7 @@ impl Writer {
                 scene.stop();
             }
             Act::Restart => scene.stop(),
-            Act::Part | Act::Rename | Act::CopyTruncate | Act::Late => {}
+            Act::Part | Act::Rename | Act::CopyTruncate | Act::Late | Act::Compress(_) => {}
         }
     }
 }
@@ -137,8 +150,13 @@ fn live(acts: &[Act], glob: &str) {
     assert!(twice.is_empty(), "twice {twice:?}");
 }
 
+/// `VONGLAU_CASES` asks for more lives than a test run has time for.
+fn cases() -> u32 {
+    std::env::var("VONGLAU_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_line_once(acts in proptest::collection::vec(act(), 0..40)) {
@@ -168,4 +186,19 @@ fn late_lines_after_a_kill() {
     acts.extend(std::iter::repeat_n(CopyTruncate, 5));
     acts.extend([Rename, Write(1), Cycle, Rename, Kill(0), Cycle, Late, Write(1), Rename]);
     live(&acts, "x.log*");
+}
+
+#[test]
+fn compressed_under_a_name_of_its_own() {
+    use Act::{Compress, Cycle, Kill, Rename, Write};
+    live(&[Rename, Write(1), Kill(1), Rename, Cycle, Compress(2), Compress(1)], "x.log*");
+}
+
+#[test]
+fn two_compressed_at_once() {
+    use Act::{Compress, CopyTruncate, Cycle, Kill, Rename, Write};
+    let mut acts = vec![Rename, Write(27), Kill(3), Cycle, Rename, Compress(2), Compress(1)];
+    acts.extend([Cycle, Cycle, CopyTruncate, CopyTruncate, Write(22), Cycle, Write(58), Write(19)]);
+    acts.push(Write(40));
+    live(&acts, "x.log");
 }

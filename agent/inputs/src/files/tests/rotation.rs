@@ -294,18 +294,18 @@ fn rotated_while_down() {
 }
 
 #[test]
-fn compressed_while_down_is_told() {
+fn compressed_as_we_cannot_read_is_told() {
     let mut scene = scene();
     scene.append("x.log", "one\n");
     scene.cycle().stop();
     scene.append("x.log", "two\n");
     scene.rename("x.log", "x.log.1");
-    scene.append("x.log.1.gz", "not really");
+    scene.append("x.log.1.xz", "not really");
     scene.delete("x.log.1");
     scene.append("x.log", "three\n");
     scene.cycle().check(&["one", "three"]);
     let notices = scene.told().notices.join("\n");
-    assert!(notices.contains("x.log.1.gz") && notices.contains("delaycompress"), "{notices}");
+    assert!(notices.contains("x.log.1.xz") && notices.contains("delaycompress"), "{notices}");
 }
 
 #[test]
