@@ -17,6 +17,8 @@ mod body;
 mod cycle;
 mod frame;
 mod glob;
+mod hint;
+mod left;
 mod multiline;
 mod name;
 mod packed;

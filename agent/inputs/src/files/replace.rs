@@ -9,6 +9,7 @@ use super::name::{Rotated, rotated};
 use super::packed::Packed;
 use super::position::Position;
 use super::print;
+use super::scan::is_past;
 use super::sibling::{self, LOOKS_MAX, Match, Relation, Sibling};
 use super::source::{Place, Source};
 use super::unpack::Kind;
@@ -263,7 +264,7 @@ impl Follower {
     /// Whether a file is already followed as an earlier one of a log.
     fn is_taken(&self, sibling: &Sibling, current: &Place) -> bool {
         let owner = self.index.get(&sibling.stat.id).and_then(|number| self.sources.get(number));
-        owner.is_some_and(|owner| owner.path == current.path)
+        owner.is_some_and(|owner| owner.path == current.path && !is_past(owner, sibling))
     }
 
     /// Whether a file is a copy of one we follow.

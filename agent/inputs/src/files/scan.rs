@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use super::glob::{Found, Life, Stat};
 use super::packed::Packed;
 use super::position::{Position, seen_key};
-use super::sibling::{self, Sibling};
+use super::sibling::Sibling;
 use super::source::Source;
-use super::watch::Hints;
-use super::{Follower, IDLE_MAX, LEFT_MAX};
+use super::{Follower, IDLE_MAX};
 use crate::{Count, Start};
 
 /// A scan may take one part in so many of the processor's time: with many files it is made rarely, and
@@ -22,11 +21,10 @@ const SCAN_SHARE: u32 = 400;
 /// by then.
 const SCAN_PAUSE_MAX: Duration = Duration::from_secs(120);
 
-/// How long a file counts as lively after a change.
-const LIVELY: Duration = Duration::from_secs(60);
-
-/// Most lively files looked at between scans: about a millisecond each second.
-const LIVELY_MAX: usize = 1_024;
+/// Whether a source's inode is in another use by now, so that it does not own what is in it.
+pub(super) fn is_past(owner: &Source, sibling: &Sibling) -> bool {
+    owner.is_not(sibling.stat) || owner.packed.is_none() && sibling.is_compressed()
+}
 
 /// Returns the processor time of this thread.
 fn cpu_time() -> Duration {
@@ -74,106 +72,8 @@ impl Follower {
         self.scan_at = Instant::now() + pause;
     }
 
-    /// Looks at what hints are about, and only there.
-    pub(super) fn scan_hinted(&mut self, hints: Hints) {
-        for path in &hints.written {
-            let Ok(metadata) = fs::metadata(path) else { continue };
-            let stat = Stat::of(&metadata);
-            let Some(number) = self.index.get(&stat.id).copied() else { continue };
-            if let Some(source) = self.sources.get_mut(&number).filter(|s| !s.is_not(stat)) {
-                source.look(stat);
-                self.note_change(number);
-            }
-        }
-        if hints.names.is_empty() {
-            return;
-        }
-        self.scans += 1;
-        let scan = self.globs.scan_some(hints.names.iter());
-        let numbers: Vec<u64> =
-            hints.names.iter().flat_map(|path| self.numbers_at(path).to_vec()).collect();
-        let vanished = hints.created.iter().filter(|path| {
-            !scan.files.contains_key(*path)
-                && !hints.moves.contains_key(*path)
-                && self.numbers_at(path).is_empty()
-                && self.globs.group_of(path).is_some()
-                && !path.exists()
-        });
-        let vanished = vanished.count() as u64;
-        self.moves = hints.moves;
-        let unknown = self.recognise(scan.files);
-        let scans = self.scans;
-        let absent = numbers
-            .iter()
-            .filter(|number| self.sources.get(number).is_some_and(|source| source.scan != scans));
-        self.look_for_left(absent.copied().collect());
-        for found in unknown {
-            self.begin(found);
-        }
-        self.begin_moved(&hints.created);
-        self.forgotten.clear();
-        self.moves.clear();
-        for number in numbers {
-            self.note_change(number);
-        }
-        if vanished > 0 {
-            self.wiring.report.count(Count::VanishedFiles, vanished);
-        }
-    }
-
-    /// Takes in files that came and were renamed away between two looks.
-    fn begin_moved(&mut self, created: &HashSet<PathBuf>) {
-        let came = self.moves.iter().filter(|(from, _)| created.contains(*from));
-        let came: Vec<(PathBuf, PathBuf)> =
-            came.map(|(from, to)| (from.clone(), to.clone())).collect();
-        for (from, to) in came {
-            let Some(group) = self.globs.group_of(&from) else { continue };
-            let Ok(metadata) = fs::metadata(&to) else { continue };
-            let stat = Stat::of(&metadata);
-            if !metadata.is_file() || self.index.contains_key(&stat.id) {
-                continue;
-            }
-            let mut source = Source::new(from.clone(), to, group, stat);
-            source.left = true;
-            source.scan = self.scans;
-            source.after = self.predecessor(&from);
-            let number = self.add(source);
-            self.put_before(number, &from);
-            self.wiring.report.count(Count::Rotations, 1);
-        }
-    }
-
-    /// Looks at files that changed not long ago; there may be more than are open.
-    pub(super) fn look_at_lively(&mut self) {
-        let lively = std::mem::take(&mut self.lively);
-        for number in lively {
-            let Some(source) = self.sources.get_mut(&number) else { continue };
-            if source.active.elapsed() >= LIVELY {
-                continue;
-            }
-            if source.file.is_none()
-                && let Ok(metadata) = fs::metadata(&source.real)
-                && Stat::of(&metadata).id == source.id
-            {
-                source.look(Stat::of(&metadata));
-            }
-            self.note_change(number);
-        }
-    }
-
-    /// Takes note that a source was looked at.
-    fn note_change(&mut self, number: u64) {
-        let Some(source) = self.sources.get(&number) else { return };
-        if source.pending {
-            self.ready.insert(number);
-        }
-        if self.lively.len() < LIVELY_MAX && source.active.elapsed() < LIVELY {
-            self.lively.insert(number);
-        }
-    }
-
     /// Recognises files; returns those not known.
-    fn recognise(&mut self, files: BTreeMap<PathBuf, Found>) -> Vec<Found> {
+    pub(super) fn recognise(&mut self, files: BTreeMap<PathBuf, Found>) -> Vec<Found> {
         let mut unknown = Vec::new();
         for (_, found) in files {
             if !self.meet(&found) {
@@ -322,141 +222,8 @@ impl Follower {
         self.dirty.insert(number);
     }
 
-    /// Deals with sources that no configured path leads to any more.
-    fn look_for_left(&mut self, absent: Vec<u64>) {
-        for number in absent {
-            let Some(source) = self.sources.get_mut(&number) else { continue };
-            if !source.left {
-                source.left = true;
-                source.active = Instant::now();
-                self.dirty.insert(number);
-            }
-            let opened = source.file.as_ref().and_then(|file| file.metadata().ok());
-            let is_held = opened.is_some();
-            let stat = opened.or_else(|| fs::metadata(&source.real).ok()).map(|m| Stat::of(&m));
-            let same = |stat: &Stat| stat.id == source.id && (is_held || !source.is_not(*stat));
-            match stat.filter(same) {
-                Some(stat) => {
-                    source.look(stat);
-                    source.pending |= source.unread && !source.is_open();
-                    let deleted = stat.links == 0;
-                    if deleted && source.frozen && source.is_read() {
-                        self.give_up(number);
-                    } else if !source.pending && source.active.elapsed() >= self.grace {
-                        if deleted {
-                            source.frozen = true;
-                            source.pending = true;
-                        } else if source.is_read() {
-                            source.close();
-                        }
-                    }
-                }
-                None => self.track(number),
-            }
-        }
-    }
-
-    /// Lets go of a file that was deleted, unless it goes on compressed.
-    fn give_up(&mut self, number: u64) {
-        let Some(source) = self.sources.get(&number) else { return };
-        let (position, real) = (source.position(), source.real.clone());
-        let path = source.path.clone();
-        let is_free = |sibling: &Sibling| sibling.is_compressed() && self.is_free(sibling, number);
-        let packed = sibling::locate(&position, &path, &real, false, is_free);
-        match packed.ok().and_then(|(found, _)| found) {
-            Some(packed) => self.move_to(number, &packed.path, packed.stat),
-            None => self.remove(number),
-        }
-    }
-
-    /// Keeps the number of rotated files that are remembered in its bound.
-    fn forget_left(&mut self) {
-        let mut left: Vec<_> = self
-            .sources
-            .iter()
-            .filter(|(_, s)| s.left && s.is_read())
-            .map(|(n, s)| (s.active, *n))
-            .collect();
-        left.sort_unstable();
-        let excess = left.len().saturating_sub(LEFT_MAX);
-        for (_, number) in left.into_iter().take(excess) {
-            self.remove(number);
-        }
-    }
-
-    /// Looks for a closed file that is not where it was; gives it up if it is nowhere.
-    pub(super) fn track(&mut self, number: u64) {
-        let Some(source) = self.sources.get(&number) else { return };
-        let (mut position, real) = (source.position(), source.real.clone());
-        if source.packed.is_none() {
-            position.size = source.seen.0;
-        }
-        let path = source.path.clone();
-        // Told by the kernel, and checked: the way back to the folder is spared.
-        if let Some(to) = self.moves.get(&real).or_else(|| self.moves.get(&path)).cloned()
-            && let Ok(metadata) = fs::metadata(&to)
-            && Stat::of(&metadata).id == source.id
-            && !source.is_not(Stat::of(&metadata))
-        {
-            self.drop_unread_owner(source.id, number);
-            self.move_to(number, &to, Stat::of(&metadata));
-            return;
-        }
-        let rejected = source.rejected.clone();
-        let is_free = |sibling: &Sibling| {
-            !rejected.contains(&sibling.stat.id) && self.is_free(sibling, number)
-        };
-        let located = sibling::locate(&position, &path, &real, false, is_free);
-        // A folder that cannot be listed is told as a problem by the scan; tried again at the next.
-        let Ok((found, free)) = located else { return };
-        match found {
-            Some(found) => {
-                let (path, stat) = (found.path, found.stat);
-                self.drop_unread_owner(stat.id, number);
-                self.move_to(number, &path, stat);
-            }
-            None => {
-                self.lost(&position, &free, "it was rotated away or deleted");
-                self.remove(number);
-            }
-        }
-    }
-
-    /// Looks for the files of checkpoints that no configured path leads to: rotated while the agent
-    /// was down.
-    fn look_for_dormant(&mut self) {
-        for (key, position) in std::mem::take(&mut self.dormant) {
-            let path = PathBuf::from(&position.path);
-            let Some(group) = self.globs.group_of(&path) else {
-                tracing::info!(path = %position.path, "no longer configured; its position is dropped");
-                self.gone.push(key);
-                continue;
-            };
-            let real = Path::new(position.real());
-            let is_free = |sibling: &Sibling| self.is_free(sibling, u64::MAX);
-            let Ok((found, free)) = sibling::locate(&position, &path, real, false, is_free) else {
-                // Told as a problem of the folder by the scan; tried again at the next one.
-                self.dormant.push((key, position));
-                continue;
-            };
-            match found {
-                Some(found) => {
-                    let (file, stat) = (found.path, found.stat);
-                    self.drop_unread_owner(stat.id, u64::MAX);
-                    let number = self.resume(&key, &position, &file, group, stat, true);
-                    self.put_before(number, &path);
-                }
-                None => {
-                    self.lost(&position, &free, "it was rotated away while the agent was down");
-                    self.forgotten.push((path, position.changed));
-                    self.gone.push(key);
-                }
-            }
-        }
-    }
-
     /// Begins a file not known before.
-    fn begin(&mut self, found: Found) {
+    pub(super) fn begin(&mut self, found: Found) {
         if self.index.contains_key(&found.stat.id) {
             return;
         }
@@ -486,7 +253,7 @@ impl Follower {
     }
 
     /// The source that was at a path last, and is elsewhere by now.
-    fn predecessor(&self, path: &Path) -> Option<u64> {
+    pub(super) fn predecessor(&self, path: &Path) -> Option<u64> {
         let all = self.numbers_at(path).iter();
         let all = all.filter_map(|number| Some((*number, self.sources.get(number)?)));
         let left = all.filter(|(_, source)| source.left && source.path == path);
@@ -494,7 +261,7 @@ impl Follower {
     }
 
     /// Makes the source that is at `path` now wait for `number`.
-    fn put_before(&mut self, number: u64, path: &Path) {
+    pub(super) fn put_before(&mut self, number: u64, path: &Path) {
         for other in self.numbers_at(path).to_vec() {
             let current = self.sources.get_mut(&other).filter(|other| !other.left);
             if let Some(current) = current.filter(|s| s.path == path && s.after.is_none()) {
@@ -505,15 +272,16 @@ impl Follower {
 
     /// Whether no source other than `number` has read from a file.
     pub(super) fn is_free(&self, sibling: &Sibling, number: u64) -> bool {
-        let owner = self.index.get(&sibling.stat.id);
-        owner.is_none_or(|owner| {
-            *owner == number || self.sources.get(owner).is_none_or(|s| s.meta.is_none())
-        })
+        let owner = self.index.get(&sibling.stat.id).filter(|owner| **owner != number);
+        let owner = owner.and_then(|owner| self.sources.get(owner));
+        owner.is_none_or(|owner| owner.meta.is_none() || is_past(owner, sibling))
     }
 
     /// Removes a source that has read nothing yet from a file which turns out to be another's.
     pub(super) fn drop_unread_owner(&mut self, id: (u64, u64), number: u64) {
-        if let Some(owner) = self.index.get(&id).copied().filter(|owner| *owner != number) {
+        let owner = self.index.get(&id).copied().filter(|owner| *owner != number);
+        let is_unread = |owner: &u64| self.sources.get(owner).is_some_and(|s| s.meta.is_none());
+        if let Some(owner) = owner.filter(is_unread) {
             self.remove(owner);
         }
     }
