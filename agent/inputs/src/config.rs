@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditConfig;
-use crate::{EvtxConfig, IntegrityConfig, ProcessConfig};
+use crate::{EvtxConfig, IntegrityConfig, InventoryConfig, ProcessConfig};
 
 /// Longest line handed on, bytes; the rest of a longer one is skipped and counted.
 ///
@@ -28,6 +28,8 @@ pub struct InputsConfig {
     pub integrity: IntegrityConfig,
     /// Programs that begin and end.
     pub process: ProcessConfig,
+    /// What is installed, allowed and listening.
+    pub inventory: InventoryConfig,
     /// Exported logs of Windows.
     pub evtx: EvtxConfig,
     /// How often files are looked at even if the kernel reports no change, ms (default 1000, 50 to
@@ -53,6 +55,7 @@ impl Default for InputsConfig {
             host: HostConfig::default(),
             integrity: IntegrityConfig::default(),
             process: ProcessConfig::default(),
+            inventory: InventoryConfig::default(),
             evtx: EvtxConfig::default(),
             scan_interval_ms: 1_000,
             files_max: 32_768,

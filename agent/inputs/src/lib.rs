@@ -18,6 +18,7 @@ mod expand;
 mod files;
 mod host;
 mod integrity;
+mod inventory;
 mod item;
 mod journal;
 mod process;
@@ -34,6 +35,7 @@ pub use config::{
 pub use error::Error;
 pub use evtx::{EvtxChunk, EvtxConfig, EvtxReader, EvtxRecord};
 pub use integrity::IntegrityConfig;
+pub use inventory::InventoryConfig;
 pub use item::{Chunk, Entry, Item, Line, Lines, Sample, SourceMeta, Span};
 pub use process::{ProcessConfig, ProcessSource};
 pub use report::{Count, Report};

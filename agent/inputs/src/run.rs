@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::files::Follower;
 use crate::{
-    Chunk, Error, InputsConfig, Report, attend, audit, evtx, host, integrity, journal, process,
+    Chunk, Error, InputsConfig, Report, attend, audit, evtx, host, integrity, inventory, journal,
+    process,
 };
 
 /// What every input needs to run.
@@ -79,6 +80,14 @@ pub fn start(
         let (evtx, known) = (config.evtx.clone(), evtx::positions(&checkpoints));
         threads.push(attend::spawn("evtx", wiring.clone(), move |attendant| {
             evtx::run(&evtx, &known, attendant);
+        })?);
+    }
+    config.inventory.check()?;
+    if config.inventory.enabled {
+        let (dir, known) = (config.state_dir.clone(), checkpoints.get(inventory::KEY).cloned());
+        let inventory = config.inventory.clone();
+        threads.push(attend::spawn("inventory", wiring.clone(), move |attendant| {
+            inventory::run(inventory, &dir, known.as_deref(), attendant);
         })?);
     }
     config.process.check()?;
