@@ -8,6 +8,7 @@ mod path;
 mod rivals;
 mod rules;
 mod stages;
+mod sync;
 mod usage;
 
 use std::process::ExitCode;
@@ -51,6 +52,11 @@ const SETS: &[Set] = &[
         name: "standalone",
         what: "file to rows in the embedded ClickHouse (needs VONGLAU_CHDB_LIB)",
         run: path::standalone,
+    },
+    Set {
+        name: "spool-sync",
+        what: "rounds of the spool a second with their sync, and what a cursor costs",
+        run: sync::run,
     },
     Set {
         name: "correlate",

@@ -4,7 +4,8 @@
 #   kafka.sh fetch LIBS            put the broker's jars into LIBS (Maven Central; once)
 #   kafka.sh run LIBS DIR PORT     format DIR on first use and run the broker in the foreground
 #                                  (controller on PORT+1); DIR kept between runs = data kept;
-#                                  KAFKA_AUTO_CREATE=true lets an agent alone make its topics
+#                                  KAFKA_AUTO_CREATE=true lets an agent alone make its topics;
+#                                  KAFKA_EXTRA names a file of properties that go before ours
 #   kafka.sh free-port             print a port P such that P and P+1 are free
 set -euo pipefail
 
@@ -48,6 +49,7 @@ group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=${KAFKA_AUTO_CREATE:-false}
 message.max.bytes=2097152
 EOF
+  [ -z "${KAFKA_EXTRA:-}" ] || cat "$KAFKA_EXTRA" >> "$dir/server.properties"
   cat > "$dir/log4j2.properties" <<'EOF'
 rootLogger.level = WARN
 rootLogger.appenderRef.stdout.ref = STDOUT
@@ -84,5 +86,5 @@ case "${1:-}" in
   fetch) fetch "$2" ;;
   run) run "$2" "$3" "$4" ;;
   free-port) free_port ;;
-  *) sed -n '2,9p' "$0" | cut -c3- >&2; exit 2 ;;
+  *) sed -n '2,10p' "$0" | cut -c3- >&2; exit 2 ;;
 esac

@@ -19,7 +19,8 @@ use crate::sealer::Sealer;
 /// How often acknowledged segments are looked for.
 const COLLECT_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_DELAY_MIN: Duration = Duration::from_millis(100);
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
+/// Room that an acknowledgement frees is used within this time.
+const RETRY_DELAY_MAX: Duration = Duration::from_millis(500);
 const SUBJECT: &str = "spool";
 
 /// Everything the thread needs.

@@ -5,7 +5,7 @@
 pub(crate) enum Trouble {
     /// No broker answers.
     Unreachable,
-    /// A broker is connected and acknowledges nothing.
+    /// Nothing is acknowledged, and nothing said of why.
     Stalled,
     /// TLS does not come about.
     Tls,
@@ -85,9 +85,9 @@ impl Failure {
                 "check the network, the firewall and kafka.bootstrap".to_owned(),
             ),
             Trouble::Stalled => (
-                format!("{bootstrap} is connected but acknowledges nothing of {topic}"),
-                "check the load and the disks of the brokers, and whether enough replicas of the \
-                 topic are in sync"
+                format!("{bootstrap} acknowledges nothing of {topic}"),
+                "check security.protocol (a port that wants TLS keeps silent to others), and the \
+                 load and the disks of the brokers"
                     .to_owned(),
             ),
             Trouble::Tls => (format!("TLS with {bootstrap} fails"), self.tls_remedy(bootstrap)),
@@ -138,7 +138,7 @@ impl Failure {
                 "check the disks of the broker (full, failed) and its server.log".to_owned(),
             ),
             Trouble::Properties => {
-                ("no kafka client can be made".to_owned(), "check kafka.properties".to_owned())
+                (format!("no client for {bootstrap} can be made"), "check kafka.properties".to_owned())
             }
             Trouble::Other => (
                 format!("{bootstrap} refuses a batch of {topic}"),
@@ -165,7 +165,7 @@ impl Failure {
                  ssl.ca.location; openssl s_client -connect {first} -CAfile FILE says which",
                 now()
             )
-        } else if has("wrong version") || has("packet length") || has("record layer") {
+        } else if has("plaintext") || has("wrong version") || has("packet length") {
             "the port does not speak TLS: check the port in kafka.bootstrap and security.protocol"
                 .to_owned()
         } else {
@@ -191,11 +191,12 @@ mod tests {
         let kinds = [
             (Trouble::Unreachable, "refused", "firewall"),
             (Trouble::Unreachable, "verify that security.protocol is correct", "sasl_ssl"),
-            (Trouble::Stalled, "no acknowledgement for 30 s", "replicas"),
+            (Trouble::Stalled, "no answer for 30 s", "security.protocol"),
             (Trouble::Tls, "certificate verify failed", "openssl s_client -connect k1:9093"),
             (Trouble::Tls, "sslv3 alert certificate expired", "renew it"),
             (Trouble::Tls, "tlsv1 alert unknown ca", "truststore"),
             (Trouble::Tls, "wrong version number", "does not speak TLS"),
+            (Trouble::Tls, "connecting to a PLAINTEXT broker listener?", "does not speak TLS"),
             (Trouble::Tls, "something else", "ssl.ca.location"),
             (Trouble::Credentials, "Authentication failed", "sasl.password.file"),
             (Trouble::Permission, "denied", "IDEMPOTENT_WRITE"),
@@ -213,9 +214,7 @@ mod tests {
             let text = failure.text("k1:9093,k2:9093");
             assert!(text.contains(reason) && text.contains(remedy), "{text}");
             assert!(text.contains("Nothing is lost"), "{text}");
-            if trouble != Trouble::Properties {
-                assert!(text.contains("k1:9093"), "{text}");
-            }
+            assert!(text.contains("k1:9093"), "{text}");
         }
         assert_eq!(Trouble::Other.as_str(), "other");
         assert_eq!(Trouble::Tls.as_str(), "tls");

@@ -189,6 +189,9 @@ fn failure(error: &KafkaError, topic: Option<&'static str>, reason: Option<&str>
         (None, Some(code)) => code.to_string(),
         (None, None) => error.to_string(),
     };
+    // A connection that ends within the handshake counts as a transport failure there.
+    let is_handshake = trouble == Trouble::Unreachable && reason.contains("SSL ");
+    let trouble = if is_handshake { Trouble::Tls } else { trouble };
     Failure { trouble, topic, reason }
 }
 

@@ -29,7 +29,7 @@ const STOP_WAIT_MAX: Duration = Duration::from_secs(3);
 /// The broker is said to keep us waiting after this long without an acknowledgement.
 const BROKER_WAIT: Duration = Duration::from_secs(2);
 /// After so long without one, and without a word of why, it is a problem.
-const STALLED_AFTER: Duration = Duration::from_secs(30);
+const STALLED_AFTER: Duration = Duration::from_secs(20);
 const OPEN_DELAY_MIN: Duration = Duration::from_millis(200);
 const OPEN_DELAY_MAX: Duration = Duration::from_secs(30);
 
@@ -166,7 +166,10 @@ impl Work {
             let shared = other.filter(|client| streams[index].may_share(client.made));
             match shared.map_or_else(|| Producer::new(&self.config).map(Arc::new), Ok) {
                 Ok(client) => streams[index].client = Some(client),
-                Err(failure) => self.refused(&mut streams[index], &failure),
+                Err(failure) => {
+                    self.tell(&failure);
+                    self.pause(&mut streams[index]);
+                }
             }
         }
         next_look
@@ -216,7 +219,8 @@ impl Work {
             Err(FillError::Spool(error)) => return self.unreadable(stream, &error),
         };
         self.health.resolved(SPOOL_SUBJECT);
-        if stream.is_paused() {
+        if stream.told.is_some() {
+            // Also while it is tried again: until a batch is taken nothing gets on.
             wait = Some(Wait::Refused);
         } else if oldest > BROKER_WAIT || (wait.is_none() && self.told.is_some()) {
             wait = Some(Wait::Broker);

@@ -25,6 +25,8 @@ struct Faults {
     no_sync: bool,
     /// What statvfs says.
     free_bytes: Option<u64>,
+    /// The disk holds so many bytes in all, and nothing but the spool.
+    capacity: Option<u64>,
 }
 
 /// A disk over real files that fails as told.
@@ -56,7 +58,11 @@ impl Disk for FakeDisk {
         if self.get().no_cut { Err(io::Error::other("died")) } else { file.set_len(length) }
     }
 
-    fn free_bytes(&mut self, _: &Path) -> io::Result<u64> {
+    fn free_bytes(&mut self, dir: &Path) -> io::Result<u64> {
+        if let Some(capacity) = self.get().capacity {
+            let files = std::fs::read_dir(dir)?.map(|entry| Ok(entry?.metadata()?.len()));
+            return Ok(capacity.saturating_sub(files.sum::<io::Result<u64>>()?));
+        }
         Ok(self.get().free_bytes.unwrap_or(u64::MAX))
     }
 }

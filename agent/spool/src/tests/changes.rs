@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{content, drain, open, options};
+use super::{Faults, content, drain, open, options};
 use crate::segment::{list, segment_path};
 use crate::{Cursor, Entry, LANE_EVENTS, Options, Reader, Saved, Spool};
 
@@ -157,4 +157,57 @@ fn a_spool_of_the_first_version_still_opens() {
     drop(spool);
     let (_, found, _) = open(dir.path());
     assert_eq!(found.checkpoint, Some(saved(3, [4])));
+}
+
+/// No room at the start of a segment, where the whole checkpoint is due: the segment stays empty, the
+/// checkpoint in force is the one before, and the next try writes a whole one again.
+#[test]
+fn no_room_for_a_whole_checkpoint_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut spool, _, disk) = open(dir.path());
+    for seq in 1..=3 {
+        append(&mut spool, seq, 1000);
+    }
+    let bytes = content(LANE_EVENTS, 4, 1000);
+    let entry = [Entry { lane: LANE_EVENTS, seq: 4, bytes: &bytes }];
+    for room in [0, 500] {
+        disk.set(Faults { room: Some(room), ..Faults::default() });
+        let error = spool.append_change(&entry, b"c4", || b"w4".to_vec()).unwrap_err();
+        assert!(error.is_transient() && error.is_full(), "{error}");
+        let error = spool.append_change(&[], b"c4", || vec![b'w'; 900]).unwrap_err();
+        assert!(error.is_full(), "a checkpoint alone: {error}");
+    }
+    drop(spool);
+    let (mut spool, found, _) = open(dir.path());
+    assert_eq!(found.checkpoint, Some(saved(1, [2, 3])));
+    assert!(append(&mut spool, 4, 1000));
+    assert_eq!(drain(&mut Reader::open(dir.path(), LANE_EVENTS, 0).unwrap()), [1, 2, 3, 4]);
+}
+
+/// On a disk that is nearly full what an acknowledgement frees is used by the very next append, for
+/// the bound in bytes and for the free space of the disk alike.
+#[test]
+fn freed_room_is_used_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut spool, _, disk) = open(dir.path());
+    disk.set(Faults { capacity: Some(20_000), ..Faults::default() });
+    let mut seq = 0;
+    let fill = |spool: &mut Spool, seq: &mut u64| loop {
+        let bytes = content(LANE_EVENTS, *seq + 1, 1000);
+        let entry = [Entry { lane: LANE_EVENTS, seq: *seq + 1, bytes: &bytes }];
+        match spool.append_change(&entry, b"c", || b"w".to_vec()) {
+            Ok(()) => *seq += 1,
+            Err(error) => return error,
+        }
+    };
+    for _ in 0..20 {
+        let before = seq;
+        let error = fill(&mut spool, &mut seq);
+        assert!(matches!(error, crate::Error::DiskFull { .. }), "{error}");
+        assert!(seq > before, "the room was not used");
+        Cursor::store(dir.path(), LANE_EVENTS, seq).unwrap();
+    }
+    assert!(spool.bytes() <= 19_000);
+    let mut reader = Reader::open(dir.path(), LANE_EVENTS, 0).unwrap();
+    assert_eq!(drain(&mut reader).last(), Some(&seq));
 }

@@ -1,202 +1,65 @@
 //! The shipper against librdkafka's mock cluster: order, cursors, outages, refusals, restarts.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::collections::HashMap;
-use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
-use agent_shipper::{Progress, Setup, Shipper, ShipperConfig, ShippingConfig, Wait};
-use agent_spool::{Cursor, Entry, LANE_ALERTS, LANE_EVENTS, Options, Reader, Spool};
-use agent_wire::{BatchBuilder, ChainHead, Heartbeat, Identity, Lane, Record};
+use agent_shipper::{ShipperConfig, Wait};
+use agent_spool::{Cursor, LANE_ALERTS, LANE_EVENTS, Reader};
+use agent_wire::{Heartbeat, Lane, Record};
+use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use rules_event::{Event, Timestamp};
-use rules_service::meter::Health;
-use tokio_util::sync::CancellationToken;
+use rules_event::Timestamp;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+use crate::site::{Site, assert_chained, until};
 
-#[derive(Default)]
-struct Delivered(Mutex<Vec<(Lane, u64)>>, Mutex<HashMap<Lane, Wait>>, Mutex<Vec<&'static str>>);
-
-impl Progress for Delivered {
-    fn delivered(&self, lane: Lane, seq: u64, events: u64) {
-        assert_eq!(events, 1);
-        self.0.lock().unwrap().push((lane, seq));
-    }
-
-    fn waits(&self, lane: Lane, why: Option<Wait>) {
-        let mut waits = self.1.lock().unwrap();
-        match why {
-            Some(why) => drop(waits.insert(lane, why)),
-            None => drop(waits.remove(&lane)),
-        }
-    }
-
-    fn failed(&self, kind: &'static str) {
-        self.2.lock().unwrap().push(kind);
-    }
-}
-
-impl Delivered {
-    fn of(&self, wanted: Lane) -> Vec<u64> {
-        let list = self.0.lock().unwrap();
-        list.iter().filter(|(lane, _)| *lane == wanted).map(|(_, seq)| *seq).collect()
-    }
-
-    fn wait(&self, lane: Lane) -> Option<Wait> {
-        self.1.lock().unwrap().get(&lane).copied()
-    }
-}
-
-struct Site {
-    dir: tempfile::TempDir,
-    spool: Spool,
-    identity: Identity,
-    heads: [ChainHead; 2],
+/// A host and the mock cluster it ships to.
+struct Mock {
+    site: Site,
     cluster: MockCluster<'static, DefaultProducerContext>,
-    health: Health,
-    delivered: Arc<Delivered>,
-    stop: CancellationToken,
-    shipper: Option<Shipper>,
-    shipping: ShippingConfig,
 }
 
-impl Site {
+impl Deref for Mock {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
+
+impl DerefMut for Mock {
+    fn deref_mut(&mut self) -> &mut Site {
+        &mut self.site
+    }
+}
+
+impl Mock {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let options = Options {
-            dir: dir.path().to_owned(),
-            segment_bytes_max: 64 * 1024,
-            bytes_max: 64 * 1024 * 1024,
-            free_bytes_min: 0,
-        };
-        let (spool, _) = Spool::open(options).unwrap();
         let cluster = MockCluster::new(1).unwrap();
         for lane in [Lane::Alerts, Lane::Events, Lane::Heartbeats] {
             cluster.create_topic(lane.topic(), 1, 1).unwrap();
         }
-        Self {
-            dir,
-            spool,
-            identity: Identity::generate(),
-            heads: Default::default(),
-            cluster,
-            health: Health::default(),
-            delivered: Arc::default(),
-            stop: CancellationToken::new(),
-            shipper: None,
-            shipping: ShippingConfig::default(),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn append(&mut self, lane: Lane, count: u64) {
-        let number = if lane == Lane::Alerts { LANE_ALERTS } else { LANE_EVENTS };
-        for _ in 0..count {
-            let head = self.heads[number as usize];
-            let mut batch = BatchBuilder::default();
-            let mut event = Event::new(Timestamp::from_seconds(1), format!("{}", head.seq + 1));
-            event.set("message", "x".repeat(200));
-            batch.push(&event).unwrap();
-            let epoch = self.spool.epoch();
-            let record =
-                batch.seal(&self.identity, lane, epoch, &head, Timestamp::from_seconds(2)).unwrap();
-            let bytes = record.encode();
-            let entry = Entry { lane: number, seq: head.seq + 1, bytes: &bytes };
-            self.spool.append(&[entry], b"").unwrap();
-            self.heads[number as usize] = record.head();
-        }
-        if let Some(shipper) = &self.shipper {
-            shipper.wake();
-        }
+        Self { site: Site::new(), cluster }
     }
 
     fn start(&mut self) {
-        self.stop = CancellationToken::new();
         let kafka = ShipperConfig {
             bootstrap: self.cluster.bootstrap_servers(),
             properties: [("reconnect.backoff.max.ms".to_owned(), "200".to_owned())].into(),
         };
-        let shipper = Shipper::start(Setup {
-            kafka,
-            shipping: self.shipping.clone(),
-            zone: jiff::tz::TimeZone::UTC,
-            dir: self.path().to_owned(),
-            durable: Some(self.spool.durable()),
-            stop: self.stop.clone(),
-            health: self.health.clone(),
-            progress: self.delivered.clone(),
-        });
-        self.shipper = Some(shipper.unwrap());
+        self.site.start(kafka);
     }
 
-    async fn end(&mut self) {
-        self.stop.cancel();
-        self.shipper.take().unwrap().join().await;
-    }
-
-    fn cursor(&self, lane: u8) -> u64 {
-        Cursor::load(self.path(), lane).unwrap()
-    }
-
-    /// Everything in a topic, at least `count` records.
     fn consume(&self, lane: Lane, count: usize) -> Vec<Record> {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", self.cluster.bootstrap_servers())
-            .set("group.id", "test")
-            .create()
-            .unwrap();
-        let mut partitions = TopicPartitionList::new();
-        partitions.add_partition_offset(lane.topic(), 0, Offset::Beginning).unwrap();
-        consumer.assign(&partitions).unwrap();
-        let (mut records, deadline) = (Vec::new(), Instant::now() + DEADLINE);
-        let (_, high) = consumer.fetch_watermarks(lane.topic(), 0, DEADLINE).unwrap();
-        while (records.len() < count || (records.len() as i64) < high) && Instant::now() < deadline
-        {
-            let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
-            let headers = message.headers().unwrap();
-            let pairs = headers.iter().map(|header| (header.key, header.value.unwrap()));
-            let value = message.payload().unwrap().to_vec();
-            let record = Record::from_kafka(pairs, value).unwrap();
-            record.verify().unwrap();
-            assert_eq!(message.key().unwrap(), self.identity.agent_id().to_string().as_bytes());
-            records.push(record);
-        }
-        records
-    }
-}
-
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < deadline, "{what} did not happen");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-fn assert_chained(records: &[Record], count: u64) {
-    assert_eq!(
-        records.iter().map(|record| record.header.seq).collect::<Vec<_>>(),
-        (1..=count).collect::<Vec<_>>()
-    );
-    for pair in records.windows(2) {
-        assert_eq!(pair[1].header.prev, pair[0].hash());
+        self.site.consume(&self.cluster.bootstrap_servers(), lane, count)
     }
 }
 
 #[tokio::test]
 async fn delivers_in_order_alerts_first_and_moves_the_cursor() {
-    let mut site = Site::new();
+    let mut site = Mock::new();
     site.append(Lane::Events, 300);
     site.append(Lane::Alerts, 200);
     site.start();
@@ -224,7 +87,7 @@ async fn delivers_in_order_alerts_first_and_moves_the_cursor() {
 
 #[tokio::test]
 async fn an_outage_is_told_and_waited_out() {
-    let mut site = Site::new();
+    let mut site = Mock::new();
     site.append(Lane::Events, 5);
     site.cluster.broker_down(1).unwrap();
     site.start();
@@ -263,7 +126,7 @@ async fn a_refusal_names_its_remedy_and_is_tried_again() {
         (RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 10, "min.insync.replicas"),
         (RDKafkaRespErr::RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, 10, "server.log"),
     ] {
-        let mut site = Site::new();
+        let mut site = Mock::new();
         site.cluster.request_errors(RDKafkaApiKey::Produce, &vec![refusal; times]);
         site.append(Lane::Events, 30);
         site.start();
@@ -282,7 +145,7 @@ async fn a_refusal_names_its_remedy_and_is_tried_again() {
 
 #[tokio::test]
 async fn a_fatal_error_of_the_client_makes_a_new_one() {
-    let mut site = Site::new();
+    let mut site = Mock::new();
     site.append(Lane::Events, 3);
     site.start();
     until("delivery", || site.cursor(LANE_EVENTS) == 3).await;
@@ -297,7 +160,7 @@ async fn a_fatal_error_of_the_client_makes_a_new_one() {
 
 #[tokio::test]
 async fn a_restart_sends_again_what_no_cursor_says_and_no_more() {
-    let mut site = Site::new();
+    let mut site = Mock::new();
     site.append(Lane::Events, 40);
     site.start();
     until("delivery", || site.cursor(LANE_EVENTS) == 40).await;
@@ -315,7 +178,7 @@ async fn a_restart_sends_again_what_no_cursor_says_and_no_more() {
 
 #[tokio::test]
 async fn a_stop_stores_the_cursor_and_only_the_newest_heartbeat_waits() {
-    let mut site = Site::new();
+    let mut site = Mock::new();
     site.cluster.broker_down(1).unwrap();
     site.start();
     for count in 1..=5 {
@@ -344,7 +207,7 @@ async fn a_refused_lane_waits_alone() {
         for (blocked, number, free) in
             [(Lane::Events, LANE_EVENTS, Lane::Alerts), (Lane::Alerts, LANE_ALERTS, Lane::Events)]
         {
-            let mut site = Site::new();
+            let mut site = Mock::new();
             site.cluster.topic_error(blocked.topic(), refusal).unwrap();
             site.append(blocked, 5);
             site.start();
@@ -368,7 +231,7 @@ async fn a_refused_lane_waits_alone() {
 
 #[tokio::test]
 async fn outside_its_windows_the_bulk_lane_waits_and_alerts_do_not() {
-    let mut site = Site::new();
+    let mut site = Mock::new();
     // Twelve hours from now, for an hour.
     let hour = (jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).hour() + 12) % 24;
     site.shipping.events_windows = vec![format!("{hour:02}:00-{:02}:30", hour)];
@@ -392,7 +255,7 @@ async fn outside_its_windows_the_bulk_lane_waits_and_alerts_do_not() {
 #[tokio::test]
 async fn the_cap_holds_the_bulk_lane_and_not_the_alerts() {
     const CAP: u64 = 8_000;
-    let mut site = Site::new();
+    let mut site = Mock::new();
     site.shipping.events_bytes_per_s = CAP;
     site.append(Lane::Events, 200);
     let mut reader = Reader::open(site.path(), LANE_EVENTS, 0).unwrap();
@@ -415,7 +278,7 @@ async fn the_cap_holds_the_bulk_lane_and_not_the_alerts() {
 
 #[tokio::test]
 async fn one_batch_is_under_way_on_a_near_broker_so_a_kill_repeats_no_more() {
-    let mut site = Site::new();
+    let mut site = Mock::new();
     site.append(Lane::Events, 400);
     site.start();
     // One at a time; a machine so busy that no acknowledgement comes within 20 ms counts as a line.
