@@ -5,6 +5,7 @@ mod config;
 mod decode;
 mod error;
 mod evidence;
+mod examine;
 mod heartbeat;
 mod host;
 mod identity;
@@ -112,6 +113,18 @@ enum Command {
         #[arg(long, value_name = "PATH")]
         path: Option<String>,
     },
+    /// Prints the events of files that rules hit: logs, and exported Windows logs (.evtx).
+    Examine {
+        /// A configuration file for host, zone and rules; without it the defaults.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Prints every event, not only those that rules hit.
+        #[arg(long)]
+        all: bool,
+        /// The files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 fn parse_format(text: &str) -> std::result::Result<Format, String> {
@@ -181,6 +194,18 @@ fn execute(command: Command) -> Result<Exit> {
             let config =
                 config.map_or_else(|| Ok(Config::default()), |path| Config::load(&path))?;
             decode::decode(&config, format, path, io::stdin().lock(), io::stdout().lock())?;
+            Ok(Exit::Done)
+        }
+        Command::Examine { config, all, files } => {
+            let config =
+                config.map_or_else(|| Ok(Config::default()), |path| Config::load(&path))?;
+            examine::examine(&config, &files, all, io::stdout().lock(), |path, found| {
+                let examine::Found { records, damaged, with_hits } = found;
+                eprintln!(
+                    "{}: {records} records, {with_hits} hit by rules, {damaged} damaged",
+                    path.display()
+                );
+            })?;
             Ok(Exit::Done)
         }
     }

@@ -8,3 +8,4 @@ mod kill;
 mod manager;
 mod reload;
 mod run;
+mod telemetry;
