@@ -212,11 +212,23 @@ pub struct JournalConfig {
     pub start: Start,
     /// The program to run (default `journalctl`, found in `PATH`).
     pub program: String,
+    /// Which journals: empty (default): the system's own; a name: that namespace; `+NAME`: both; `*`:
+    /// all namespaces, interleaved. Needs systemd 245.
+    pub namespace: String,
+    /// Whether audit records that journald took from the kernel are read. `auto` (default): unless
+    /// they are read elsewhere, from `audit.log` or by `[input.audit]`.
+    pub audit: Enabled,
 }
 
 impl Default for JournalConfig {
     fn default() -> Self {
-        Self { enabled: Enabled::Auto, start: Start::End, program: "journalctl".to_owned() }
+        Self {
+            enabled: Enabled::Auto,
+            start: Start::End,
+            program: "journalctl".to_owned(),
+            namespace: String::new(),
+            audit: Enabled::Auto,
+        }
     }
 }
 

@@ -13,12 +13,15 @@ use tokio::process::{Child, Command};
 use crate::files::Follower;
 use crate::run::Wiring;
 use crate::{
-    Chunk, Count, Enabled, Entry, Format, InputsConfig, Item, JournalConfig, LINE_BYTES_MAX,
+    Chunk, Count, Enabled, Entry, Error, Format, InputsConfig, Item, JournalConfig, LINE_BYTES_MAX,
     Report, SourceMeta, Start, clock,
 };
 
-/// Checkpoint key and event identity; the cursor tells entries apart.
-pub(crate) const KEY: &str = "journal";
+/// Checkpoint key and event identity of the system's own journal; the cursor tells entries apart.
+const KEY: &str = "journal";
+
+/// Longest name of a namespace. Spec: systemd, `log_namespace_name_valid`: that of a file.
+const NAMESPACE_BYTES_MAX: usize = 255;
 
 /// Longest entry, bytes of JSON; a longer one is skipped and counted. Twice a line, for its fields.
 const ENTRY_BYTES_MAX: usize = 2 * LINE_BYTES_MAX;
@@ -35,7 +38,45 @@ const RESTART_DELAYS_S: [u64; 5] = [1, 5, 15, 60, 300];
 /// The fields asked for; the rest of an entry can be large and is not decoded.
 const FIELDS: &str = "MESSAGE,PRIORITY,SYSLOG_FACILITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID,\
                       _COMM,_EXE,_CMDLINE,_HOSTNAME,_SYSTEMD_UNIT,_TRANSPORT,\
-                      _SOURCE_REALTIME_TIMESTAMP,__REALTIME_TIMESTAMP,__CURSOR";
+                      _SOURCE_REALTIME_TIMESTAMP,__REALTIME_TIMESTAMP,__CURSOR,_AUDIT_ID,\
+                      _AUDIT_TYPE,_AUDIT_TYPE_NAME,_NAMESPACE";
+
+/// How entries come into a journal, but for the kernel's audit records. Spec: systemd.journal-fields(7),
+/// `_TRANSPORT`. Several matches of one field are alternatives.
+const TRANSPORTS: [&str; 5] = [
+    "_TRANSPORT=driver",
+    "_TRANSPORT=syslog",
+    "_TRANSPORT=journal",
+    "_TRANSPORT=stdout",
+    "_TRANSPORT=kernel",
+];
+
+/// Returns the key of what the configuration reads: each choice of namespaces has cursors of its own.
+pub(crate) fn key(config: &JournalConfig) -> String {
+    match config.namespace.as_str() {
+        "" => KEY.to_owned(),
+        namespace => format!("{KEY}:{namespace}"),
+    }
+}
+
+/// Checks the part of the configuration that is text.
+pub(crate) fn check(config: &JournalConfig) -> Result<(), Error> {
+    let namespace = config.namespace.as_str();
+    let name = namespace.strip_prefix('+').unwrap_or(namespace);
+    let is_name = name.len() <= NAMESPACE_BYTES_MAX
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@'))
+        && (!name.is_empty() || namespace.is_empty());
+    if is_name || namespace == "*" {
+        return Ok(());
+    }
+    Err(Error::Text {
+        name: "journal.namespace",
+        text: namespace.to_owned(),
+        remedy: "give a name, '+' and a name, or '*' for all",
+    })
+}
 
 /// Returns whether to read the journal, and says why not.
 pub(crate) fn wanted(config: &InputsConfig, files: &Follower, report: &dyn Report) -> bool {
@@ -70,15 +111,22 @@ pub(crate) fn wanted(config: &InputsConfig, files: &Follower, report: &dyn Repor
 }
 
 /// Follows the journal until stopped, from `cursor` on.
-pub(crate) async fn run(config: JournalConfig, cursor: Option<String>, wiring: Wiring) {
+///
+/// `with_audit`: also the kernel's audit records, as nothing else reads them.
+pub(crate) async fn run(
+    config: JournalConfig,
+    cursor: Option<String>,
+    with_audit: bool,
+    wiring: Wiring,
+) {
     let meta = Arc::new(SourceMeta {
-        key: KEY.to_owned(),
+        key: key(&config),
         path: None,
         format: Format::Journal,
         dataset: None,
     });
     let cursor = cursor.and_then(|json| parse_cursor(&json));
-    let mut journal = Journal { config, cursor, meta, in_trouble: false };
+    let mut journal = Journal { config, cursor, meta, with_audit, in_trouble: false };
     let mut failures = 0;
     while !wiring.stop.is_cancelled() {
         if journal.cursor.is_none() && journal.config.start == Start::End {
@@ -88,7 +136,7 @@ pub(crate) async fn run(config: JournalConfig, cursor: Option<String>, wiring: W
             };
             if let Some(cursor) = &journal.cursor {
                 // Made durable at once: what comes while the agent is down is after it.
-                let positions = vec![(KEY.to_owned(), cursor_json(cursor))];
+                let positions = vec![(journal.meta.key.clone(), cursor_json(cursor))];
                 if !wiring.send(Chunk { positions, ..Chunk::default() }).await {
                     return;
                 }
@@ -108,7 +156,7 @@ pub(crate) async fn run(config: JournalConfig, cursor: Option<String>, wiring: W
              group systemd-journal or adm"
         );
         journal.in_trouble = true;
-        wiring.report.problem(KEY, text);
+        wiring.report.problem(&journal.meta.key, text);
         tokio::select! {
             () = wiring.stop.cancelled() => {}
             () = tokio::time::sleep(Duration::from_secs(delay_s)) => {}
@@ -120,6 +168,7 @@ struct Journal {
     config: JournalConfig,
     cursor: Option<String>,
     meta: Arc<SourceMeta>,
+    with_audit: bool,
     /// A problem was told and is not resolved.
     in_trouble: bool,
 }
@@ -134,6 +183,12 @@ impl Journal {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        if !self.config.namespace.is_empty() {
+            command.arg(format!("--namespace={}", self.config.namespace));
+        }
+        if !self.with_audit {
+            command.args(TRANSPORTS);
+        }
         command
     }
 
@@ -205,7 +260,7 @@ impl Journal {
                     break;
                 }
                 if sent > 0 && std::mem::take(&mut self.in_trouble) {
-                    wiring.report.resolved(KEY);
+                    wiring.report.resolved(&self.meta.key);
                 }
                 entries += sent;
             }
@@ -236,7 +291,7 @@ impl Journal {
         let mut full = std::mem::take(chunk);
         let entries = full.items.len() as u64;
         let Some(cursor) = self.cursor.as_ref().filter(|_| entries > 0) else { return 0 };
-        full.positions.push((KEY.to_owned(), cursor_json(cursor)));
+        full.positions.push((self.meta.key.clone(), cursor_json(cursor)));
         if !wiring.send(full).await {
             return 0;
         }

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::files::Follower;
 use crate::{
-    Chunk, Error, InputsConfig, Report, attend, audit, evtx, host, integrity, inventory, journal,
-    process,
+    Chunk, Enabled, Error, InputsConfig, Report, attend, audit, evtx, host, integrity, inventory,
+    journal, process,
 };
 
 /// What every input needs to run.
@@ -53,12 +53,18 @@ pub fn start(
     report: Arc<dyn Report>,
 ) -> Result<JoinHandle<()>, Error> {
     check_bounds(&config)?;
+    journal::check(&config.journal)?;
     let wiring = Wiring { out, stop, report };
     let follower = Follower::new(&config, &checkpoints, wiring.clone())?;
     let mut inputs = JoinSet::new();
     if journal::wanted(&config, &follower, wiring.report.as_ref()) {
-        let cursor = checkpoints.get(journal::KEY).cloned();
-        inputs.spawn(journal::run(config.journal.clone(), cursor, wiring.clone()));
+        let cursor = checkpoints.get(&journal::key(&config.journal)).cloned();
+        let with_audit = match config.journal.audit {
+            Enabled::Yes => true,
+            Enabled::No => false,
+            Enabled::Auto => !audit::stream::is_read_elsewhere(&config),
+        };
+        inputs.spawn(journal::run(config.journal.clone(), cursor, with_audit, wiring.clone()));
     }
     let mut threads = Vec::new();
     let integrity = integrity::Plan::new(&config.integrity)?;

@@ -72,21 +72,28 @@ pub(crate) fn wanted(config: &InputsConfig) -> Vec<Box<dyn Feed>> {
     if !socket.is_empty() {
         feeds.push(Box::new(Socket::new(Path::new(socket))));
     }
-    let is_audit =
-        |path: &String| path.rsplit('/').next().is_some_and(|name| name.starts_with("audit.log"));
-    let in_files = config
-        .files
-        .iter()
-        .any(|group| group.format == Format::Auditd || group.paths.iter().any(is_audit));
     let from_kernel = match kernel {
         Enabled::Yes => true,
         Enabled::No => false,
-        Enabled::Auto => socket.is_empty() && !in_files && super::kernel::is_allowed(),
+        Enabled::Auto => socket.is_empty() && !in_files(config) && super::kernel::is_allowed(),
     };
     if from_kernel {
         feeds.push(Box::new(Kernel::default()));
     }
     feeds
+}
+
+/// Whether auditd's file is among the files.
+fn in_files(config: &InputsConfig) -> bool {
+    let is_audit =
+        |path: &String| path.rsplit('/').next().is_some_and(|name| name.starts_with("audit.log"));
+    let mut groups = config.files.iter();
+    groups.any(|group| group.format == Format::Auditd || group.paths.iter().any(is_audit))
+}
+
+/// Returns whether audit records are read from a file, or by [`wanted`].
+pub(crate) fn is_read_elsewhere(config: &InputsConfig) -> bool {
+    in_files(config) || !wanted(config).is_empty()
 }
 
 /// Reads a source until stopped.

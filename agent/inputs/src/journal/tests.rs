@@ -19,6 +19,7 @@ impl Report for Ear {
 
 /// Prints entries 1 to 5, or those after the cursor; `--follow` waits at the end.
 const JOURNALCTL: &str = r#"#!/bin/sh
+echo "$*" >> "$0.args"
 after=0; follow=; last=
 for arg in "$@"; do
   case "$arg" in
@@ -45,6 +46,7 @@ fn config(folder: &Path, start: Start) -> InputsConfig {
             enabled: Enabled::Auto,
             start,
             program: program.display().to_string(),
+            ..JournalConfig::default()
         },
         host: HostConfig { enabled: false, ..HostConfig::default() },
         ..InputsConfig::default()
@@ -58,6 +60,7 @@ async fn entries(
 ) -> (Vec<String>, String) {
     let (out, mut chunks) = mpsc::channel(4);
     let stop = CancellationToken::new();
+    let key = key(&config.journal);
     let task = start(config, checkpoints, out, stop.clone(), Arc::new(Ear)).unwrap();
     let (mut cursors, mut position) = (Vec::new(), String::new());
     let deadline = tokio::time::sleep(Duration::from_secs(30));
@@ -69,7 +72,8 @@ async fn entries(
         };
         for item in chunk.items {
             let Item::Entry(entry) = item else { panic!("entries") };
-            assert_eq!((entry.source.key.as_str(), entry.source.format), (KEY, Format::Journal));
+            assert_eq!(entry.source.format, Format::Journal);
+            assert_eq!(entry.source.key, key);
             cursors.push(entry.cursor);
         }
         position = chunk.positions.last().map(|(_, json)| json.clone()).unwrap();
@@ -96,6 +100,50 @@ async fn from_the_end_means_after_the_last_entry() {
     let folder = tempfile::tempdir().unwrap();
     let (cursors, _) = entries(config(folder.path(), Start::End), HashMap::new(), 2).await;
     assert_eq!(cursors, ["c4", "c5"]);
+}
+
+#[tokio::test]
+async fn a_namespace_is_asked_for_and_has_a_place_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), Start::Beginning);
+    config.journal.namespace = "*".to_owned();
+    assert_eq!(key(&config.journal), "journal:*");
+    // The position of the system's own journal is not that of all.
+    let checkpoint = HashMap::from([(KEY.to_owned(), r#"{"cursor":"c3"}"#.to_owned())]);
+    let (cursors, _) = entries(config.clone(), checkpoint, 5).await;
+    assert_eq!(cursors.len(), 5);
+    let asked = std::fs::read_to_string(folder.path().join("journalctl.args")).unwrap();
+    assert!(asked.lines().any(|line| line.contains("--namespace=* ")), "{asked}");
+    for bad in ["a b", "+", "x/y", "+*", "a\nb"] {
+        config.journal.namespace = bad.to_owned();
+        assert!(check(&config.journal).is_err(), "{bad}");
+    }
+    for good in ["", "*", "web", "+web", "web-1.x"] {
+        config.journal.namespace = good.to_owned();
+        assert!(check(&config.journal).is_ok(), "{good}");
+    }
+}
+
+#[tokio::test]
+async fn audit_records_are_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path(), Start::Beginning);
+    let asked = |folder: &Path| std::fs::read_to_string(folder.join("journalctl.args")).unwrap();
+    // Nothing else reads them.
+    entries(config.clone(), HashMap::new(), 5).await;
+    assert!(!asked(folder.path()).contains("_TRANSPORT="), "{}", asked(folder.path()));
+    config.files = vec![crate::FilesConfig {
+        paths: vec![folder.path().join("audit.log").display().to_string()],
+        ..crate::FilesConfig::default()
+    }];
+    entries(config.clone(), HashMap::new(), 5).await;
+    let all = asked(folder.path());
+    let last = all.lines().last().unwrap();
+    assert!(last.contains("_TRANSPORT=kernel") && !last.contains("_TRANSPORT=audit"), "{last}");
+    config.journal.audit = Enabled::Yes;
+    entries(config, HashMap::new(), 5).await;
+    let all = asked(folder.path());
+    assert!(!all.lines().last().unwrap().contains("_TRANSPORT="), "{all}");
 }
 
 #[tokio::test]

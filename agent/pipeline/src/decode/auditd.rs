@@ -10,6 +10,7 @@ mod facts;
 mod hex;
 mod keys;
 mod kinds;
+mod lost;
 mod names;
 mod pairs;
 mod socket;
@@ -65,6 +66,18 @@ pub(super) fn decode(text: &str, event: &mut Event) -> bool {
     true
 }
 
+/// Decodes what the kernel's own log says of auditing: records, when nobody takes them, and that some
+/// were lost. False when it is about something else.
+pub(super) fn decode_kernel(message: &str, event: &mut Event) -> bool {
+    // The kernel's stamp may stand in front: [  123.456789] audit: type=1400 audit(…
+    let message = match message.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((_, rest)) => rest,
+        None => message,
+    };
+    let Some(rest) = message.strip_prefix("audit: ") else { return false };
+    lost::decode(rest, event) || decode(rest, event)
+}
+
 /// The type's name, also where the kernel's own log has its number.
 fn kind_of(kind: &[u8]) -> &str {
     let kind = std::str::from_utf8(kind).unwrap_or_default();
@@ -114,7 +127,13 @@ impl<'a> Records<'a> {
         }
         let (body, enriched) = match memchr::memchr(ENRICHED, body.as_bytes()) {
             Some(at) => (body.get(..at).unwrap_or_default(), body.get(at + 1..)),
-            None => (body, None),
+            // As rsyslog writes that byte. Spec: rsyslog, parser.escapeControlCharactersOnReceive.
+            None => match body.split_once("#035") {
+                Some((body, names)) if names.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                    (body, Some(names))
+                }
+                _ => (body, None),
+            },
         };
         match kind {
             "EXECVE" => {

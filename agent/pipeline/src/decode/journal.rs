@@ -6,8 +6,8 @@
 use rules_event::{Event, Timestamp, encode_lossless, field};
 use serde_json::{Map, Value as Json};
 
-use super::Context;
 use super::syslog::{self, Header};
+use super::{Context, auditd};
 
 /// Decodes an entry; false when it is none.
 pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
@@ -37,6 +37,9 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
         }
     }
     let (message, escaped) = message(&entry);
+    if get(&entry, "_TRANSPORT") == Some("audit") && audit(&entry, &message, event) {
+        return true;
+    }
     let process = get(&entry, "SYSLOG_IDENTIFIER").or_else(|| get(&entry, "_COMM"));
     let header = Header {
         host: get(&entry, "_HOSTNAME").unwrap_or_default(),
@@ -48,6 +51,30 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
     syslog::finish(&header, facility, context, event);
     if escaped {
         event.set(field::VONGLAU_ESCAPED, true);
+    }
+    true
+}
+
+/// A record that journald took from the kernel: its header stands in fields, the rest behind the name of
+/// its type in the message. Spec: systemd, `src/journal/journald-audit.c`.
+fn audit(entry: &Map<String, Json>, message: &str, event: &mut Event) -> bool {
+    let Some(serial) = get(entry, "_AUDIT_ID") else { return false };
+    let (kind, body) = message.split_once(' ').unwrap_or((message, ""));
+    // Older ones write <audit-1400> for the name.
+    let kind = get(entry, "_AUDIT_TYPE_NAME").unwrap_or(kind);
+    let number = |name: &str| get(entry, name).and_then(|text| text.parse::<i64>().ok());
+    let time = number("_SOURCE_REALTIME_TIMESTAMP").or(number("__REALTIME_TIMESTAMP"));
+    let (seconds, millis) = time.map_or((0, 0), |time| (time / 1_000_000, time / 1_000 % 1_000));
+    let kind = match kind.strip_prefix("<audit-").and_then(|kind| kind.strip_suffix('>')) {
+        Some(number) => number,
+        None => kind,
+    };
+    let record = format!("type={kind} msg=audit({seconds}.{millis:03}:{serial}): {body}");
+    if !auditd::decode(&record, event) {
+        return false;
+    }
+    if let Some(host) = get(entry, "_HOSTNAME") {
+        event.set_text(field::HOST_NAME, host);
     }
     true
 }

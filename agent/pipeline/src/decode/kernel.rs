@@ -4,6 +4,7 @@
 
 use rules_event::{Event, field};
 
+use super::auditd;
 use super::pairs::Pairs;
 use super::source::{set_destination, set_destination_port, set_port, set_source, set_transport};
 
@@ -18,6 +19,9 @@ const PREFIX_BYTES_MAX: usize = 160;
 
 /// Decodes a message of the kernel.
 pub(super) fn decode(message: &str, event: &mut Event) {
+    if auditd::decode_kernel(message, event) {
+        return;
+    }
     // [12345.678901] [UFW BLOCK] IN=eth0 OUT= MAC=… SRC=203.0.113.5 DST=… PROTO=TCP SPT=1 DPT=22
     let Some(at) = memchr::memmem::find(message.as_bytes(), b"IN=") else { return };
     if at > PREFIX_BYTES_MAX || memchr::memmem::find(message.as_bytes(), b" SRC=").is_none() {

@@ -3,7 +3,7 @@
 use rules_event::{Event, field};
 
 use super::devices::{checkpoint, filterlog, juniper};
-use super::{accounts, errors, haproxy, kernel, login, pam, services, sshd, sudo};
+use super::{accounts, auditd, errors, haproxy, kernel, login, pam, services, sshd, sudo};
 
 /// Decodes a message; what is not understood stays message.
 pub(super) fn decode(program: &str, message: &str, event: &mut Event) {
@@ -22,6 +22,10 @@ pub(super) fn decode(program: &str, message: &str, event: &mut Event) {
 }
 
 fn by_program(program: &str, message: &str, event: &mut Event) {
+    // Audit records that something put into syslog: audisp-syslog, rsyslog's imfile.
+    if message.starts_with("type=") && auditd::decode(message, event) {
+        return;
+    }
     if message.starts_with("pam_") && pam::decode(message, event) {
         return;
     }

@@ -405,3 +405,70 @@ const DOCUMENTS: u32 = 210;
 
 /// Fields of these documents that are equal, of all.
 const DOCUMENT_VALUES: (u32, u32) = (1_344, 1_344);
+
+fn got<'a>(event: &'a Event, names: &[&str]) -> Vec<&'a str> {
+    names.iter().map(|name| event.get_str(name).unwrap_or("-")).collect()
+}
+
+#[test]
+fn lost_records_are_an_event() {
+    let line = "Nov 21 08:30:00 web01 kernel: [12345.678901] audit: audit_lost=37 audit_rate_limit=0 \
+                audit_backlog_limit=8192";
+    let event = decode(line, Some("/var/log/kern.log"), Format::Auto);
+    let names = ["event.dataset", "event.action", "event.type", "host.hostname"];
+    assert_eq!(got(&event, &names), ["auditd.log", "audit-records-lost", "error", "web01"]);
+    assert_eq!(event.get("vonglau.audit.lost"), Some(&Value::Int(37)));
+    let line = "Nov 21 08:30:00 web01 kernel: audit: backlog limit exceeded";
+    assert_eq!(got(&decode(line, None, Format::Auto), &names)[1], "audit-records-lost");
+    // Not about auditing.
+    let line = "Nov 21 08:30:00 web01 kernel: audit: initializing netlink subsys (disabled)";
+    assert_eq!(got(&decode(line, None, Format::Auto), &names)[1], "-");
+}
+
+#[test]
+fn records_in_other_logs_are_records() {
+    let names = ["auditd.type", "event.action", "process.name", "host.hostname"];
+    let line = "Nov 21 08:30:00 web01 kernel: [1.5] audit: type=1400 audit(1524662933.080:61207): \
+                apparmor=\"DENIED\" operation=\"open\" profile=\"/usr/sbin/ntpd\" pid=5571 comm=\"ntpd\"";
+    let event = decode(line, Some("/var/log/syslog"), Format::Auto);
+    assert_eq!(got(&event, &names), ["AVC", "violated-apparmor-policy", "ntpd", "web01"]);
+    let line = "Nov 21 08:30:00 web01 audisp-syslog: type=SERVICE_STOP msg=audit(1.5:2): pid=1 uid=0 \
+                msg='unit=firewalld comm=\"systemd\" res=success'#035UID=\"root\"";
+    let event = decode(line, Some("/var/log/syslog"), Format::Auto);
+    assert_eq!(got(&event, &names), ["SERVICE_STOP", "stopped-service", "systemd", "web01"]);
+    assert_eq!(event.get_str("user.name"), Some("root"));
+    let entry = serde_json::json!({
+        "__CURSOR": "c", "_TRANSPORT": "audit", "_AUDIT_ID": "812", "_AUDIT_TYPE": "1112",
+        "_AUDIT_TYPE_NAME": "USER_LOGIN", "_HOSTNAME": "web01",
+        "_SOURCE_REALTIME_TIMESTAMP": "1492896301818000",
+        "MESSAGE": "USER_LOGIN pid=12635 uid=0 auid=4294967295 msg='op=login acct=\"x\" \
+                    exe=\"/usr/sbin/sshd\" hostname=? addr=203.0.113.5 terminal=sshd res=failed'",
+    });
+    let event = decode(&entry.to_string(), None, Format::Journal);
+    assert_eq!(got(&event, &names), ["USER_LOGIN", "logged-in", "sshd", "web01"]);
+    let names = ["user.name", "source.ip", "event.outcome", "event.dataset"];
+    assert_eq!(got(&event, &names), ["x", "203.0.113.5", "failure", "auditd.log"]);
+    assert_eq!(event.time.as_nanos(), 1_492_896_301_818_000_000);
+}
+
+#[test]
+fn entries_of_the_journal_of_all_kinds() {
+    let decode = |entry: Json| decode(&entry.to_string(), None, Format::Journal);
+    // Several lines in one message, the kernel's words, and bytes that are no text.
+    let event = decode(serde_json::json!({
+        "_TRANSPORT": "journal", "_COMM": "java", "MESSAGE": "failed\n at a.b(C.java:1)\n at d",
+    }));
+    assert_eq!(event.get_str("message"), Some("failed\n at a.b(C.java:1)\n at d"));
+    let event = decode(serde_json::json!({
+        "_TRANSPORT": "kernel", "SYSLOG_IDENTIFIER": "kernel", "SYSLOG_FACILITY": "0", "PRIORITY": "4",
+        "MESSAGE": "[UFW BLOCK] IN=eth0 OUT= SRC=203.0.113.5 DST=192.0.2.1 PROTO=TCP SPT=1 DPT=22",
+    }));
+    assert_eq!(event.get_str("source.ip"), Some("203.0.113.5"));
+    let event = decode(serde_json::json!({ "_COMM": "x", "MESSAGE": [104, 105, 255, 10] }));
+    assert_eq!(event.get_str("message"), Some("hi\\xff\n"));
+    assert_eq!(event.get("vonglau.escaped"), Some(&Value::Bool(true)));
+    let event = decode(serde_json::json!({ "_COMM": ["x", "y"], "MESSAGE": ["first", "second"] }));
+    assert_eq!(got(&event, &["process.name", "message"]), ["x", "first"]);
+    let event = decode(serde_json::json!({ "_COMM": "x", "MESSAGE": null }));
+    assert_eq!(event.get_str("message"), Some(""));
+}
