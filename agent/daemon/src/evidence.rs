@@ -93,6 +93,18 @@ impl Before {
     }
 }
 
+impl Before {
+    /// Returns for people how the run ended, if there was one.
+    pub(crate) fn how_it_ended(&self) -> Option<String> {
+        let record = self.record.as_ref()?;
+        Some(match &record.ended {
+            Some(ended) => format!("stopped at {}: {}", ended.at, ended.reason),
+            None if record.boot == boot_id() => "killed or crashed".to_owned(),
+            None => "went down with the host".to_owned(),
+        })
+    }
+}
+
 impl Evidence {
     /// Compares with the run before, says what differs, and writes down that this one began.
     pub(crate) fn begin(

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use agent_inputs::{Count, Report};
+use agent_inputs::{Count, Report, Truncation};
 use rules_event::{Value, field};
 use rules_service::meter::Health;
 
 use crate::metrics::Metrics;
-use crate::witness::{self, Action, REASON, Witness};
+use crate::witness::{self, Action, REASON, Witness, count};
 
 /// What the inputs tell goes to health, log and metrics.
 pub(crate) struct InputReport {
@@ -35,6 +35,25 @@ impl Report for InputReport {
 
     fn notice(&self, subject: &str, text: String) {
         self.witness.say(Action::LogLost, text.clone(), [place(subject), (REASON, text.into())]);
+    }
+
+    fn truncated(&self, cut: &Truncation<'_>) {
+        let text = match cut.rotated {
+            true => format!("{} was rotated by copying and truncating", cut.path),
+            false => format!("{} became shorter after {} bytes were read", cut.path, cut.read),
+        };
+        // In a rotated copy what was not read still is.
+        let lost = if cut.rotated { 0 } else { cut.unread };
+        self.witness.say(
+            Action::LogTruncated,
+            text,
+            [
+                place(cut.path),
+                ("vonglau.source.rotated", cut.rotated.into()),
+                ("vonglau.source.bytes_read", count(cut.read)),
+                ("vonglau.source.bytes_lost", count(lost)),
+            ],
+        );
     }
 
     fn count(&self, what: Count, amount: u64) {

@@ -42,6 +42,13 @@ pub(crate) fn load_all_or_nothing(section: &RulesSection) -> Result<Arc<Matcher>
     Err(Error::RulesRefused { mistakes: named.join("; ") })
 }
 
+/// Returns how many rules there are, and the mistakes in those that would be left out, rendered.
+pub(crate) fn check(section: &RulesSection) -> Result<(usize, Vec<String>)> {
+    let (set, diagnostics) = compile(section)?;
+    let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
+    Ok((set.len(), errors.map(|it| it.render().trim_end().to_owned()).collect()))
+}
+
 fn compile(section: &RulesSection) -> Result<(Arc<Matcher>, Vec<Diagnostic>)> {
     let loaded = rules_pack::load(section.builtin, &section.dirs)?;
     let mut diagnostics = loaded.diagnostics;

@@ -181,7 +181,7 @@ impl Sealer {
             let lane = sealed.lane.as_str();
             self.metrics.batches.with_label_values(&[lane]).inc();
             set(&self.metrics.sealed_seq.with_label_values(&[lane]), sealed.seq);
-            self.metrics.sums.spooled(sealed.events);
+            self.metrics.sums.spooled(sealed.lane, sealed.events);
             if let Some(ledger) = &self.ledger {
                 ledger.note(sealed.number, sealed.seq, sealed.events);
             }

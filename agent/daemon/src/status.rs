@@ -1,27 +1,28 @@
-//! `status`: the sums of a running agent, or what a stopped one has left, and whether they close.
+//! `status`: what a running agent does, or what a stopped one has left, and whether the sums close.
+
+mod page;
+mod text;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::{self, Read, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use agent_shipper::Wait;
-use agent_spool::{Cursor, LANE_ALERTS, LANE_EVENTS};
-use agent_wire::Lane;
+use agent_spool::{Cursor, LANE_ALERTS, LANE_EVENTS, Reader};
+use agent_wire::{Lane, Record};
 use rules_service::exit::Exit;
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::error::{Result, file};
+use crate::evidence::Before;
 use crate::identity;
 use crate::ledger::Ledger;
+use crate::sealer::now;
+use page::Page;
 
 const ADDRESS_FILE: &str = "metrics.addr";
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(3);
-/// A metrics page of ours has some ten KiB.
-const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What `status` shows; also its JSON form.
 #[derive(Debug, Default, Serialize)]
@@ -35,22 +36,66 @@ pub(crate) struct Status {
     pending: u64,
     /// `read - spooled - dropped - pending`; anything but 0 is a bug.
     unaccounted: i64,
+    /// Whether every sum adds up: that of all, those by input, by reason and by lane.
+    closes: bool,
+    read_by_input: BTreeMap<String, u64>,
+    dropped_by_reason: BTreeMap<String, u64>,
     shipped: u64,
     hits: u64,
     rules: u64,
     spool_bytes: u64,
+    spool_bytes_max: u64,
     lanes: BTreeMap<&'static str, LaneStatus>,
+    broker: Broker,
+    limits: Limits,
+    /// What the agent said of itself, by `event.action`.
+    own_events: BTreeMap<String, u64>,
+    /// How the run ended, of an agent that does not run.
+    ended: Option<String>,
     problems: Vec<String>,
 }
 
 #[derive(Debug, Default, Serialize)]
 struct LaneStatus {
+    /// Events of this process: put into the spool, and acknowledged.
+    spooled: u64,
+    shipped: u64,
     sealed_seq: u64,
     acked_seq: u64,
     waiting_batches: u64,
+    /// How long the oldest batch that waits has been sealed.
+    oldest_waiting_seconds: Option<u64>,
     /// Why it sends nothing, if it has to wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<&'static str>,
+}
+
+/// Who receives.
+#[derive(Debug, Default, Serialize)]
+struct Broker {
+    /// Empty: a collector on this machine reads the spool.
+    bootstrap: String,
+    /// `well`, `failing`, `unknown` (not running), or `none`.
+    state: &'static str,
+    problem: Option<String>,
+}
+
+/// What the agent takes, and what it may take.
+#[derive(Debug, Default, Serialize)]
+struct Limits {
+    memory_bytes: u64,
+    memory_bytes_max: u64,
+    open_files: u64,
+    open_files_max: u64,
+    cpu_seconds: f64,
+    cpu_pct_max: u64,
+    state_bytes: u64,
+    disk_free_bytes: u64,
+    disk_free_bytes_min: u64,
+    /// By resource: `near` or `over` its bound.
+    shedding: BTreeMap<String, &'static str>,
+    /// Seconds inputs were held back, by reason.
+    held_seconds: BTreeMap<String, f64>,
 }
 
 pub(crate) fn address_path(state_dir: &Path) -> PathBuf {
@@ -70,72 +115,134 @@ pub(crate) fn look(config: &Config) -> Result<Status> {
         .ok()
         .and_then(|text| text.trim().parse().ok());
     // A file left by a killed agent leads nowhere, or to a stranger that does not answer like us.
-    if let Some(mut status) = address.and_then(|address| running(address).ok()) {
-        status.agent = agent;
-        return Ok(status);
+    let mut status = match address.and_then(|address| running(address).ok()) {
+        Some(status) => status,
+        None => stopped(config)?,
+    };
+    status.agent = agent;
+    status.spool_bytes_max = config.spool.bytes_max;
+    status.limits.cpu_pct_max = config.limits.cpu_pct_max;
+    status.limits.disk_free_bytes_min = config.spool.free_bytes_min;
+    status.broker = broker(config, &status);
+    for (lane, number) in lanes() {
+        let Some(progress) = status.lanes.get_mut(lane.as_str()) else { continue };
+        if progress.waiting_batches > 0 {
+            progress.oldest_waiting_seconds = oldest(config, number, progress.acked_seq);
+        }
     }
-    stopped(config, agent)
+    Ok(status)
+}
+
+fn lanes() -> [(Lane, u8); 2] {
+    [(Lane::Alerts, LANE_ALERTS), (Lane::Events, LANE_EVENTS)]
 }
 
 fn running(address: SocketAddr) -> io::Result<Status> {
-    let samples = parse(&get(address, "/metrics")?.1);
-    if !samples.contains_key("vonglau_agent_records_read_total") {
-        return Err(io::Error::other("not an agent of ours"));
-    }
-    let (health_code, health) = get(address, "/healthz")?;
-    let one = |name: &str| samples.get(&format!("vonglau_agent_{name}")).copied().unwrap_or(0);
-    let sum = |name: &str| {
-        let prefix = format!("vonglau_agent_{name}{{");
-        samples.iter().filter(|(key, _)| key.starts_with(&prefix)).map(|(_, value)| value).sum()
-    };
+    let page = Page::fetch(address)?;
     let mut status = Status {
         running: true,
         metrics: Some(address.to_string()),
-        read: one("records_read_total"),
-        spooled: one("events_spooled_total"),
-        dropped: sum("events_dropped_total"),
-        pending: one("events_pending"),
-        shipped: sum("events_shipped_total"),
-        hits: one("hits_total"),
-        rules: one("rules"),
-        spool_bytes: one("spool_bytes"),
+        read: page.one("records_read_total"),
+        spooled: page.one("events_spooled_total"),
+        dropped: page.sum("events_dropped_total"),
+        pending: page.one("events_pending"),
+        read_by_input: page.by_label("input_records_total"),
+        dropped_by_reason: page.by_label("events_dropped_total"),
+        shipped: page.sum("events_shipped_total"),
+        hits: page.one("hits_total"),
+        rules: page.one("rules"),
+        spool_bytes: page.one("spool_bytes"),
+        limits: limits(&page),
+        own_events: page.by_label("own_events_total"),
         ..Status::default()
     };
     status.unaccounted =
         status.read as i64 - status.spooled as i64 - status.dropped as i64 - status.pending as i64;
-    if health_code != 200 {
-        status.problems = health.lines().map(str::to_owned).collect();
+    status.problems = page.problems.clone();
+    for (lane, _) in lanes() {
+        let lane = lane.as_str();
+        let one = |name: &str| page.one(&format!("{name}{{lane=\"{lane}\"}}"));
+        let (sealed_seq, acked_seq) = (one("sealed_seq"), one("acked_seq"));
+        let waits = Wait::ALL.into_iter().find(|wait| {
+            let reason = wait.as_str();
+            page.one(&format!("lane_waits{{lane=\"{lane}\",reason=\"{reason}\"}}")) > 0
+        });
+        let progress = LaneStatus {
+            spooled: one("lane_events_spooled_total"),
+            shipped: one("events_shipped_total"),
+            sealed_seq,
+            acked_seq,
+            waiting_batches: sealed_seq.saturating_sub(acked_seq),
+            oldest_waiting_seconds: None,
+            waits: waits.map(Wait::text),
+        };
+        status.lanes.insert(lane, progress);
     }
-    for lane in Lane::SPOOLED.map(Lane::as_str) {
-        let sealed_seq = one(&format!("sealed_seq{{lane=\"{lane}\"}}"));
-        let acked_seq = one(&format!("acked_seq{{lane=\"{lane}\"}}"));
-        let waiting_batches = sealed_seq.saturating_sub(acked_seq);
-        let waits = Wait::ALL
-            .into_iter()
-            .find(|wait| {
-                let reason = wait.as_str();
-                one(&format!("lane_waits{{lane=\"{lane}\",reason=\"{reason}\"}}")) > 0
-            })
-            .map(Wait::text);
-        status.lanes.insert(lane, LaneStatus { sealed_seq, acked_seq, waiting_batches, waits });
-    }
+    status.closes = status.unaccounted == 0
+        && page.sum("input_records_total") == status.read
+        && status.lanes.values().map(|lane| lane.spooled).sum::<u64>() == status.spooled;
     Ok(status)
 }
 
+fn limits(page: &Page) -> Limits {
+    let shedding = page.by_label("shedding").into_iter().filter_map(|(resource, level)| {
+        let level = match level {
+            0 => return None,
+            1 => "near",
+            _ => "over",
+        };
+        Some((resource, level))
+    });
+    Limits {
+        memory_bytes: page.one("memory_bytes"),
+        memory_bytes_max: page.one("memory_bytes_max"),
+        open_files: page.one("open_files"),
+        open_files_max: page.one("open_files_max"),
+        cpu_seconds: page.number("cpu_seconds_total"),
+        state_bytes: page.one("state_bytes"),
+        disk_free_bytes: page.one("disk_free_bytes"),
+        shedding: shedding.collect(),
+        held_seconds: page.numbers_by_label("held_seconds_total"),
+        ..Limits::default()
+    }
+}
+
 /// What a stopped agent has left in its spool.
-fn stopped(config: &Config, agent: Option<String>) -> Result<Status> {
+fn stopped(config: &Config) -> Result<Status> {
     let dir = config.spool_dir();
     let ledger = Ledger::of_spool(&dir)?;
-    let mut status = Status { agent, ..Status::default() };
-    for (lane, number) in [(Lane::Alerts, LANE_ALERTS), (Lane::Events, LANE_EVENTS)] {
+    // Nothing was counted, so nothing can be missing.
+    let mut status = Status { closes: true, ..Status::default() };
+    for (lane, number) in lanes() {
         let acked_seq = Cursor::load(&dir, number)?;
         let (waiting_batches, events) = ledger.waiting(number);
         status.pending += events;
         let sealed_seq = acked_seq + waiting_batches;
-        let lane_status = LaneStatus { sealed_seq, acked_seq, waiting_batches, waits: None };
-        status.lanes.insert(lane.as_str(), lane_status);
+        let progress =
+            LaneStatus { sealed_seq, acked_seq, waiting_batches, ..LaneStatus::default() };
+        status.lanes.insert(lane.as_str(), progress);
     }
+    status.ended = Before::read(&config.state_dir)?.how_it_ended();
     Ok(status)
+}
+
+fn broker(config: &Config, status: &Status) -> Broker {
+    let problem = status.problems.iter().find(|problem| problem.starts_with("kafka")).cloned();
+    let state = match (config.has_kafka(), status.running, &problem) {
+        (false, ..) => "none",
+        (true, false, _) => "unknown",
+        (true, true, Some(_)) => "failing",
+        (true, true, None) => "well",
+    };
+    Broker { bootstrap: config.kafka.bootstrap.clone(), state, problem }
+}
+
+/// Returns the age of the first batch beyond a number. While the agent runs it may be gone meanwhile.
+fn oldest(config: &Config, lane: u8, acked_seq: u64) -> Option<u64> {
+    let mut reader = Reader::open(&config.spool_dir(), lane, acked_seq).ok()?;
+    let record = Record::decode(&reader.next().ok()??.bytes).ok()?;
+    let age = now().as_nanos().saturating_sub(record.header.sealed.as_nanos());
+    Some(u64::try_from(age).unwrap_or(0) / 1_000_000_000)
 }
 
 impl Status {
@@ -143,83 +250,10 @@ impl Status {
     pub(crate) fn exit(&self) -> Exit {
         if !self.running {
             Exit::Unavailable
-        } else if self.unaccounted != 0 || !self.problems.is_empty() {
+        } else if !self.closes || !self.problems.is_empty() {
             Exit::Problems
         } else {
             Exit::Done
         }
     }
-
-    /// Returns the status for people.
-    pub(crate) fn to_text(&self) -> String {
-        let mut text = String::new();
-        let agent = self.agent.as_deref().unwrap_or("(no key yet)");
-        // Writing into a String cannot fail.
-        let _ = match &self.metrics {
-            Some(address) => writeln!(text, "agent    {agent}, running, metrics at {address}"),
-            None => writeln!(text, "agent    {agent}, not running"),
-        };
-        if self.running {
-            let _ = writeln!(
-                text,
-                "events   read {} = spooled {} + dropped {} + in memory {}{}",
-                self.read,
-                self.spooled,
-                self.dropped,
-                self.pending,
-                match self.unaccounted {
-                    0 => ": closes".to_owned(),
-                    missing => format!(": DOES NOT CLOSE, {missing} unaccounted for"),
-                }
-            );
-            let _ = writeln!(
-                text,
-                "shipped  {} events acknowledged; {} rule hits by {} rules",
-                self.shipped, self.hits, self.rules
-            );
-            let _ = writeln!(text, "spool    {} bytes", self.spool_bytes);
-        } else {
-            let _ = writeln!(text, "spool    {} events wait to be sent", self.pending);
-        }
-        for (lane, progress) in &self.lanes {
-            let _ = writeln!(
-                text,
-                "lane     {lane}: sealed {}, acknowledged {}, {} batches wait{}",
-                progress.sealed_seq,
-                progress.acked_seq,
-                progress.waiting_batches,
-                progress.waits.map(|why| format!(": {why}")).unwrap_or_default()
-            );
-        }
-        for problem in &self.problems {
-            let _ = writeln!(text, "problem  {problem}");
-        }
-        text
-    }
-}
-
-/// Fetches a page of our own meter: one request, one connection.
-fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER_WAIT_MAX)?;
-    stream.set_read_timeout(Some(ANSWER_WAIT_MAX))?;
-    stream.set_write_timeout(Some(ANSWER_WAIT_MAX))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
-    let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-    match (code, answer.split_once("\r\n\r\n")) {
-        (Some(code), Some((_, body))) => Ok((code, body.to_owned())),
-        _ => Err(io::Error::other("not an HTTP answer")),
-    }
-}
-
-/// Reads whole numbers of the Prometheus text format, by name and labels as printed.
-fn parse(page: &str) -> BTreeMap<String, u64> {
-    page.lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| {
-            let (name, value) = line.rsplit_once(' ')?;
-            Some((name.to_owned(), value.parse().ok()?))
-        })
-        .collect()
 }

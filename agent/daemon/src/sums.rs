@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use agent_wire::Lane;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
@@ -19,6 +20,7 @@ pub(crate) struct Sums {
     lock: Arc<Mutex<()>>,
     read: IntCounter,
     by_input: IntCounterVec,
+    by_lane: IntCounterVec,
     spooled: IntCounter,
     pending: IntGauge,
     dropped: IntCounterVec,
@@ -39,6 +41,7 @@ impl Sums {
     pub(crate) fn new() -> prometheus::Result<Self> {
         let name = |name: &str| format!("vonglau_agent_{name}");
         let dropped = Opts::new(name("events_dropped_total"), "Events given up, by reason.");
+        let by_lane = Opts::new(name("lane_events_spooled_total"), "Events spooled, by lane.");
         let by_input = Opts::new(name("input_records_total"), "Records read, by input.");
         let sums = Self {
             lock: Arc::default(),
@@ -47,6 +50,7 @@ impl Sums {
                 "Lines and samples taken from the inputs.",
             )?,
             by_input: IntCounterVec::new(by_input, &["input"])?,
+            by_lane: IntCounterVec::new(by_lane, &["lane"])?,
             spooled: IntCounter::new(name("events_spooled_total"), "Events durably in the spool.")?,
             pending: IntGauge::new(
                 name("events_pending"),
@@ -56,6 +60,9 @@ impl Sums {
         };
         for reason in DROP_REASONS {
             sums.dropped.with_label_values(&[reason]);
+        }
+        for lane in Lane::SPOOLED.map(Lane::as_str) {
+            sums.by_lane.with_label_values(&[lane]);
         }
         for input in INPUTS {
             sums.by_input.with_label_values(&[input]);
@@ -83,8 +90,9 @@ impl Sums {
     }
 
     /// Events in memory are safe.
-    pub(crate) fn spooled(&self, events: u64) {
+    pub(crate) fn spooled(&self, lane: Lane, events: u64) {
         let _locked = self.locked();
+        self.by_lane.with_label_values(&[lane.as_str()]).inc_by(events);
         self.pending.sub(i64::try_from(events).unwrap_or(i64::MAX));
         self.spooled.inc_by(events);
     }
@@ -110,17 +118,19 @@ impl Sums {
     }
 }
 
+impl Sums {
+    fn parts(&self) -> [&dyn Collector; 6] {
+        [&self.read, &self.by_input, &self.spooled, &self.by_lane, &self.pending, &self.dropped]
+    }
+}
+
 impl Collector for Sums {
     fn desc(&self) -> Vec<&Desc> {
-        let parts: [&dyn Collector; 5] =
-            [&self.read, &self.by_input, &self.spooled, &self.pending, &self.dropped];
-        parts.into_iter().flat_map(Collector::desc).collect()
+        self.parts().into_iter().flat_map(Collector::desc).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         let _locked = self.locked();
-        let parts: [&dyn Collector; 5] =
-            [&self.read, &self.by_input, &self.spooled, &self.pending, &self.dropped];
-        parts.into_iter().flat_map(Collector::collect).collect()
+        self.parts().into_iter().flat_map(Collector::collect).collect()
     }
 }

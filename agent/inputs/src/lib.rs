@@ -38,5 +38,5 @@ pub use integrity::IntegrityConfig;
 pub use inventory::InventoryConfig;
 pub use item::{Chunk, Entry, Item, Line, Lines, Sample, SourceMeta, Span};
 pub use process::{ProcessConfig, ProcessSource};
-pub use report::{Count, Report};
+pub use report::{Count, Report, Truncation};
 pub use run::start;

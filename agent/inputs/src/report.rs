@@ -86,6 +86,19 @@ impl Count {
     }
 }
 
+/// What is known of a log that became shorter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Truncation<'a> {
+    /// The log.
+    pub path: &'a str,
+    /// Whether its content is read on in a rotated copy: `copytruncate`, and nobody hiding something.
+    pub rotated: bool,
+    /// Bytes of it that had been read.
+    pub read: u64,
+    /// Bytes of it that were seen and not read; in a rotated copy they still are.
+    pub unread: u64,
+}
+
 /// Receives what goes wrong and what is counted. Called from the inputs' own threads; must be quick.
 pub trait Report: Send + Sync {
     /// Something stands in the way of one input (`subject`: a path, a glob, `journal`, `host`). Told
@@ -99,6 +112,12 @@ pub trait Report: Send + Sync {
     /// names what, and how to prevent it. By default it is only logged.
     fn notice(&self, subject: &str, text: String) {
         tracing::warn!(subject, "{text}");
+    }
+
+    /// A log became shorter than it was known to be, or holds something else in the same file. By
+    /// default it is only counted ([`Count::Truncations`]).
+    fn truncated(&self, truncation: &Truncation<'_>) {
+        let _ = truncation;
     }
 
     /// Adds to a count.

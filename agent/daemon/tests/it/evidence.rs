@@ -88,3 +88,44 @@ fn damage_in_the_spool_is_said() {
     site.await_said("spool_damaged");
     assert_eq!(agent.stop(), 0);
 }
+
+#[test]
+fn a_log_cut_short_is_told_apart_from_one_that_was_rotated() {
+    let mut site = Site::new();
+    site.configure("[evidence]");
+    site.append(50);
+    let agent = site.start();
+    let read = |count: u64| {
+        let wanted = format!("input_records_total{{input=\"files\"}} {count}");
+        until("reading", || agent.get("/metrics").contains(&wanted));
+    };
+    read(50);
+    let log = site.dir.path().join("auth.log");
+    // logrotate's copytruncate.
+    std::fs::copy(&log, site.dir.path().join("auth.log.1")).unwrap();
+    std::fs::File::options().write(true).open(&log).unwrap().set_len(0).unwrap();
+    let rotated = site.await_said("log_truncated");
+    assert_eq!(rotated.get("vonglau.source.rotated"), Some(&Value::Bool(true)));
+    assert_eq!(rotated.rule_ids().count(), 0, "{rotated:?}");
+    // Somebody who hides something.
+    let length = std::fs::metadata(&log).unwrap().len();
+    let mut file = std::fs::File::options().append(true).open(&log).unwrap();
+    std::io::Write::write_all(&mut file, format!("{}\n", crate::agent::line(77)).as_bytes())
+        .unwrap();
+    read(51);
+    file.set_len(length).unwrap();
+    let mut cut = None;
+    until("the cut", || {
+        cut = site
+            .said()
+            .into_iter()
+            .rfind(|it| it.get("vonglau.source.rotated") == Some(&Value::Bool(false)));
+        cut.is_some()
+    });
+    let cut = cut.unwrap();
+    assert_eq!(cut.get_str(field::LOG_FILE_PATH), log.to_str());
+    // Detection 24 of the shipped pack sees it.
+    let rules: Vec<_> = cut.rule_ids().collect();
+    assert_eq!(rules, ["49ce0127-4141-4b03-86df-d9e7eff07bcb"], "{cut:?}");
+    assert_eq!(agent.stop(), 0);
+}

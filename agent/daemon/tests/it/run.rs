@@ -18,7 +18,17 @@ fn the_sums_close_while_running_and_after() {
     assert_eq!(status["unaccounted"], 0, "{status}");
     assert_eq!((status["read"].as_u64(), status["running"].as_bool()), (Some(1_000), Some(true)));
     assert_eq!(answer.status.code(), Some(0), "{status}");
+    assert_eq!(
+        (status["read_by_input"]["files"].as_u64(), status["closes"].as_bool()),
+        (Some(1_000), Some(true))
+    );
+    let lanes = ["alerts", "events"].map(|lane| status["lanes"][lane]["spooled"].as_u64().unwrap());
+    assert_eq!(lanes.iter().sum::<u64>(), 1_000);
+    assert!(status["lanes"]["events"]["oldest_waiting_seconds"].is_u64(), "{status}");
+    assert_eq!(status["broker"]["state"], "none");
+    assert!(status["limits"]["memory_bytes"].as_u64() > Some(1 << 20), "{status}");
     let text = String::from_utf8(site.ask("status", &[]).stdout).unwrap();
+    assert!(text.contains("limits   memory ") && text.contains("inputs   files 1000"), "{text}");
     assert!(text.contains("read 1000 = spooled 1000 + dropped 0 + in memory 0: closes"), "{text}");
 
     // The collector of a small site acknowledges; the agent counts it as shipped.
@@ -39,6 +49,7 @@ fn the_sums_close_while_running_and_after() {
     let answer = site.ask("status", &["--json"]);
     let status = json(&answer.stdout);
     assert_eq!(status["running"], false);
+    assert!(status["ended"].as_str().unwrap().contains("SIGTERM"), "{status}");
     assert_eq!(answer.status.code(), Some(4));
 }
 
@@ -132,4 +143,51 @@ fn decode_prints_what_would_be_made() {
     let event = json(&answer.stdout);
     assert_eq!(event["source.ip"], "203.0.113.9");
     assert_eq!(event["host.name"], "web-1");
+}
+
+#[test]
+fn tail_prints_what_would_be_sent_and_leaves_nothing() {
+    let mut site = Site::new();
+    site.configure("");
+    site.append(14);
+    // Without the word that says that nothing is kept it refuses.
+    assert_eq!(site.ask("tail", &[]).status.code(), Some(2));
+    let answer = site.ask("tail", &["--dry-run", "--from", "start", "--events", "14"]);
+    assert!(answer.status.success());
+    let text = String::from_utf8(answer.stdout).unwrap();
+    let events: Vec<_> = text.lines().map(|line| json(line.as_bytes())).collect();
+    assert_eq!(events.len(), 14);
+    assert_eq!(events[6]["source.ip"], "203.0.113.9");
+    assert!(!site.dir.path().join("state").exists(), "nothing is written");
+    let answer = site.ask("tail", &["--dry-run", "--from", "start", "--events", "2", "--hits"]);
+    let text = String::from_utf8(answer.stdout).unwrap();
+    assert!(text.lines().count() == 2 && text.lines().all(|it| it.contains("rule.id")), "{text}");
+    let answer = site.ask("tail", &["--dry-run", "--seconds", "1"]);
+    assert!(answer.status.success() && answer.stdout.is_empty(), "nothing is written from now on");
+}
+
+#[test]
+fn the_configuration_is_shown_with_origins_and_checked_with_places() {
+    let site = Site::new();
+    let rules = site.dir.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    site.configure(&format!("[rules]\ndirs = [\"{}\"]\n[evidence]", rules.display()));
+    let mut command = site.command("print-config");
+    let answer = command.env("VONGLAU_AGENT__HEARTBEAT__INTERVAL_S", "7").output().unwrap();
+    let text = String::from_utf8(answer.stdout).unwrap();
+    let line = |start: &str| text.lines().find(|it| it.starts_with(start)).unwrap().to_owned();
+    assert!(line("name = \"web-1\"").ends_with("agent.toml:3"), "{text}");
+    assert!(line("interval_s = 7").ends_with("environment VONGLAU_AGENT__HEARTBEAT__INTERVAL_S"));
+    assert!(line("seal_interval_ms").ends_with("# default"));
+
+    std::fs::write(rules.join("bad.yml"), "title: x\nlogsource: [").unwrap();
+    let answer = site.ask("check-config", &[]);
+    let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+    assert_eq!(answer.status.code(), Some(1), "{text}");
+    assert!(text.contains("bad.yml:") && text.contains("1 rules have errors"), "{text}");
+    site.configure("[evidnce]\n[evidence]");
+    let answer = site.ask("check-config", &[]);
+    let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+    assert_eq!(answer.status.code(), Some(3));
+    assert!(said.contains("agent.toml:") && said.contains("did you mean 'evidence'?"), "{said}");
 }

@@ -13,7 +13,7 @@ use super::scan::is_past;
 use super::sibling::{self, LOOKS_MAX, Match, Relation, Sibling};
 use super::source::{Place, Source};
 use super::unpack::Kind;
-use crate::Count;
+use crate::{Count, Truncation};
 
 /// Whether a file is a copy of one that is followed.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,6 +79,7 @@ impl Follower {
         let is_free = |sibling: &Sibling| self.is_free(sibling, number);
         let located = sibling::locate(&position, &next.path, &next.real, true, is_free);
         let (copy, free) = located.unwrap_or_default();
+        self.tell_truncated(number, &position, copy.is_some());
         let since = match copy {
             Some(copy) => {
                 self.go_on_in(number, &position, &copy);
@@ -106,6 +107,18 @@ impl Follower {
             if let Some(source) = self.sources.get_mut(&waiting) {
                 source.after = Some(next);
             }
+        }
+    }
+
+    /// A rotated file that is written over is the business of whoever rotates, and not told.
+    fn tell_truncated(&self, number: u64, position: &Position, has_copy: bool) {
+        if !position.left {
+            self.wiring.report.truncated(&Truncation {
+                path: &position.path,
+                rotated: has_copy || self.is_read_elsewhere(number, position),
+                read: position.offset,
+                unread: position.size.saturating_sub(position.offset),
+            });
         }
     }
 
