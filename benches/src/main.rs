@@ -4,6 +4,7 @@ mod corpus;
 mod correlate;
 mod faults;
 mod figure;
+mod idle;
 mod path;
 mod rivals;
 mod rules;
@@ -42,6 +43,16 @@ const SETS: &[Set] = &[
         name: "agent-memory",
         what: "the agent's memory: idle with the rules loaded, and while a broker is away",
         run: path::memory,
+    },
+    Set {
+        name: "idle-cost",
+        what: "the agent on a quiet host with every input on: processor and memory",
+        run: idle::cost,
+    },
+    Set {
+        name: "integrity",
+        what: "watching 100,000 files: the first look, looks without change, a change",
+        run: idle::integrity,
     },
     Set {
         name: "agent-rivals",
