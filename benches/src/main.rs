@@ -5,6 +5,7 @@ mod correlate;
 mod faults;
 mod figure;
 mod idle;
+mod many;
 mod path;
 mod rivals;
 mod rules;
@@ -68,6 +69,11 @@ const SETS: &[Set] = &[
         name: "spool-sync",
         what: "rounds of the spool a second with their sync, and what a cursor costs",
         run: sync::run,
+    },
+    Set {
+        name: "many-files",
+        what: "20,000 watched files: CPU, descriptors, memory; at rest, with a trickle, restarted",
+        run: many::run,
     },
     Set {
         name: "correlate",

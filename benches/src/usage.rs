@@ -27,7 +27,8 @@ pub(crate) fn of(pid: u32) -> Result<Usage> {
     let ticks = |index: usize| -> Result<f64> { Ok(fields.get(index).context("short")?.parse()?) };
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let mib = |name: &str| -> Result<f64> {
-        let value = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+        let value =
+            status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
         Ok(value.with_context(|| format!("no {name}"))?.parse::<f64>()? / 1024.0)
     };
     Ok(Usage {

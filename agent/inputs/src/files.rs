@@ -15,6 +15,7 @@
 pub(crate) mod assemble;
 mod body;
 mod cycle;
+mod dormant;
 mod frame;
 mod glob;
 mod hint;
@@ -45,6 +46,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use self::assemble::Assemble;
+use self::dormant::Dormant;
 use self::glob::Globs;
 use self::position::Position;
 use self::source::Source;
@@ -116,7 +118,7 @@ pub(crate) struct Follower {
     by_path: HashMap<u64, SmallVec<[u64; 2]>>,
     next_number: u64,
     /// Checkpoints whose file has not been found again yet.
-    dormant: Vec<(String, Position)>,
+    dormant: Dormant,
     /// Paths that were known before this start.
     known_paths: HashSet<String>,
     /// Paths whose `seen` checkpoint is in force.
@@ -178,7 +180,7 @@ impl Follower {
             index: HashMap::new(),
             by_path: HashMap::new(),
             next_number: 0,
-            dormant: Vec::new(),
+            dormant: Dormant::default(),
             known_paths: HashSet::new(),
             markers: BTreeSet::new(),
             forgotten: Vec::new(),
@@ -205,6 +207,7 @@ impl Follower {
     }
 
     fn take_over(&mut self, checkpoints: &HashMap<String, String>) {
+        let mut dormant = Vec::new();
         for (key, json) in checkpoints {
             if let Some(path) = position::seen_path(key) {
                 self.known_paths.insert(path.to_owned());
@@ -213,7 +216,7 @@ impl Follower {
                 match Position::parse(json) {
                     Some(position) => {
                         self.known_paths.insert(position.path.clone());
-                        self.dormant.push((key.clone(), position));
+                        dormant.push((key.clone(), position));
                     }
                     None => self.wiring.report.notice(
                         key,
@@ -225,7 +228,10 @@ impl Follower {
             }
         }
         // Oldest generation first, so that an inode's last one is met last and wins.
-        self.dormant.sort_by_key(|(_, position)| (position.generation, position.changed));
+        dormant.sort_by_key(|(_, position)| (position.generation, position.changed));
+        for (key, position) in dormant {
+            self.dormant.push(key, position);
+        }
     }
 
     /// Returns whether one of the files there are now holds what the journal would repeat.

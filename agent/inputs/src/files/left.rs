@@ -112,7 +112,7 @@ impl Follower {
     /// Looks for the files of checkpoints that no configured path leads to: rotated while the agent
     /// was down.
     pub(super) fn look_for_dormant(&mut self) {
-        for (key, position) in std::mem::take(&mut self.dormant) {
+        for (key, position) in self.dormant.take_all() {
             let path = PathBuf::from(&position.path);
             let Some(group) = self.globs.group_of(&path) else {
                 tracing::info!(path = %position.path, "no longer configured; its position is dropped");
@@ -123,7 +123,7 @@ impl Follower {
             let is_free = |sibling: &Sibling| self.is_free(sibling, u64::MAX);
             let Ok((found, free)) = sibling::locate(&position, &path, real, false, is_free) else {
                 // Told as a problem of the folder by the scan; tried again at the next one.
-                self.dormant.push((key, position));
+                self.dormant.push(key, position);
                 continue;
             };
             match found {

@@ -21,6 +21,9 @@ const SCAN_SHARE: u32 = 400;
 /// by then.
 const SCAN_PAUSE_MAX: Duration = Duration::from_secs(120);
 
+/// How long after a change it is asked where a file is behind links.
+const ASK: Duration = Duration::from_secs(2);
+
 /// Whether a source's inode is in another use by now, so that it does not own what is in it.
 pub(super) fn is_past(owner: &Source, sibling: &Sibling) -> bool {
     owner.is_not(sibling.stat) || owner.packed.is_none() && sibling.is_compressed()
@@ -103,7 +106,9 @@ impl Follower {
             source.active = Instant::now();
             self.dirty.insert(*number);
         }
-        if source.real != found.path {
+        // Asked only when it may have changed: behind a link to a folder the two always differ.
+        if source.real != found.path && (!is_home || source.unread || source.active.elapsed() < ASK)
+        {
             source.real = fs::canonicalize(&found.path).unwrap_or_else(|_| found.path.clone());
         }
         source.life.born = source.life.born.or(found.stat.born);
@@ -118,14 +123,12 @@ impl Follower {
     fn wake(&mut self, found: &Found) -> bool {
         // Under another name it must also hold the content: device numbers move over reboots.
         let is_it = |position: &Position| {
-            (position.dev, position.ino) == found.stat.id
-                && !position.life.differs(Life { born: found.stat.born, version: None })
+            !position.life.differs(Life { born: found.stat.born, version: None })
                 && (Path::new(&position.path) == found.path || found.holds(position))
         };
-        let Some(at) = self.dormant.iter().rposition(|(_, position)| is_it(position)) else {
+        let Some((key, position)) = self.dormant.take_of(found.stat.id, is_it) else {
             return false;
         };
-        let (key, position) = self.dormant.remove(at);
         let left = Path::new(&position.path) != found.path;
         self.resume(&key, &position, &found.path, found.group, found.stat, left);
         true
@@ -134,10 +137,8 @@ impl Follower {
     /// Recognises a file by its path and content: the device number changed over a reboot, or an
     /// editor wrote the file anew with what it held.
     fn rehome(&mut self, found: &Found) -> bool {
-        let path = found.path.to_string_lossy();
-        let is_it = |position: &Position| position.path == path && found.holds(position);
-        if let Some(at) = self.dormant.iter().rposition(|(_, position)| is_it(position)) {
-            let (key, position) = self.dormant.remove(at);
+        let holds = |position: &Position| found.holds(position);
+        if let Some((key, position)) = self.dormant.take_at(&found.path, holds) {
             self.resume(&key, &position, &found.path, found.group, found.stat, false);
             return true;
         }
@@ -149,7 +150,7 @@ impl Follower {
                     && source.meta.is_some()
                     && source.packed.is_none()
                     && source.path == found.path
-                    && is_it(&source.position())
+                    && found.holds(&source.position())
             })
         });
         let Some(number) = absent else { return false };

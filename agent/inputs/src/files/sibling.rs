@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 
-use super::glob::Stat;
+use super::glob::{Life, Stat};
 use super::name::{Rotated, is_compressed, root, rotated};
 use super::position::Position;
 use super::print::{self, HEAD_BYTES_MAX};
@@ -187,7 +187,8 @@ pub(crate) fn locate(
         let mut moved = false;
         let plain = siblings.iter().filter(|sibling| !sibling.is_compressed());
         for sibling in plain {
-            let is_same = sibling.stat.id == id;
+            let life = Life { born: sibling.stat.born, version: None };
+            let is_same = sibling.stat.id == id && !position.life.differs(life);
             let is_related = sibling.relation != Relation::Other;
             if is_same && replaced || !is_same && !is_related {
                 continue;

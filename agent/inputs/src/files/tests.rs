@@ -2,6 +2,7 @@
 //! (key, offset), and a restart goes on where the durable positions say.
 
 mod encoding;
+mod hints;
 mod join;
 mod model;
 mod packed;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Follower;
 use super::read::Sent;
+use super::watch::Hints;
 use crate::run::Wiring;
 use crate::{Chunk, Count, FilesConfig, InputsConfig, Item, Report, Start};
 
@@ -171,6 +173,33 @@ impl Scene {
     /// One scan, and everything there is to read, durably.
     pub(super) fn cycle(&mut self) -> &mut Self {
         self.cycle_until(usize::MAX)
+    }
+
+    /// What the kernel tells, and everything there is to read, durably; no scan.
+    pub(super) fn hinted(&mut self, hints: Hints) -> &mut Self {
+        let mut follower = self.follower.take().expect("it runs");
+        let scans = follower.scan_at;
+        follower.scan_hinted(hints);
+        assert_eq!(follower.scan_at, scans, "no scan of everything");
+        self.read(follower, usize::MAX)
+    }
+
+    /// One scan and reading while there is no room at first; `act` is called until it says that there
+    /// is, with the number of open files.
+    pub(super) fn held_back(&mut self, mut act: impl FnMut(&Self) -> bool) -> &mut Self {
+        let mut follower = self.follower.take().expect("it runs");
+        follower.interval = Duration::ZERO;
+        follower.scan();
+        let mut send = |chunk: Chunk| {
+            if !act(self) {
+                return Sent::Full(chunk);
+            }
+            self.take(chunk);
+            Sent::Taken
+        };
+        assert!(follower.read_until(Instant::now() + Duration::from_secs(600), &mut send));
+        self.follower = Some(follower);
+        self
     }
 
     /// A look at the files that are open, and everything there is to read, durably.
