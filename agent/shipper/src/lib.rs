@@ -114,6 +114,7 @@ impl Shipper {
             heartbeats: newest_heartbeat,
             wake: Arc::clone(&wake),
             flight: flight::Flight::default(),
+            acknowledged: std::time::Instant::now(),
             told: None,
         };
         std::thread::Builder::new()

@@ -50,6 +50,8 @@ pub(crate) struct Work {
     pub(crate) heartbeats: watch::Receiver<Option<Record>>,
     pub(crate) wake: Arc<Notify>,
     pub(crate) flight: Flight,
+    /// When a batch was last acknowledged.
+    pub(crate) acknowledged: Instant,
     /// What was last logged of the connection and is not over.
     pub(crate) told: Option<Trouble>,
 }
@@ -225,7 +227,8 @@ impl Work {
         } else if oldest > BROKER_WAIT || (wait.is_none() && self.told.is_some()) {
             wait = Some(Wait::Broker);
         }
-        if oldest > STALLED_AFTER && self.told.is_none() {
+        let is_silent = self.acknowledged.elapsed() > STALLED_AFTER;
+        if oldest > STALLED_AFTER && is_silent && self.told.is_none() {
             let topic = Some(stream.lane.topic());
             let reason = format!("no acknowledgement for {} s", oldest.as_secs());
             self.tell(&Failure { trouble: Trouble::Stalled, topic, reason });
@@ -238,6 +241,7 @@ impl Work {
 
     fn delivered(&mut self, stream: &mut Stream, delivered: Delivered) {
         self.flight.acknowledged(delivered.after);
+        self.acknowledged = Instant::now();
         match stream.note_cursor() {
             Ok(()) => self.health.resolved(CURSOR_SUBJECT),
             Err(error) => self.health.problem(CURSOR_SUBJECT, chain(&error)),

@@ -13,6 +13,11 @@ impl Durable {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (number, bytes);
     }
 
+    /// Returns whether nothing behind so many bytes of a segment is on the platter yet.
+    pub(crate) fn ends_at(&self, number: u64, bytes: u64) -> bool {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) == (number, bytes)
+    }
+
     /// Returns whether the first so many bytes of a segment are on the platter.
     pub(crate) fn covers(&self, number: u64, bytes: u64) -> bool {
         let synced = *self.0.lock().unwrap_or_else(PoisonError::into_inner);

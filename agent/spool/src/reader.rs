@@ -83,9 +83,17 @@ impl Reader {
             if self.open.is_none() && !self.open_next()? {
                 return Ok(None);
             }
-            if !self.advance()? {
+            if self.is_at_end() || !self.advance()? {
                 return Ok(None);
             }
+        }
+    }
+
+    /// Returns whether the writer says that there is no more: then nothing need be looked at.
+    fn is_at_end(&self) -> bool {
+        match (&self.durable, &self.open) {
+            (Some(durable), Some(open)) => durable.ends_at(self.number, open.offset),
+            _ => false,
         }
     }
 
