@@ -1,14 +1,16 @@
 //! The agent's work on a line, stage by stage, on one thread: CPU nanoseconds a line of each.
 //!
 //! What `agent-spool` measures from outside is here taken apart, so that the cost of a change is seen
-//! where it is made. Thread CPU time; the best and the middle of several rounds over the same lines.
+//! where it is made. Each stage runs with all before it, as it does in the agent, and its cost is what it
+//! adds: events that lie ready would measure the memory. Thread CPU time; the middle of several rounds
+//! over the same lines.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use agent_inputs::{Format, Line, Lines, SourceMeta};
 use agent_pipeline::{AgentFacts, Pipeline, Scratch};
-use agent_wire::{BatchBuilder, ChainHead, Identity, Lane, write_event};
+use agent_wire::{BatchBuilder, ChainHead, Compressor, Identity, Lane, Packed, write_event};
 use anyhow::Result;
 use rules_event::Timestamp;
 
@@ -24,19 +26,21 @@ fn rounds() -> usize {
     std::env::var("VONGLAU_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
 }
 
-/// Runs a stage several times and prints what a line costs.
-fn measure(what: &str, lines: u64, mut stage: impl FnMut() -> Result<()>) -> Result<f64> {
+/// Runs the path up to a stage several times; prints and returns what a line costs.
+fn measure(what: &str, before: f64, mut path: impl FnMut() -> Result<()>) -> Result<f64> {
+    if std::env::var("VONGLAU_BENCH_STAGE").is_ok_and(|wanted| wanted != what) {
+        return Ok(before);
+    }
     let mut took = Vec::new();
     for _ in 0..rounds().max(1) {
         let before = usage::thread_cpu();
-        stage()?;
+        path()?;
         let spent = usage::thread_cpu().saturating_sub(before);
-        took.push(spent.as_nanos() as f64 / lines as f64);
+        took.push(spent.as_nanos() as f64 / LINES as f64);
     }
     took.sort_by(f64::total_cmp);
     let middle = took[took.len() / 2];
-    figure::print("agent-stages", what, middle, "ns a line", None);
-    figure::print("agent-stages", &format!("{what}, best"), took[0], "ns a line", None);
+    figure::print("agent-stages", what, middle - before, "ns a line", None);
     Ok(middle)
 }
 
@@ -74,59 +78,63 @@ pub(crate) fn run() -> Result<()> {
     let full = Pipeline::new(facts, Some(Arc::clone(&matcher)));
 
     let mut scratch = Scratch::default();
-    measure("decode", LINES, || {
+    let mut sum = measure("decode", 0.0, || {
         for line in lines.iter() {
             black_box(plain.line(&lines.source, lines.read_at, line, &mut scratch));
         }
         Ok(())
     })?;
-    let mut scratch = Scratch::default();
-    measure("decode and detect", LINES, || {
+    let (mut scratch, mut hit) = (Scratch::default(), 0);
+    sum = measure("detect", sum, || {
+        hit = 0;
         for line in lines.iter() {
-            black_box(full.line(&lines.source, lines.read_at, line, &mut scratch));
+            let done = full.line(&lines.source, lines.read_at, line, &mut scratch);
+            hit += u64::from(black_box(done).level.is_some());
         }
         Ok(())
     })?;
-    let mut done = Vec::new();
-    for line in lines.iter() {
-        let processed = full.line(&lines.source, lines.read_at, line, &mut scratch);
-        done.push((processed.event.clone(), processed.level));
-    }
-    let hit = done.iter().filter(|done| done.1.is_some()).count();
-    figure::print("agent-stages", "lines hit", hit as f64 / LINES as f64, "share", None);
-    let mut hits = Vec::new();
-    measure("detect", LINES, || {
-        for done in &done {
-            matcher.hits(&done.0, &mut hits);
-            black_box(&hits);
+    let (mut raw, mut raw_bytes) = (Vec::new(), 0);
+    sum = measure("serialise", sum, || {
+        raw_bytes = 0;
+        for line in lines.iter() {
+            let done = full.line(&lines.source, lines.read_at, line, &mut scratch);
+            raw.clear();
+            write_event(&mut raw, done.event);
+            raw_bytes += black_box(&raw).len();
         }
         Ok(())
     })?;
-    let mut raw = Vec::with_capacity(64 << 20);
-    measure("serialise", LINES, || {
-        raw.clear();
-        for done in &done {
-            write_event(&mut raw, &done.0);
-            raw.push(b'\n');
-        }
-        Ok(())
-    })?;
-    figure::print("agent-stages", "event", raw.len() as f64 / LINES as f64, "bytes", None);
-    let mut sealed_bytes = 0;
-    measure("serialise and seal", LINES, || {
-        sealed_bytes = 0;
-        let (mut builder, mut head) = (BatchBuilder::default(), ChainHead::default());
-        for (index, one) in done.iter().enumerate() {
-            builder.push(&one.0)?;
-            if builder.is_full() || index + 1 == done.len() {
-                let record =
-                    builder.seal(&identity, Lane::Events, 1, &head, Timestamp::default())?;
-                head = record.head();
-                sealed_bytes += black_box(record.encode()).len();
+    let (mut builder, mut compressor) = (BatchBuilder::default(), Compressor::default());
+    let mut packed = |packed: &mut Vec<Packed>| -> Result<()> {
+        for line in lines.iter() {
+            builder.push(full.line(&lines.source, lines.read_at, line, &mut scratch).event)?;
+            if builder.is_full() {
+                packed.push(builder.pack(&mut compressor)?);
             }
         }
+        packed.push(builder.pack(&mut compressor)?);
+        Ok(())
+    };
+    sum = measure("compress", sum, || packed(&mut Vec::new()))?;
+    let mut sealed_bytes = 0;
+    sum = measure("sign and frame", sum, || {
+        let (mut all, mut head) = (Vec::new(), ChainHead::default());
+        packed(&mut all)?;
+        sealed_bytes = 0;
+        for packed in all {
+            let (record, next) =
+                packed.seal(&identity, Lane::Events, 1, &head, Timestamp::default());
+            head = next;
+            sealed_bytes += black_box(record.encode()).len();
+        }
         Ok(())
     })?;
-    figure::print("agent-stages", "sealed", sealed_bytes as f64 / LINES as f64, "bytes", None);
+    let print = |what: &str, value: f64, unit: &str| {
+        figure::print("agent-stages", what, value, unit, None);
+    };
+    print("all stages", sum, "ns a line");
+    print("lines hit", hit as f64 / LINES as f64, "share");
+    print("event", raw_bytes as f64 / LINES as f64, "bytes");
+    print("sealed", sealed_bytes as f64 / LINES as f64, "bytes a line");
     Ok(())
 }

@@ -4,12 +4,17 @@ use rules_event::{Event, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Compressor, Error, Hash, Header, Identity, Lane, RAW_BYTES_MAX, Record, Result, write_event,
+    Compressor, Error, Hash, Header, Identity, Lane, RAW_BYTES_MAX, Record, Result,
+    write::write_event_at,
 };
 
 /// A batch is sealed once it holds this much NDJSON: 512 KiB. Compressed it stays far below
 /// Kafka's default `message.max.bytes` of 1 MiB; one Kafka message per line costs 6 to 8 times more.
 pub const BATCH_RAW_BYTES_TARGET: usize = 512 * 1024;
+
+/// Memory kept from batch to batch: what a full one needs, with room for its last event. One monstrous
+/// event must not hold memory for ever.
+const KEPT_BYTES_MAX: usize = 2 * BATCH_RAW_BYTES_TARGET;
 
 /// Where a lane's chain stands: the last batch sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,7 +28,9 @@ pub struct ChainHead {
 /// Events on their way into one batch.
 #[derive(Debug, Default)]
 pub struct BatchBuilder {
+    /// NDJSON up to `used`; what is behind is of earlier batches and is written over.
     raw: Vec<u8>,
+    used: usize,
     count: u32,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -36,14 +43,15 @@ impl BatchBuilder {
     /// [`Error::TooLarge`] if the batch would pass [`RAW_BYTES_MAX`]; the batch is then unchanged.
     /// Cannot happen to a caller that seals at [`BATCH_RAW_BYTES_TARGET`] and bounds its lines.
     pub fn push(&mut self, event: &Event) -> Result<()> {
-        let before = self.raw.len();
-        write_event(&mut self.raw, event);
-        self.raw.push(b'\n');
-        if self.raw.len() as u64 > RAW_BYTES_MAX {
-            let bytes = self.raw.len() as u64;
-            self.raw.truncate(before);
-            return Err(Error::TooLarge { bytes });
+        let end = write_event_at(&mut self.raw, self.used, event);
+        if (end + 1) as u64 > RAW_BYTES_MAX {
+            return Err(Error::TooLarge { bytes: (end + 1) as u64 });
         }
+        match self.raw.get_mut(end) {
+            Some(place) => *place = b'\n',
+            None => self.raw.push(b'\n'),
+        }
+        self.used = end + 1;
         self.count += 1;
         self.first = Some(self.first.map_or(event.time, |first| first.min(event.time)));
         self.last = Some(self.last.map_or(event.time, |last| last.max(event.time)));
@@ -59,22 +67,25 @@ impl BatchBuilder {
     /// Returns the bytes of NDJSON held.
     #[must_use]
     pub fn raw_bytes(&self) -> usize {
-        self.raw.len()
+        self.used
     }
 
     /// Returns whether it is time to seal.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.raw.len() >= BATCH_RAW_BYTES_TARGET
+        self.used >= BATCH_RAW_BYTES_TARGET
     }
 
     /// Moves all events of another builder behind those held, if the batch stays within its bound;
     /// else nothing happens. Returns whether it was done; the other one keeps its memory.
     pub fn absorb(&mut self, other: &mut Self) -> bool {
-        if (self.raw.len() + other.raw.len()) as u64 > RAW_BYTES_MAX {
+        if (self.used + other.used) as u64 > RAW_BYTES_MAX {
             return false;
         }
-        self.raw.append(&mut other.raw);
+        self.raw.truncate(self.used);
+        self.raw.extend_from_slice(&other.raw[..other.used]);
+        self.used = self.raw.len();
+        other.used = 0;
         self.count += other.count;
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = self.last.max(other.last);
@@ -88,15 +99,18 @@ impl BatchBuilder {
     /// # Errors
     /// [`Error::Zstd`] if compression fails; what was held is then still held.
     pub fn pack(&mut self, compressor: &mut Compressor) -> Result<Packed> {
-        let value = compressor.compress(&self.raw)?;
+        let value = compressor.compress(&self.raw[..self.used])?;
         let packed = Packed {
             digest: Sha256::digest(&value).into(),
             value,
             count: self.count,
             times: self.first.zip(self.last),
-            raw_bytes: u32::try_from(self.raw.len()).expect("push keeps to RAW_BYTES_MAX"),
+            raw_bytes: u32::try_from(self.used).expect("push keeps to RAW_BYTES_MAX"),
         };
-        self.raw.clear();
+        self.used = 0;
+        if self.raw.len() > KEPT_BYTES_MAX {
+            self.raw = Vec::new();
+        }
         (self.count, self.first, self.last) = (0, None, None);
         Ok(packed)
     }
