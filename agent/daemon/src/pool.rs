@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agent_inputs::Chunk;
-use agent_pipeline::{Pipeline, Scratch};
+use agent_pipeline::{Pipeline, Scratch, is_head};
 use agent_wire::{BATCH_RAW_BYTES_TARGET, BatchBuilder, Compressor, Packed};
 use rules_event::{Event, Level};
 use tokio::sync::oneshot;
@@ -61,6 +61,10 @@ pub(crate) struct Pool {
     /// Answers to come, in the order of the chunks.
     waiting: VecDeque<oneshot::Receiver<Result<Done>>>,
     waiting_max: usize,
+    /// A chunk that is to be worked on alone, until those before it are done.
+    held: Option<Chunk>,
+    /// The chunk in work is one.
+    is_alone: bool,
 }
 
 impl Pool {
@@ -75,21 +79,31 @@ impl Pool {
                 .spawn(move || work(&taken, &pipeline))
                 .map_err(|source| Error::System { doing: "start a pipeline thread", source })?;
         }
-        Ok(Self { jobs, waiting: VecDeque::new(), waiting_max: threads * CHUNKS_EACH_MAX })
+        let waiting_max = threads * CHUNKS_EACH_MAX;
+        Ok(Self { jobs, waiting: VecDeque::new(), waiting_max, held: None, is_alone: false })
     }
 
     /// Returns whether another chunk may be given.
     pub(crate) fn has_room(&self) -> bool {
-        self.waiting.len() < self.waiting_max
+        self.waiting.len() < self.waiting_max && self.held.is_none() && !self.is_alone
     }
 
     /// Returns whether every chunk given has come back.
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.held.is_none()
     }
 
-    /// Gives a chunk.
+    /// Gives a chunk. One that tells how what follows is to be read is worked on alone.
     pub(crate) fn give(&mut self, chunk: Chunk) {
+        self.is_alone = chunk.items.iter().any(is_head);
+        if self.is_alone && !self.waiting.is_empty() {
+            self.held = Some(chunk);
+        } else {
+            self.send(chunk);
+        }
+    }
+
+    fn send(&mut self, chunk: Chunk) {
         let (reply, answer) = oneshot::channel();
         // Refused only when all threads panicked; the answer then tells so.
         let _ = self.jobs.send(Job { chunk, reply });
@@ -101,6 +115,12 @@ impl Pool {
         let Some(answer) = self.waiting.front_mut() else { return std::future::pending().await };
         let done = answer.await;
         self.waiting.pop_front();
+        if self.waiting.is_empty() {
+            self.is_alone = self.held.is_some();
+            if let Some(chunk) = self.held.take() {
+                self.send(chunk);
+            }
+        }
         done.unwrap_or(Err(Error::Panic("pipeline")))
     }
 }
@@ -182,4 +202,89 @@ fn push(
         packed.push(batch.pack(compressor)?);
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use agent_inputs::{Format, Item, Line, Lines, SourceMeta};
+    use agent_pipeline::AgentFacts;
+    use rules_event::Timestamp;
+
+    use super::*;
+
+    fn pool(threads: usize) -> Pool {
+        let facts = AgentFacts {
+            agent_id: [1; 16],
+            agent_id_text: "01".repeat(16),
+            host: "h".to_owned(),
+            organization: None,
+            timezone: agent_pipeline::timezone("+07:00").unwrap(),
+        };
+        Pool::start(threads, &Arc::new(Pipeline::new(facts, None))).unwrap()
+    }
+
+    /// A chunk with so many lines whose position is its number.
+    fn chunk(number: u64, lines: u64, start: &str) -> Chunk {
+        let source = SourceMeta {
+            key: "file:1".to_owned(),
+            path: None,
+            format: Format::Auto,
+            dataset: None,
+        };
+        let mut all = Lines::new(Arc::new(source), Timestamp::from_seconds(1_795_600_000));
+        for line in 0..lines {
+            let text = format!("{start}line {line} of chunk {number}");
+            all.push(Line {
+                offset: number << 20 | line,
+                bytes: text.as_bytes(),
+                truncated: false,
+            });
+        }
+        let positions = vec![("file:1".to_owned(), number.to_string())];
+        Chunk { items: vec![Item::Lines(all)], positions, ..Chunk::default() }
+    }
+
+    fn events(done: &Done) -> u64 {
+        let count = |work: &Work| {
+            let packed: u32 = work.packed.iter().map(Packed::count).sum();
+            u64::from(packed + work.rest.count())
+        };
+        done.lanes.iter().map(count).sum()
+    }
+
+    #[tokio::test]
+    async fn chunks_come_back_in_order_and_whole() {
+        let mut pool = pool(3);
+        // Long ones take longer than the short ones behind them.
+        let sizes: Vec<u64> = (0..60).map(|number| [3_000, 1, 40][number % 3]).collect();
+        let (mut given, mut back) = (0, 0);
+        while back < sizes.len() {
+            while given < sizes.len() && pool.has_room() {
+                pool.give(chunk(given as u64, sizes[given], ""));
+                given += 1;
+            }
+            let done = pool.next().await.unwrap();
+            assert_eq!(done.positions[0].1, back.to_string());
+            assert_eq!(events(&done), sizes[back]);
+            back += 1;
+        }
+        assert!(pool.is_empty());
+        let nothing = tokio::time::timeout(Duration::from_millis(1), pool.next()).await;
+        assert!(nothing.is_err(), "nothing is in work");
+    }
+
+    #[tokio::test]
+    async fn the_head_of_a_log_is_worked_on_alone() {
+        let mut pool = pool(2);
+        pool.give(chunk(0, 100, ""));
+        pool.give(chunk(1, 1, "#fields "));
+        assert!(!pool.has_room());
+        assert_eq!(pool.waiting.len(), 1, "it waits for what is before it");
+        assert_eq!(pool.next().await.unwrap().positions[0].1, "0");
+        assert!(!pool.has_room() && !pool.is_empty());
+        assert_eq!(pool.next().await.unwrap().positions[0].1, "1");
+        assert!(pool.has_room() && pool.is_empty());
+    }
 }

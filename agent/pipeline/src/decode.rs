@@ -59,10 +59,30 @@ pub(crate) struct Context<'a> {
     pub(crate) format: Format,
     /// The log's path.
     pub(crate) path: Option<&'a str>,
+    /// What the path says.
+    pub(crate) log: &'a LogFacts,
     /// What names the log, for what is kept of its head.
     pub(crate) source: &'a str,
     /// The heads of all logs.
     pub(crate) headers: &'a Headers,
+}
+
+/// What is known of a log before its first line: found once, asked for every line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogFacts {
+    /// Module and dataset of its lines, if they are those of an access log.
+    server: (&'static str, &'static str),
+    /// Whether it holds the lines of `auth` and `authpriv`.
+    is_auth: bool,
+}
+
+impl LogFacts {
+    /// Returns what format and path say.
+    pub(crate) fn of(format: Format, path: Option<&str>) -> Self {
+        let path = path.unwrap_or_default();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        Self { server: web::server(format, path), is_auth: syslog::is_auth_file(name) }
+    }
 }
 
 impl Context<'_> {

@@ -8,6 +8,7 @@ mod clock;
 mod decode;
 mod detect;
 mod error;
+mod find;
 mod host;
 mod identity;
 mod moment;
@@ -16,5 +17,5 @@ mod zone;
 
 pub use error::Error;
 pub use host::Host;
-pub use pipeline::{AgentFacts, Pipeline, Processed, Scratch};
+pub use pipeline::{AgentFacts, Pipeline, Processed, Scratch, is_head};
 pub use zone::timezone;

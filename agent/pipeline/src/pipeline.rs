@@ -7,7 +7,7 @@ use rules_event::{Event, Level, Timestamp, encode_lossless, field};
 use rules_matcher::Matcher;
 
 use crate::clock::Clock;
-use crate::decode::{self, Context, Headers};
+use crate::decode::{self, Context, Headers, LogFacts};
 use crate::detect::{Detector, InForce};
 use crate::host::{Host, Hosts};
 use crate::identity::SourceHash;
@@ -63,8 +63,19 @@ pub struct Scratch {
 struct Known {
     meta: Arc<SourceMeta>,
     hash: SourceHash,
+    log: LogFacts,
     /// Fields of the event that are the same for all.
     fields: usize,
+}
+
+/// Says whether what follows an item may be understood by it: the head of a log that names its columns
+/// begins with `#`. Such an item is to be worked on alone, others in any order.
+#[must_use]
+pub fn is_head(item: &Item) -> bool {
+    match item {
+        Item::Lines(lines) => lines.iter().any(|line| line.bytes.first() == Some(&b'#')),
+        Item::Entry(_) | Item::Sample(_) => false,
+    }
 }
 
 /// By what a record of a source is known.
@@ -178,6 +189,7 @@ impl Pipeline {
             clock: &scratch.clock,
             format: source.format,
             path: source.path.as_deref(),
+            log: &known.log,
             source: &source.key,
             headers: &self.headers,
         };
@@ -210,7 +222,8 @@ impl Pipeline {
         self.sign(event, Some(source));
         event.keep();
         let hash = SourceHash::new(&self.agent.agent_id, &source.key);
-        Known { meta: Arc::clone(source), hash, fields: event.kept() }
+        let log = LogFacts::of(source.format, source.path.as_deref());
+        Known { meta: Arc::clone(source), hash, log, fields: event.kept() }
     }
 
     /// Gives a sample its id: its instance stands for the source, its time for the offset.

@@ -4,12 +4,13 @@ use rules_event::{Event, field};
 
 use super::program::{FAILURE, SUCCESS, set_action};
 use super::source::{set_source, set_user};
+use crate::find;
 
 /// Decodes messages of login (util-linux) and systemd-logind.
 pub(super) fn decode(message: &str, event: &mut Event) {
     if let Some(rest) = message.strip_prefix("New session ") {
         // New session 12 of user x.
-        let Some((id, user)) = rest.split_once(" of user ") else { return };
+        let Some((id, user)) = find::split(rest, " of user ") else { return };
         set_action(event, "session", "session_started", SUCCESS);
         set_user(event, user.trim_end_matches('.').trim_matches('\''));
         event.set_text("vonglau.auth.session", id.trim_matches('\''));
@@ -18,16 +19,16 @@ pub(super) fn decode(message: &str, event: &mut Event) {
         event.set_text("vonglau.auth.session", rest.trim_end_matches('.'));
     } else if let Some(rest) = message.strip_prefix("FAILED LOGIN ") {
         // (1) on '/dev/tty1' FOR 'root', Authentication failure
-        let Some((place, rest)) = rest.split_once(" FOR ") else { return };
-        let (user, reason) = rest.rsplit_once(", ").unwrap_or((rest, ""));
+        let Some((place, rest)) = find::split(rest, " FOR ") else { return };
+        let (user, reason) = find::rsplit(rest, ", ").unwrap_or((rest, ""));
         set_action(event, "authentication", "login", FAILURE);
         set_user(event, user.trim_matches('\''));
         event.set_text("event.reason", reason);
         set_where(place, event);
     } else if let Some(rest) = message.strip_prefix("LOGIN ON ") {
         // tty1 BY x, or: pts/0 BY x FROM 203.0.113.5
-        let Some((tty, rest)) = rest.split_once(" BY ") else { return };
-        let (user, from) = rest.split_once(" FROM ").unwrap_or((rest, ""));
+        let Some((tty, rest)) = find::split(rest, " BY ") else { return };
+        let (user, from) = find::split(rest, " FROM ").unwrap_or((rest, ""));
         set_action(event, "authentication", "login", SUCCESS);
         set_user(event, user);
         event.set_text("process.tty.name", tty);
@@ -57,11 +58,11 @@ fn set_where(text: &str, event: &mut Event) {
 
 /// Decodes `(root) CMD (command)` and `(root) REPLACE (root)`.
 pub(super) fn decode_cron(message: &str, event: &mut Event) {
-    let Some((user, rest)) = message.strip_prefix('(').and_then(|rest| rest.split_once(") "))
+    let Some((user, rest)) = message.strip_prefix('(').and_then(|rest| find::split(rest, ") "))
     else {
         return;
     };
-    let Some((word, inside)) = rest.split_once(" (") else { return };
+    let Some((word, inside)) = find::split(rest, " (") else { return };
     let inside = inside.strip_suffix(')').unwrap_or(inside);
     match word {
         "CMD" => {

@@ -4,11 +4,12 @@ use rules_event::{Event, field};
 
 use super::program::{FAILURE, SUCCESS, set_action};
 use super::source::{set_source, set_user};
+use crate::find;
 
 /// Decodes `pam_unix(sshd:auth): …`; false when it is not of that form.
 pub(super) fn decode(message: &str, event: &mut Event) -> bool {
     let Some((module, rest)) = message.split_once('(') else { return false };
-    let Some((service, text)) = rest.split_once("): ") else { return false };
+    let Some((service, text)) = find::split(rest, "): ") else { return false };
     if module.contains(' ') {
         return false;
     }
@@ -20,7 +21,7 @@ pub(super) fn decode(message: &str, event: &mut Event) -> bool {
         set_facts(facts, event);
     } else if let Some(rest) = text.strip_prefix("session opened for user ") {
         set_action(event, "session", "session_opened", SUCCESS);
-        let (user, by) = rest.split_once(" by ").unwrap_or((rest, ""));
+        let (user, by) = find::split(rest, " by ").unwrap_or((rest, ""));
         let (name, id) = account(user);
         let (by, by_id) = account(by);
         // Who acts is the user, who is acted as the effective one. Spec: ECS, "User fields usage".
@@ -49,7 +50,7 @@ pub(super) fn decode(message: &str, event: &mut Event) -> bool {
         set_user(event, rest.split(' ').next().unwrap_or_default());
     } else if let Some(rest) = text.strip_prefix("user \"") {
         // user "x" does not exist in /etc/passwd
-        if let Some((user, reason)) = rest.split_once("\" ") {
+        if let Some((user, reason)) = find::split(rest, "\" ") {
             set_action(event, "authentication", "pam_authentication", FAILURE);
             set_user(event, user);
             event.set_text("event.reason", reason);
@@ -65,7 +66,7 @@ pub(super) fn decode(message: &str, event: &mut Event) -> bool {
 /// Sets `rhost=`, `user=` and what else of `logname= uid=0 … rhost=203.0.113.5  user=root` matters.
 pub(super) fn set_facts(facts: &str, event: &mut Event) {
     // user= comes last and is what a stranger typed: it may hold blanks and equal signs.
-    let (facts, user) = match facts.split_once(" user=") {
+    let (facts, user) = match find::split(facts, " user=") {
         Some((facts, user)) => (facts, user),
         None => (facts, ""),
     };
@@ -84,7 +85,7 @@ pub(super) fn set_facts(facts: &str, event: &mut Event) {
 
 /// `root`, `root(uid=0)`: the name and the id.
 fn account(text: &str) -> (&str, &str) {
-    let (name, rest) = text.split_once("(uid=").unwrap_or((text, ""));
+    let (name, rest) = find::split(text, "(uid=").unwrap_or((text, ""));
     (name.trim_end(), rest.split_once(')').map_or("", |(id, _)| id))
 }
 

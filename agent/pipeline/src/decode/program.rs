@@ -4,13 +4,14 @@ use rules_event::{Event, field};
 
 use super::devices::{checkpoint, filterlog, juniper};
 use super::{accounts, auditd, errors, haproxy, kernel, login, pam, services, sshd, sudo};
+use crate::find;
 
 /// Decodes a message; what is not understood stays message.
 pub(super) fn decode(program: &str, message: &str, event: &mut Event) {
     // Solaris puts a message id in front: [ID 800047 auth.info]
     let message = message
         .strip_prefix("[ID ")
-        .and_then(|rest| rest.split_once("] "))
+        .and_then(|rest| find::split(rest, "] "))
         .map_or(message, |(_, message)| message);
     // rsyslog and syslog-ng fold repetitions: message repeated 2 times: [ Failed password … ]
     if let Some((times, inner)) = repeated(message) {
@@ -55,7 +56,7 @@ fn by_program(program: &str, message: &str, event: &mut Event) {
 
 fn repeated(message: &str) -> Option<(i64, &str)> {
     let rest = message.strip_prefix("message repeated ")?;
-    let (times, rest) = rest.split_once(" times: [")?;
+    let (times, rest) = find::split(rest, " times: [")?;
     let inner = rest.strip_suffix(']')?.trim();
     Some((times.parse().ok()?, inner))
 }

@@ -34,8 +34,31 @@ fn set_place(event: &mut Event, ip: &'static str, other: &'static str, text: &st
 /// Whether the text is an address. Looks at the first letter first: host names are common, and a
 /// failed parse costs more.
 pub(super) fn is_address(text: &str) -> bool {
-    text.as_bytes().first().is_some_and(|first| first.is_ascii_hexdigit() || *first == b':')
-        && text.parse::<IpAddr>().is_ok()
+    is_ipv4(text.as_bytes())
+        || text.as_bytes().first().is_some_and(|first| first.is_ascii_hexdigit() || *first == b':')
+            && text.contains(':')
+            && text.parse::<IpAddr>().is_ok()
+}
+
+/// Whether the text is an IPv4 address as the standard library reads it: most are, and that it is one is
+/// all that is asked.
+fn is_ipv4(text: &[u8]) -> bool {
+    let (mut numbers, mut number, mut digits) = (1, 0u16, 0);
+    // The longest has 15 bytes.
+    for byte in text.iter().take(16) {
+        match byte {
+            b'0'..=b'9' if digits == 0 || number > 0 => {
+                number = number * 10 + u16::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && numbers < 4 => (numbers, number, digits) = (numbers + 1, 0, 0),
+            _ => return false,
+        }
+        if number > 255 {
+            return false;
+        }
+    }
+    numbers == 4 && digits > 0 && text.len() <= 15
 }
 
 /// The IPv4 address within one of IPv6 that stands for it. Spec: RFC 4291, 2.5.5.2.
@@ -94,5 +117,21 @@ pub(super) fn is_place(text: &str) -> bool {
 pub(super) fn set_user(event: &mut Event, name: &str) {
     if !name.is_empty() {
         event.set_text(field::USER_NAME, name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_address_is_what_the_standard_library_takes_for_one(text in "([0-9]{0,4}\\.){2,4}[0-9]{0,3}|[0-9a-f:.]{0,12}") {
+            prop_assert_eq!(is_ipv4(text.as_bytes()), text.parse::<Ipv4Addr>().is_ok());
+            prop_assert_eq!(is_address(&text), text.parse::<IpAddr>().is_ok());
+        }
     }
 }

@@ -7,6 +7,7 @@ use rules_event::{Event, field};
 
 use super::program::{FAILURE, SUCCESS, set_action};
 use super::source::{is_place, set_port, set_source, set_user};
+use crate::find;
 
 const AUTH: &str = "authentication";
 const NETWORK: &str = "network";
@@ -37,7 +38,7 @@ fn login(message: &str, event: &mut Event) -> bool {
     }) else {
         return false;
     };
-    let Some((method, rest)) = rest.split_once(" for ") else { return false };
+    let Some((method, rest)) = find::split(rest, " for ") else { return false };
     if method.contains(' ') {
         return false;
     }
@@ -59,7 +60,7 @@ fn login(message: &str, event: &mut Event) -> bool {
     set_user(event, user);
     set_place(place, event);
     event.set_text("vonglau.auth.method", method);
-    if let Some((_, key)) = place.split_once(" ssh2: ") {
+    if let Some((_, key)) = find::split(place, " ssh2: ") {
         event.set_text("vonglau.auth.key", key);
     }
     true
@@ -90,8 +91,8 @@ fn refused(message: &str, event: &mut Event) -> bool {
         return true;
     }
     if let Some(rest) = message.strip_prefix("User ") {
-        let Some((who, reason)) = rest.rsplit_once(" not allowed because ") else { return false };
-        let (user, place) = who.rsplit_once(" from ").unwrap_or((who, ""));
+        let Some((who, reason)) = find::rsplit(rest, " not allowed because ") else { return false };
+        let (user, place) = find::rsplit(who, " from ").unwrap_or((who, ""));
         set_action(event, AUTH, "ssh_user_not_allowed", FAILURE);
         set_user(event, user);
         set_source(event, place);
@@ -99,7 +100,7 @@ fn refused(message: &str, event: &mut Event) -> bool {
         return true;
     }
     if let Some(rest) = message.strip_prefix("PAM: ") {
-        let Some((reason, rest)) = rest.split_once(" for ") else { return false };
+        let Some((reason, rest)) = find::split(rest, " for ") else { return false };
         let Some((user, place)) = strip_invalid(rest, event).rsplit_once(" from ") else {
             return false;
         };
@@ -112,7 +113,7 @@ fn refused(message: &str, event: &mut Event) -> bool {
     }
     if let Some(rest) = message.strip_prefix("PAM ") {
         // PAM 2 more authentication failures; logname= uid=0 … rhost=203.0.113.5  user=root
-        let Some((count, facts)) = rest.split_once(" more authentication failure") else {
+        let Some((count, facts)) = find::split(rest, " more authentication failure") else {
             return false;
         };
         set_action(event, AUTH, "ssh_pam_failures", FAILURE);
@@ -150,7 +151,7 @@ fn ended(message: &str, before_login: bool, event: &mut Event) -> bool {
         if let Some(reason) = message.strip_prefix("Disconnecting: ") {
             set_action(event, NETWORK, "ssh_disconnect", failed(Some(reason)));
             event.set_text("event.reason", reason);
-            if let Some((_, user)) = reason.split_once("Too many authentication failures for ") {
+            if let Some((_, user)) = find::split(reason, "Too many authentication failures for ") {
                 set_user(event, user);
             }
             return true;
@@ -168,17 +169,17 @@ fn ended(message: &str, before_login: bool, event: &mut Event) -> bool {
                 event.set("vonglau.auth.invalid_user", true);
             }
             // "x 203.0.113.5 port 22: Too many …": the name is what stands before the address.
-            let Some(at) = rest.rfind(" port ") else { return true };
+            let Some(at) = find::rfind(rest, " port ") else { return true };
             let (before, after) = rest.split_at(at);
             let (user, address) = before.rsplit_once(' ').unwrap_or(("", before));
             set_user(event, user);
             set_source(event, address);
-            (after.trim_start(), after.split_once(": ").map(|(_, reason)| reason))
+            (after.trim_start(), find::split(after, ": ").map(|(_, reason)| reason))
         }
         None => {
             let address = rest.split([' ']).next().unwrap_or_default();
             set_source(event, address.trim_end_matches(':'));
-            let reason = rest.split_once(": ").map(|(_, reason)| reason);
+            let reason = find::split(rest, ": ").map(|(_, reason)| reason);
             (rest.get(address.len()..).unwrap_or_default().trim_start(), reason)
         }
     };
@@ -222,7 +223,7 @@ fn probed(message: &str, event: &mut Event) -> bool {
         event.set_text("event.reason", reason);
         return true;
     } else if message.starts_with("Bad protocol version identification ") {
-        let Some((_, place)) = message.rsplit_once(" from ") else { return false };
+        let Some((_, place)) = find::rsplit(message, " from ") else { return false };
         place
     } else if let Some(rest) = strip_any(
         message,
@@ -242,7 +243,7 @@ fn probed(message: &str, event: &mut Event) -> bool {
     };
     set_action(event, NETWORK, "ssh_probe", FAILURE);
     set_place(place, event);
-    if let Some((_, reason)) = place.split_once(": ") {
+    if let Some((_, reason)) = find::split(place, ": ") {
         event.set_text("event.reason", reason);
     }
     true
@@ -253,7 +254,7 @@ fn session(message: &str, event: &mut Event) -> bool {
     if let Some(rest) = message.strip_prefix("Connection from ") {
         set_action(event, NETWORK, "ssh_connect", None);
         set_place(rest, event);
-        if let Some((_, here)) = rest.split_once(" on ") {
+        if let Some((_, here)) = find::split(rest, " on ") {
             let mut words = here.split(' ');
             if let Some(address) =
                 words.next().filter(|word| word.parse::<std::net::IpAddr>().is_ok())
@@ -268,7 +269,7 @@ fn session(message: &str, event: &mut Event) -> bool {
         }
     } else if let Some(rest) = message.strip_prefix("Starting session: ") {
         // shell on pts/0 for x from 203.0.113.5 port 22 id 0
-        let Some((what, rest)) = rest.split_once(" for ") else { return false };
+        let Some((what, rest)) = find::split(rest, " for ") else { return false };
         let Some((user, place)) = from_left(rest) else { return false };
         set_action(event, "session", "ssh_session", SUCCESS);
         set_user(event, user);
@@ -283,10 +284,10 @@ fn session(message: &str, event: &mut Event) -> bool {
         set_action(event, "session", "ssh_subsystem", None);
         let mut words = rest.split(' ');
         event.set_text("vonglau.auth.session", words.next().unwrap_or_default());
-        if let Some((_, user)) = rest.split_once(" by user ") {
+        if let Some((_, user)) = find::split(rest, " by user ") {
             set_user(event, user);
         }
-    } else if let Some((_, place)) = message.split_once(";Remote: ") {
+    } else if let Some((_, place)) = find::split(message, ";Remote: ") {
         // Patched by HPN-SSH: "SSH: Server;Ltype: Kex;Remote: 203.0.113.5-4711;Enc: …".
         let place = place.split(';').next().unwrap_or_default();
         let (address, port) = place.rsplit_once('-').unwrap_or((place, ""));
@@ -321,7 +322,7 @@ fn strip_invalid<'a>(rest: &'a str, event: &mut Event) -> &'a str {
 /// protocol, and then nothing or a colon. Spec: OpenSSH, auth.c, `auth_log`.
 fn stated(text: &str) -> Option<(&str, &str)> {
     let mut end = text.len();
-    while let Some(at) = text.get(..end)?.rfind(" from ") {
+    while let Some(at) = find::rfind(text.get(..end)?, " from ") {
         let place = text.get(at + 6..)?;
         let mut words = place.split(' ');
         let is_place = words.next().is_some_and(is_place);
@@ -345,7 +346,7 @@ fn stated(text: &str) -> Option<(&str, &str)> {
 /// Splits at the last " from " that a place follows.
 fn from_right(text: &str) -> Option<(&str, &str)> {
     let mut end = text.len();
-    while let Some(at) = text.get(..end)?.rfind("from ") {
+    while let Some(at) = find::rfind(text.get(..end)?, "from ") {
         let place = text.get(at + 5..)?;
         let before = text.get(..at)?;
         if is_place(place.split(' ').next().unwrap_or_default())
@@ -360,7 +361,7 @@ fn from_right(text: &str) -> Option<(&str, &str)> {
 
 /// Splits at the first " from ".
 fn from_left(text: &str) -> Option<(&str, &str)> {
-    text.split_once(" from ")
+    find::split(text, " from ")
 }
 
 /// `203.0.113.5 port 22 …`

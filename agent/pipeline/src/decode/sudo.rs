@@ -4,12 +4,13 @@ use rules_event::{Event, field};
 
 use super::program::{FAILURE, SUCCESS, set_action};
 use super::source::set_user;
+use crate::find;
 
 /// Decodes `x : TTY=pts/0 ; PWD=/home/x ; USER=root ; COMMAND=/bin/ls`, also with a reason for
 /// refusal before `TTY=`. Spec: sudo manual, LOG FORMAT.
 pub(super) fn decode_sudo(message: &str, event: &mut Event) {
-    let Some((user, rest)) = message.split_once(" : ") else { return };
-    let (facts, command) = match rest.split_once("COMMAND=") {
+    let Some((user, rest)) = find::split(message, " : ") else { return };
+    let (facts, command) = match find::split(rest, "COMMAND=") {
         Some((facts, command)) => (facts, Some(command)),
         None => (rest, None),
     };
@@ -34,7 +35,7 @@ pub(super) fn decode_sudo(message: &str, event: &mut Event) {
     set_action(event, category, "sudo", if reason.is_some() { FAILURE } else { SUCCESS });
     set_user(event, user.trim());
     if let Some(reason) = reason {
-        let count = reason.split_once(" incorrect password attempt").map(|(count, _)| count);
+        let count = find::split(&reason, " incorrect password attempt").map(|(count, _)| count);
         if let Some(count) = count.and_then(|count| count.parse::<i64>().ok()) {
             event.set("vonglau.auth.failures", count);
         }
@@ -52,15 +53,15 @@ pub(super) fn decode_sudo(message: &str, event: &mut Event) {
 /// Decodes what su of shadow-utils and of util-linux write.
 pub(super) fn decode_su(message: &str, event: &mut Event) {
     let (user, target, outcome) = if let Some(rest) = message.strip_prefix("Successful su for ") {
-        let Some((target, user)) = rest.split_once(" by ") else { return };
+        let Some((target, user)) = find::split(rest, " by ") else { return };
         (user, target, SUCCESS)
     } else if let Some(rest) = message.strip_prefix("FAILED su for ") {
-        let Some((target, user)) = rest.split_once(" by ") else { return };
+        let Some((target, user)) = find::split(rest, " by ") else { return };
         (user, target, FAILURE)
-    } else if let Some((word, rest)) = message.split_once("(to ") {
+    } else if let Some((word, rest)) = find::split(message, "(to ") {
         // "(to root) x on pts/0", "FAILED SU (to root) x on pts/0"
-        let Some((target, rest)) = rest.split_once(") ") else { return };
-        let (user, tty) = rest.split_once(" on ").unwrap_or((rest, ""));
+        let Some((target, rest)) = find::split(rest, ") ") else { return };
+        let (user, tty) = find::split(rest, " on ").unwrap_or((rest, ""));
         if !tty.is_empty() {
             event.set_text("process.tty.name", tty);
         }

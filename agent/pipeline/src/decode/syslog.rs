@@ -12,37 +12,41 @@ const PARAMETERS_MAX: usize = 64;
 /// Facilities `auth` and `authpriv`. Spec: RFC 5424, 6.2.1, table 1.
 const AUTH_FACILITIES: [u8; 2] = [4, 10];
 
-/// Programs whose lines are authentication whatever file they are in.
-const AUTH_PROGRAMS: [&str; 28] = [
-    "sshd",
-    "sshd-session",
-    "sshd-auth",
-    "sudo",
-    "su",
-    "login",
-    "useradd",
-    "usermod",
-    "userdel",
-    "groupadd",
-    "groupmod",
-    "groupdel",
-    "gpasswd",
-    "passwd",
-    "chpasswd",
-    "chage",
-    "chfn",
-    "chsh",
-    "newusers",
-    "systemd-logind",
-    "polkitd",
-    "pkexec",
-    "runuser",
-    "dropbear",
-    "gdm-password",
-    "vsftpd",
-    "unix_chkpwd",
-    "adduser",
-];
+/// Whether a program's lines are authentication whatever file they are in.
+fn is_auth_program(name: &str) -> bool {
+    // A match looks at the length first; a list is compared name by name.
+    matches!(
+        name,
+        "sshd"
+            | "sshd-session"
+            | "sshd-auth"
+            | "sudo"
+            | "su"
+            | "login"
+            | "useradd"
+            | "usermod"
+            | "userdel"
+            | "groupadd"
+            | "groupmod"
+            | "groupdel"
+            | "gpasswd"
+            | "passwd"
+            | "chpasswd"
+            | "chage"
+            | "chfn"
+            | "chsh"
+            | "newusers"
+            | "systemd-logind"
+            | "polkitd"
+            | "pkexec"
+            | "runuser"
+            | "dropbear"
+            | "gdm-password"
+            | "vsftpd"
+            | "unix_chkpwd"
+            | "adduser"
+    )
+}
 
 /// Decodes a line; false when it has no envelope.
 pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
@@ -99,9 +103,9 @@ pub(super) fn finish(
     }
     event.set_text(field::MESSAGE, header.message);
     let base = header.process.rsplit('/').next().unwrap_or_default();
-    let is_auth = AUTH_PROGRAMS.contains(&base)
+    let is_auth = is_auth_program(base)
         || facility.is_some_and(|facility| AUTH_FACILITIES.contains(&facility))
-        || is_auth_file(context.file_name());
+        || context.log.is_auth;
     event.set(field::EVENT_DATASET, if is_auth { "system.auth" } else { "system.syslog" });
     match base.as_bytes() {
         [] => {
@@ -144,7 +148,7 @@ pub(super) fn decode_device(text: &str, context: &Context<'_>, event: &mut Event
 }
 
 /// `auth.log`, `secure`, and rotated ones.
-fn is_auth_file(name: &str) -> bool {
+pub(super) fn is_auth_file(name: &str) -> bool {
     ["auth.log", "secure", "authlog"].iter().any(|base| {
         name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
     })

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use agent_inputs::Format;
 use rules_event::{Event, Timestamp};
 
-use super::{Clock, Context, Headers, line};
+use super::{Clock, Context, Headers, LogFacts, line};
 
 /// When every golden line was read.
 const READ_AT: &str = "2026-11-21T08:30:00Z";
@@ -34,8 +34,9 @@ fn decode_behind(head: &[&str], text: &str, path: Option<&str>, format: Format) 
     let clock = Clock::default();
     let headers = Headers::default();
     let source = path.unwrap_or_default();
-    let context =
-        Context { read_at, zone: &zone, clock: &clock, format, path, source, headers: &headers };
+    let log = &LogFacts::of(format, path);
+    let (zone, clock, headers) = (&zone, &clock, &headers);
+    let context = Context { read_at, zone, clock, format, path, log, source, headers };
     for one in head {
         line(one, &context, &mut Event::default());
     }

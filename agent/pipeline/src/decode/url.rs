@@ -2,6 +2,8 @@
 
 use rules_event::{Event, field};
 
+use crate::find;
+
 /// Longest extension that is one, bytes.
 const EXTENSION_BYTES_MAX: usize = 16;
 
@@ -12,7 +14,7 @@ pub(super) fn set_target(event: &mut Event, target: &str) {
         return;
     }
     event.set_text(field::URL_ORIGINAL, target);
-    let path = match target.split_once("://") {
+    let path = match find::split(target, "://") {
         // Absolute form: somebody takes this server for a proxy. Spec: RFC 9112, 3.2.2.
         Some((scheme, rest)) if scheme.len() <= 8 && !scheme.contains(['/', '?']) => {
             let end = rest.find(['/', '?']).unwrap_or(rest.len());

@@ -14,6 +14,7 @@ use super::source::{is_address, is_place, set_source, set_user};
 use super::table::set_dataset;
 use super::url::{set_authority, set_target};
 use super::{Context, program::set_action};
+use crate::find;
 
 /// Decodes a line; false when it is not of these formats.
 pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
@@ -22,8 +23,8 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
 
 fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<()> {
     // 203.0.113.5 - x [21/Nov/2026:08:30:00 +0700] "GET / HTTP/1.1" 200 5 "referrer" "agent"
-    let (who, rest) = text.split_once(" [")?;
-    let (time, rest) = rest.split_once("] \"")?;
+    let (who, rest) = find::split(text, " [")?;
+    let (time, rest) = find::split(rest, "] \"")?;
     let time = context.clock.access(time)?;
     let (request, rest) = quoted(rest)?;
     let mut numbers = rest.strip_prefix(' ')?.splitn(3, ' ');
@@ -58,7 +59,7 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
 
 /// Sets what every request has.
 fn begin(status: i64, request: &str, context: &Context<'_>, event: &mut Event) {
-    let (module, dataset) = server(context);
+    let (module, dataset) = context.log.server;
     set_dataset(event, module, dataset);
     let outcome = if status < 400 { "success" } else { "failure" };
     set_action(event, "web", "web_request", Some(outcome));
@@ -66,16 +67,16 @@ fn begin(status: i64, request: &str, context: &Context<'_>, event: &mut Event) {
     event.set(field::HTTP_RESPONSE_STATUS, status);
 }
 
-/// Which server wrote a log, by the configuration or by the log's name.
-fn server(context: &Context<'_>) -> (&'static str, &'static str) {
-    match context.format {
+/// Which server writes a log: module and dataset, by the configuration or by the log's path.
+pub(super) fn server(format: Format, path: &str) -> (&'static str, &'static str) {
+    match format {
         Format::Nginx => ("nginx", "nginx.access"),
         Format::Apache => ("apache", "apache.access"),
-        _ if context.path_contains("nginx") => ("nginx", "nginx.access"),
-        _ if context.path_contains("tomcat") || context.path_contains("localhost_access_log") => {
+        _ if path.contains("nginx") => ("nginx", "nginx.access"),
+        _ if path.contains("tomcat") || path.contains("localhost_access_log") => {
             ("tomcat", "tomcat.access")
         }
-        _ if context.path_contains("traefik") => ("traefik", "traefik.access"),
+        _ if path.contains("traefik") => ("traefik", "traefik.access"),
         _ => ("apache", "apache.access"),
     }
 }
@@ -129,7 +130,7 @@ impl<'a> Who<'a> {
     }
 
     fn of_list(text: &'a str) -> Option<Self> {
-        let at = text.rfind(", ")? + 2;
+        let at = find::rfind(text, ", ")? + 2;
         let end = text.get(at..)?.find(' ')? + at;
         let (clients, rest) = text.split_at_checked(end)?;
         if !clients.split(", ").all(is_place) {
@@ -207,7 +208,7 @@ pub(super) fn set_request(request: &str, event: &mut Event) {
         return;
     };
     // From the right: a target may hold blanks, the version never does. HTTP/0.9 has none.
-    let target = match target.rsplit_once(" HTTP/") {
+    let target = match find::rsplit(target, " HTTP/") {
         Some((target, version)) => {
             event.set_text(field::HTTP_VERSION, version);
             target

@@ -17,7 +17,7 @@ use agent_inputs::Format;
 use jiff::tz::TimeZone;
 use rules_event::{Event, Timestamp, Value, field};
 
-use super::super::{Clock, Context, Headers, line};
+use super::super::{Clock, Context, Headers, LogFacts, line};
 
 /// A score: how many of how many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -142,6 +142,7 @@ impl Log {
             clock: &self.clock,
             format: self.format,
             path: Some(&self.path),
+            log: &LogFacts::of(self.format, Some(&self.path)),
             source: &self.path,
             headers: &self.headers,
         };
