@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rules_event::field;
 use rules_sigma::{Logsource, Rule};
 
 use crate::Copies;
@@ -56,7 +57,8 @@ pub(crate) mod plan_at {
     pub(crate) const SERVICE: usize = 4;
     /// List of (rule, expression): each rule's alternatives one behind the other.
     pub(crate) const RULES: usize = 6;
-    /// List of (slot, text set, 1 if numbers are looked for).
+    /// List of (slot, text set, 1 if numbers are looked for | 2 × (slot + 1) of a field whose own set
+    /// holds what may stand anywhere in this one).
     pub(crate) const FIELDS: usize = 7;
     /// List of (slot, list of places in RULES): candidates when the field is there.
     pub(crate) const PRESENT: usize = 8;
@@ -69,6 +71,9 @@ pub(crate) mod plan_at {
 
 /// Marks a payload as one of a second witness.
 pub(crate) const SECOND: u32 = 1 << 31;
+
+/// Marks a payload as the number of a leaf whose gate was seen.
+pub(crate) const LEAF: u32 = 1 << 30;
 
 /// An absent part of a logsource.
 pub(crate) const NO_TEXT: u32 = u32::MAX;
@@ -86,7 +91,16 @@ pub(crate) fn assemble(
     naming: Naming,
     identity: &str,
 ) -> Image {
-    let mut assembler = Assembler { writer: Writer::default(), rarity: Rarity::new() };
+    let rarity = Rarity::new(slots.names.iter().map(|(name, _)| name.as_str()));
+    let slot = |name: &str| {
+        let place = slots.names.iter().position(|(known, _)| known == name)?;
+        Slot::try_from(place).ok()
+    };
+    let [message, record] = match naming {
+        Naming::Ecs => [slot(field::MESSAGE), slot(field::EVENT_ORIGINAL)],
+        Naming::Sigma => [None, None],
+    };
+    let mut assembler = Assembler { writer: Writer::default(), rarity, message, record };
     assembler.writer.extend([0; head::WORDS]);
     assembler.learn(rules);
     let mut encoder = Encoder::default();
@@ -94,7 +108,7 @@ pub(crate) fn assemble(
         .iter()
         .map(|it| encoder.expr(&it.expr, &mut assembler.writer, &assembler.rarity))
         .collect();
-    let plans = assembler.plans(rules, &exprs, naming);
+    let plans = assembler.plans(rules, &encoder, &exprs, naming);
     let writer = &mut assembler.writer;
     let rule_words: Vec<u32> = rules
         .iter()
@@ -221,6 +235,9 @@ impl Kind {
 struct Assembler {
     writer: Writer,
     rarity: Rarity,
+    /// The slots of the message and of the record it was taken from.
+    message: Option<Slot>,
+    record: Option<Slot>,
 }
 
 impl Assembler {
@@ -252,6 +269,7 @@ impl Assembler {
     fn plans(
         &mut self,
         rules: &[Compiled<'_>],
+        encoder: &Encoder,
         exprs: &[u32],
         naming: Naming,
     ) -> Vec<[u32; plan_at::WORDS]> {
@@ -268,7 +286,8 @@ impl Assembler {
             let wider = kinds.iter().zip(&own).filter(|(other, _)| other.covers(kind));
             let mut members: Vec<usize> = wider.flat_map(|(_, own)| own.iter().copied()).collect();
             members.sort_unstable();
-            let [rules, fields, present, always, seconds] = self.index(rules, exprs, &members);
+            let [rules, fields, present, always, seconds] =
+                self.index(rules, encoder, exprs, &members);
             let [category, product, service] =
                 parts.each_ref().map(|part| optional(part.as_deref(), &mut self.writer));
             plans.push([
@@ -289,7 +308,13 @@ impl Assembler {
     }
 
     /// Writes the lists of one plan.
-    fn index(&mut self, rules: &[Compiled<'_>], exprs: &[u32], members: &[usize]) -> [u32; 5] {
+    fn index(
+        &mut self,
+        rules: &[Compiled<'_>],
+        encoder: &Encoder,
+        exprs: &[u32],
+        members: &[usize],
+    ) -> [u32; 5] {
         let mut sets: BTreeMap<Slot, (SetBuilder, bool)> = BTreeMap::new();
         let mut present: BTreeMap<Slot, Vec<u32>> = BTreeMap::new();
         let mut always = Vec::new();
@@ -302,6 +327,10 @@ impl Assembler {
         }
         let mut seconds = vec![0_u32; parts.len().div_ceil(64) * 2];
         for (place, (_, expr, _)) in (0_u32..).zip(&parts) {
+            for (leaf, slot, texts) in encoder.gates(expr) {
+                let set = &mut sets.entry(slot).or_default().0;
+                texts.iter().for_each(|(anchor, text)| set.add(*anchor, text, leaf | LEAF));
+            }
             let Some(needs) = witness::choose(expr, &self.rarity) else {
                 always.push(place);
                 continue;
@@ -331,10 +360,24 @@ impl Assembler {
                 }
             }
         }
+        // A message is mostly the end of its record: what is looked for in it is looked for in the
+        // record as well, so that one search serves both.
+        let twins = self.message.zip(self.record);
+        let message = twins.and_then(|(message, _)| sets.remove(&message));
+        if let (Some((set, numbers)), Some((message, record))) = (message, twins) {
+            if let Some((wider, _)) = sets.get_mut(&record) {
+                wider.add_inside(&set);
+            }
+            sets.insert(message, (set, numbers));
+        }
         let mut fields = Vec::new();
-        for (slot, (set, numbers)) in sets {
+        for (slot, (set, numbers)) in &sets {
             let set = set.write(&mut self.writer, &self.rarity, Use::Index);
-            fields.extend([u32::from(slot), set, u32::from(numbers)]);
+            let record = self
+                .record
+                .filter(|record| self.message == Some(*slot) && sets.contains_key(record));
+            let record = record.map_or(0, |record| u32::from(record) + 1);
+            fields.extend([u32::from(*slot), set, u32::from(*numbers) | record << 1]);
         }
         let mut presents = Vec::new();
         for (slot, mut places) in present {

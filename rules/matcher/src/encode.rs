@@ -8,11 +8,13 @@ use std::collections::HashMap;
 
 use rules_sigma::{Comparison, Number, Place as Where, RegexFlags, TimePart};
 
-use crate::compile::{Check, Expr, Leaf};
+use crate::compile::{Check, Expr, Leaf, Slot};
 use crate::glob::{Anchor, Glob, Parts, Pieces};
 use crate::image::{Writer, word};
+use crate::literal::AnyOf;
 use crate::rarity::Rarity;
 use crate::textset::{SetBuilder, Use};
+use crate::witness;
 
 /// Nodes of an expression.
 pub(crate) mod node {
@@ -61,6 +63,9 @@ pub(crate) mod check {
     pub(crate) const WORDS: usize = 4;
 }
 
+/// Marks the slot of a leaf that cannot hold before the index has seen a text of its gate.
+pub(crate) const GATED: u32 = 1 << 31;
+
 /// From this many texts on, one search for all of them beats one after the other.
 const TOGETHER_MIN: usize = 12;
 
@@ -76,6 +81,13 @@ fn node_end(writer: &Writer, at: u32) -> u32 {
     }
 }
 
+/// Says whether these ask the same of several fields, as keywords do of the message and of the record.
+fn is_twins(children: &[Expr]) -> bool {
+    children.array_windows::<2>().all(
+        |pair| matches!(pair, [Expr::Leaf(one), Expr::Leaf(other)] if one.checks == other.checks),
+    )
+}
+
 /// Writes expressions, leaves and what they refer to.
 #[derive(Default)]
 pub(crate) struct Encoder {
@@ -85,6 +97,8 @@ pub(crate) struct Encoder {
     /// Regular expressions by number.
     pub(crate) regexes: Vec<(String, RegexFlags)>,
     regex_numbers: HashMap<(String, RegexFlags), u32>,
+    /// By leaf: texts of which its field must show one before the leaf can hold.
+    gates: HashMap<u32, AnyOf>,
 }
 
 impl Encoder {
@@ -122,6 +136,10 @@ impl Encoder {
                 out.push((expr, at));
                 return;
             };
+            if is_twins(children) {
+                out.push((expr, at));
+                return;
+            }
             let mut next = at + 2;
             for child in children {
                 walk(child, next, writer, out);
@@ -131,6 +149,27 @@ impl Encoder {
         let mut found = Vec::new();
         walk(expr, at, writer, &mut found);
         if found.len() > ALTERNATIVES_MAX { vec![(expr, at)] } else { found }
+    }
+
+    /// Returns the leaves of an expression that wait for a text of their field, by number.
+    pub(crate) fn gates<'e>(&'e self, expr: &Expr) -> Vec<(u32, Slot, &'e AnyOf)> {
+        fn walk<'e>(all: &'e Encoder, expr: &Expr, out: &mut Vec<(u32, Slot, &'e AnyOf)>) {
+            match expr {
+                Expr::All(children) | Expr::Any(children) => {
+                    children.iter().for_each(|child| walk(all, child, out));
+                }
+                Expr::Not(child) => walk(all, child, out),
+                Expr::Leaf(leaf) => {
+                    let mut key = Vec::new();
+                    leaf_key(leaf, &mut key);
+                    let id = all.known.get(&key);
+                    out.extend(id.and_then(|id| Some((*id, leaf.slot, all.gates.get(id)?))));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(self, expr, &mut found);
+        found
     }
 
     fn nodes(&mut self, expr: &Expr, nodes: &mut Vec<u32>, writer: &mut Writer, rarity: &Rarity) {
@@ -161,10 +200,13 @@ impl Encoder {
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
-        let checks = self.checks(&leaf.checks, writer, rarity);
-        let at = writer.put(&[u32::from(leaf.slot), word(checks.len())]);
-        writer.extend(checks.into_iter().flatten());
+        let checks = self.checks(leaf, writer, rarity);
         let id = word(self.leaves.len());
+        let gate = witness::gate(leaf, rarity);
+        let gated = if gate.is_some() { GATED } else { 0 };
+        self.gates.extend(gate.map(|gate| (id, gate)));
+        let at = writer.put(&[u32::from(leaf.slot) | gated, word(checks.len())]);
+        writer.extend(checks.into_iter().flatten());
         self.leaves.push(at);
         self.known.insert(key, id);
         id
@@ -172,7 +214,7 @@ impl Encoder {
 
     fn checks(
         &mut self,
-        checks: &[Check],
+        Leaf { slot, checks }: &Leaf,
         writer: &mut Writer,
         rarity: &Rarity,
     ) -> Vec<[u32; check::WORDS]> {
@@ -186,7 +228,7 @@ impl Encoder {
                 Check::Text { glob, cased: false } if set && searchable(glob) => {
                     let best = glob.literals().into_iter().min_by(|a, b| {
                         let chance = |(anchor, text): &(Anchor, &str)| {
-                            rarity.chance(*anchor, text.as_bytes())
+                            rarity.chance(*slot, *anchor, text.as_bytes())
                         };
                         chance(a).total_cmp(&chance(b))
                     });

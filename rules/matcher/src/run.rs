@@ -12,7 +12,7 @@ use rules_sigma::Cidr;
 use crate::Copies;
 use crate::assemble::{SLOT_WORDS, decode_copies, head, plan_at};
 use crate::compile::EVERYWHERE;
-use crate::encode::{EncodedPieces, check, comparison, join, node, time_part};
+use crate::encode::{EncodedPieces, GATED, check, comparison, join, node, time_part};
 use crate::fields::{Fields, ValueRef};
 use crate::glob::{Anchor, match_pieces};
 use crate::matcher::Matcher;
@@ -145,11 +145,12 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         let seconds = self.list(plan[plan_at::SECONDS], 1);
         self.scratch.candidates.begin(seconds);
         for entry in self.list(plan[plan_at::FIELDS], 3).chunks_exact(3) {
-            let (slot, set, numbers) = (entry[0], entry[1], entry[2] != 0);
+            let (slot, set, numbers) = (entry[0], entry[1], entry[2] & 1 != 0);
             if slot == u32::from(EVERYWHERE) {
                 self.search_everywhere(set);
             } else if let Some(index) = self.scratch.field_of(slot) {
-                self.search(index, slot, set, numbers);
+                let covered = (entry[2] >> 1).checked_sub(1).is_some_and(|by| self.ends(by, index));
+                self.search(index, slot, set, numbers, covered);
             }
         }
         for entry in self.list(plan[plan_at::PRESENT], 2).chunks_exact(2) {
@@ -174,8 +175,22 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         }
     }
 
-    /// Searches a field for the literals of a set and marks the rules that wait for them.
-    fn search(&mut self, index: u32, slot: u32, set: u32, numbers: bool) {
+    /// Says whether a field is the end of another, and neither has copies: then nothing stands in it
+    /// that does not stand in the other.
+    fn ends(&self, other: u32, index: u32) -> bool {
+        let text = |index: u32| match self.event.at(index as usize) {
+            Some((_, ValueRef::Str(text))) => Some(text),
+            _ => None,
+        };
+        let whole = self.scratch.field_of(other).and_then(text);
+        whole.zip(text(index)).is_some_and(|(whole, end)| {
+            whole.ends_with(end) && whole.is_ascii() && self.copies(other).has_none(whole)
+        })
+    }
+
+    /// Searches a field for the literals of a set and marks the rules that wait for them; of one that
+    /// another field covers, only those bound to its start or end.
+    fn search(&mut self, index: u32, slot: u32, set: u32, numbers: bool, covered: bool) {
         let set = self.set(set);
         let Some((_, value)) = self.event.at(index as usize) else { return };
         if let ValueRef::Str(text) = value
@@ -183,7 +198,11 @@ impl<'m, E: Fields> Run<'m, '_, E> {
             && self.copies(slot).has_none(text)
         {
             let candidates = &mut self.scratch.candidates;
-            set.search(text.as_bytes(), &mut |payloads| marked(candidates, payloads));
+            let each = &mut |payloads: &[u32]| marked(candidates, payloads);
+            match covered {
+                true => set.search_bound(text.as_bytes(), each),
+                false => set.search(text.as_bytes(), each),
+            };
         } else {
             let texts = self.texts(index, slot);
             let Scratch { store, candidates, .. } = &mut *self.scratch;
@@ -260,9 +279,11 @@ impl<'m, E: Fields> Run<'m, '_, E> {
             return known & 1 != 0;
         }
         let at = self.words[self.words[head::LEAVES] as usize + id as usize] as usize;
-        let (slot, count) = (self.words[at], self.words[at + 1] as usize);
+        let (slot, count) = (self.words[at] & !GATED, self.words[at + 1] as usize);
         let checks = &self.words[at + 2..][..count * check::WORDS];
-        let held = if slot == u32::from(EVERYWHERE) {
+        let held = if self.words[at] & GATED != 0 && !self.scratch.candidates.is_open(id) {
+            false
+        } else if slot == u32::from(EVERYWHERE) {
             (0..self.event.len() as u32).any(|index| self.checks(checks, slot, Some(index)))
         } else {
             let index = self.scratch.field_of(slot);

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use rules_sigma::{Number, fold};
 
-use crate::assemble::SECOND;
+use crate::assemble::{LEAF, SECOND};
 use crate::fields::ValueRef;
 use crate::witness::canonical;
 use crate::{Copies, CopyBuffers};
@@ -63,6 +63,9 @@ pub(crate) struct Candidates {
     first: Vec<u64>,
     /// The same of second witnesses; set from the start where none is needed.
     second: Vec<u64>,
+    /// Per leaf: the stamp of the last event that showed a text of its gate.
+    gates: Vec<Stamp>,
+    stamp: Stamp,
 }
 
 impl Candidates {
@@ -80,10 +83,20 @@ impl Candidates {
     #[inline]
     pub(crate) fn mark(&mut self, places: &[u32]) {
         for place in places {
+            if place & LEAF != 0 {
+                self.gates[(place & !LEAF) as usize] = self.stamp;
+                continue;
+            }
             let at = (place & !SECOND) as usize;
             let side = if place & SECOND == 0 { &mut self.first } else { &mut self.second };
             side[at / 64] |= 1 << (at % 64);
         }
+    }
+
+    /// Says whether the field of a leaf showed a text of its gate.
+    #[inline]
+    pub(crate) fn is_open(&self, leaf: u32) -> bool {
+        self.gates[leaf as usize] == self.stamp
     }
 
     /// Returns the rules, 64 of them, that have all they need.
@@ -126,7 +139,9 @@ impl Scratch {
         }
         if self.leaves.len() < leaves {
             self.leaves.resize(leaves, 0);
+            self.candidates.gates.resize(leaves, 0);
         }
+        self.candidates.stamp = self.stamp;
         if self.texts.len() < fields {
             self.texts.resize(fields, Texts::default());
             self.copies.resize(fields, Texts::default());

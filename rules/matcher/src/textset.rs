@@ -56,6 +56,16 @@ impl<'i> TextSet<'i> {
     /// more than once) until it returns true; says whether it did.
     #[inline]
     pub(crate) fn search(self, text: &[u8], each: &mut impl FnMut(&'i [u32]) -> bool) -> bool {
+        self.search_bound(text, each) || self.search_inside(text, each)
+    }
+
+    /// As [`Self::search`], but only for literals bound to the whole text, its start or its end.
+    #[inline]
+    pub(crate) fn search_bound(
+        self,
+        text: &[u8],
+        each: &mut impl FnMut(&'i [u32]) -> bool,
+    ) -> bool {
         let &[whole, whole_max, starts, ends, ..] = self.slice(self.at, HEAD as u32) else {
             return false;
         };
@@ -64,7 +74,6 @@ impl<'i> TextSet<'i> {
             && self.look_up(whole, hash(text), text, Anchor::Whole, each))
             || (starts != 0 && self.search_ends(starts, text, Anchor::Start, each))
             || (ends != 0 && self.search_ends(ends, text, Anchor::End, each))
-            || self.search_inside(text, each)
     }
 
     /// As [`Self::search`], but only for literals that may stand anywhere.
@@ -97,14 +106,18 @@ impl<'i> TextSet<'i> {
         text: &[u8],
         each: &mut impl FnMut(&'i [u32]) -> bool,
     ) -> bool {
-        let Some((map, [table, ..])) = self.slice(singles, 9).split_first_chunk::<8>() else {
+        let Some((seconds, [table, ..])) = self.slice(singles, 257).split_first_chunk::<256>()
+        else {
             return false;
         };
-        text.iter().enumerate().any(|(index, byte)| {
+        let Some((last, _)) = text.split_last() else { return false };
+        let last = last | 0x20;
+        text.array_windows::<2>().enumerate().any(|(index, [byte, next])| {
             let byte = byte | 0x20;
-            map[usize::from(byte >> 5)] & (1 << (byte & 31)) != 0
+            seconds[usize::from(byte)] >> (next & 31) & 1 != 0
                 && self.verify(*table, u32::from(byte), text, index, each)
-        })
+        }) || seconds[usize::from(last)] != 0
+            && self.verify(*table, u32::from(last), text, text.len() - 1, each)
     }
 
     /// Says of literals that may stand anywhere: the fewest bytes of one, and whether one may stand in

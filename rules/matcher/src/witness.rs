@@ -3,9 +3,9 @@
 //! For each rule a set of keys is chosen such that the rule cannot hold unless at least one of them is
 //! there. Keys are chosen by how rarely ordinary events have them, not by their kind.
 
-use crate::compile::{Check, Expr, Leaf, Slot};
+use crate::compile::{Check, EVERYWHERE, Expr, Leaf, Slot};
 use crate::glob::Anchor;
-use crate::literal;
+use crate::literal::{self, AnyOf};
 use crate::rarity::Rarity;
 use crate::textset::Kind;
 
@@ -28,7 +28,7 @@ pub(crate) struct Witness {
 }
 
 /// The chance that a field is there at all, and what looking a key up costs by itself.
-const PRESENT_CHANCE: f32 = 0.6;
+const PRESENT_CHANCE: f32 = 0.999_9;
 const KEY_COST: f32 = 1e-6;
 /// The chance of a number such as an event id.
 const NUMBER_CHANCE: f32 = 0.05;
@@ -36,6 +36,8 @@ const NUMBER_CHANCE: f32 = 0.05;
 const SCAN_COST: f32 = 2e-5;
 /// Short ones make every byte of it be looked at.
 const SHORT_COST: f32 = 1e-2;
+/// The same in a field of long values.
+const SHORT_IN_LONG_COST: f32 = 5e-2;
 
 /// A second witness must be rarer than this to be worth watching for.
 const SECOND_CHANCE_MAX: f32 = 0.2;
@@ -121,18 +123,49 @@ impl Witness {
 
     fn literal(slot: Slot, anchor: Anchor, text: Vec<u8>, rarity: &Rarity) -> Self {
         let cost = match anchor {
+            Anchor::Inside if is_short(&text) && rarity.is_long(slot) => SHORT_IN_LONG_COST,
             Anchor::Inside if is_short(&text) => SHORT_COST,
             Anchor::Inside => SCAN_COST,
             _ => KEY_COST,
         };
-        let chance = rarity.chance(anchor, &text) + cost;
+        let chance = rarity.chance(slot, anchor, &text) + cost;
         Self { keys: vec![Key::Literal(slot, anchor, text)], chance }
     }
 
     fn join(&mut self, other: Self) {
         self.keys.extend(other.keys);
-        self.chance += other.chance;
+        // As if they came independently: many unlikely keys together never seem worse than certain.
+        self.chance = 1.0 - (1.0 - self.chance.min(1.0)) * (1.0 - other.chance.min(1.0));
     }
+}
+
+/// Texts a gate may have.
+const GATE_TEXTS_MAX: usize = 256;
+/// A gate must stay shut more often than this to be worth watching for.
+const GATE_CHANCE_MAX: f32 = 0.7;
+
+/// Returns texts of which a field must show one before a leaf of one regular expression can hold: the
+/// index finds them on its way, which is much cheaper than to run the expression. `None` when there
+/// are none that are rare.
+pub(crate) fn gate(leaf: &Leaf, rarity: &Rarity) -> Option<AnyOf> {
+    let [Check::Regex { source, flags }] = leaf.checks.as_slice() else { return None };
+    if leaf.slot == EVERYWHERE {
+        return None;
+    }
+    let is_long = rarity.is_long(leaf.slot);
+    let fits = |text: &[u8]| text.len() > 1 && (!is_long || !is_short(text));
+    let sets = literal::required(source, *flags)
+        .into_iter()
+        .filter(|set| set.len() <= GATE_TEXTS_MAX && set.iter().all(|(_, text)| fits(text)));
+    let rated = sets.map(|set| {
+        let mut all = Witness::none();
+        for (anchor, text) in &set {
+            all.join(Witness::literal(leaf.slot, *anchor, text.clone(), rarity));
+        }
+        (all.chance, set)
+    });
+    let best = rated.min_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.filter(|(chance, _)| *chance < GATE_CHANCE_MAX).map(|(_, set)| set)
 }
 
 fn of_leaf(leaf: &Leaf, rarity: &Rarity) -> Option<Witness> {

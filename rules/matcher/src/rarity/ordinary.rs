@@ -214,7 +214,29 @@ pub(super) const ORDINARY: &[(u32, &str)] = &[
     (3, "microsoft-windows-sysmon/operational"),
     (3, "microsoft-windows-security-auditing"),
     (3, "service control manager"),
-    // Web.
+    // Messages.
+    (4, "accepted password for admin from 10.1.2.3 port 50022 ssh2"),
+    (4, "failed password for invalid user test from 203.0.113.5 port 40022 ssh2"),
+    (4, "pam_unix(sshd:session): session opened for user admin by (uid=0)"),
+    (4, "pam_unix(cron:session): session closed for user root"),
+    (3, "connection closed by 203.0.113.5 port 40022 [preauth]"),
+    (3, "(root) cmd (test -x /usr/sbin/anacron || run-parts --report /etc/cron.daily)"),
+    (3, "started session 12 of user admin."),
+    (3, "stopping user manager for uid 1000..."),
+    (3, "kernel: eth0: link is up at 1000 mbps, full duplex"),
+    (3, "warning: error reading file: permission denied"),
+    (
+        3,
+        "admin : tty=pts/0 ; pwd=/home/admin ; user=root ; command=/usr/bin/systemctl status nginx",
+    ),
+    (
+        3,
+        "10.5.114.118 - - [21/nov/2026:04:40:00 +0700] \"get /dichvucong/c7768?page=38 http/1.1\" 200 85847",
+    ),
+];
+
+/// The same for the fields of web requests, which hold few of the others.
+pub(super) const WEB: &[(u32, &str)] = &[
     (4, "/"),
     (4, "/index.php?id=12&page=3"),
     (4, "/dich-vu-cong/ho-so/danh-sach?trang=34"),
@@ -237,23 +259,10 @@ pub(super) const ORDINARY: &[(u32, &str)] = &[
     (3, "mozilla/5.0 (compatible; googlebot/2.1; +http://www.google.com/bot.html)"),
     (2, "curl/7.88.1"),
     (2, "python-requests/2.31.0"),
-    // Messages.
-    (4, "accepted password for admin from 10.1.2.3 port 50022 ssh2"),
-    (4, "failed password for invalid user test from 203.0.113.5 port 40022 ssh2"),
-    (4, "pam_unix(sshd:session): session opened for user admin by (uid=0)"),
-    (4, "pam_unix(cron:session): session closed for user root"),
-    (3, "connection closed by 203.0.113.5 port 40022 [preauth]"),
-    (3, "(root) cmd (test -x /usr/sbin/anacron || run-parts --report /etc/cron.daily)"),
-    (3, "started session 12 of user admin."),
-    (3, "stopping user manager for uid 1000..."),
-    (3, "kernel: eth0: link is up at 1000 mbps, full duplex"),
-    (3, "warning: error reading file: permission denied"),
-    (
-        3,
-        "admin : tty=pts/0 ; pwd=/home/admin ; user=root ; command=/usr/bin/systemctl status nginx",
-    ),
-    (
-        3,
-        "10.5.114.118 - - [21/nov/2026:04:40:00 +0700] \"get /dichvucong/c7768?page=38 http/1.1\" 200 85847",
-    ),
+    (6, "get"),
+    (3, "post"),
+    (4, "/images/banner-1.png"),
+    (3, "/favicon.ico"),
+    (3, "/api/v1/ho-so"),
+    (3, "/search?q=thu+tuc"),
 ];

@@ -48,12 +48,21 @@ impl SetBuilder {
         }
     }
 
+    /// Adds every literal of another set that may stand anywhere, with its payloads.
+    pub(crate) fn add_inside(&mut self, other: &Self) {
+        for ((anchor, literal), payloads) in &other.literals {
+            if *anchor == Anchor::Inside {
+                payloads.iter().for_each(|payload| self.add(*anchor, literal, *payload));
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.literals.is_empty()
     }
 
     /// Writes the set and returns where it begins.
-    pub(crate) fn write(self, writer: &mut Writer, rarity: &Rarity, purpose: Use) -> u32 {
+    pub(crate) fn write(&self, writer: &mut Writer, rarity: &Rarity, purpose: Use) -> u32 {
         let mut whole = Vec::new();
         let mut ends: [BTreeMap<usize, Vec<(u32, u32)>>; 2] = Default::default();
         let mut grams: BTreeMap<Kind, Vec<(u32, u32, u32)>> = BTreeMap::new();
@@ -110,7 +119,7 @@ impl SetBuilder {
         });
         let singles = match singles {
             0 => 0,
-            table => write_singles(writer, &grams[&Kind::Single], table),
+            table => write_singles(writer, &self.literals, table),
         };
         let scan = match threes | fours {
             0 => 0,
@@ -272,13 +281,24 @@ fn write_bitmap(
     (writer.put(&map), word(size))
 }
 
-/// Writes which bytes begin a short literal (8 words), and the table.
-fn write_singles(writer: &mut Writer, entries: &[(u32, u32, u32)], table: u32) -> u32 {
-    let mut map = [0_u32; 8];
-    for (byte, ..) in entries {
-        map[(byte >> 5) as usize] |= 1 << (byte & 31);
+/// Writes, for each byte that begins a short literal, which bytes may come second (a bit each, by their
+/// lowest five bits; all of them behind a literal of one byte), and the table.
+fn write_singles(
+    writer: &mut Writer,
+    literals: &BTreeMap<(Anchor, Vec<u8>), Vec<u32>>,
+    table: u32,
+) -> u32 {
+    let mut seconds = [0_u32; 256];
+    for (anchor, literal) in literals.keys() {
+        if *anchor != Anchor::Inside || Kind::of(literal.len()) != Kind::Single {
+            continue;
+        }
+        if let Some(first) = literal.first() {
+            seconds[usize::from(first | 0x20)] |=
+                literal.get(1).map_or(u32::MAX, |second| 1 << (second & 31));
+        }
     }
-    let at = writer.put(&map);
+    let at = writer.put(&seconds);
     writer.put(&[table]);
     at
 }
