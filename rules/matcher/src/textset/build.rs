@@ -68,6 +68,9 @@ impl SetBuilder {
         let mut grams: BTreeMap<Kind, Vec<(u32, u32, u32)>> = BTreeMap::new();
         let mut whole_max = 0;
         let mut inside = Inside::default();
+        // For each byte by which a short literal is found, which bytes may stand behind it: a bit each,
+        // by their lowest five bits; all of them where nothing needs to.
+        let mut seconds = [0_u32; 256];
         for ((anchor, literal), payloads) in &self.literals {
             let text = writer.text(literal);
             let record = writer.put(&[text.at, text.len, word(payloads.len())]);
@@ -94,7 +97,15 @@ impl SetBuilder {
                 Anchor::Inside => {
                     inside.note(literal);
                     let kind = Kind::of(literal.len());
-                    let offset = rarity.window(literal, kind);
+                    let mut offset = rarity.window(literal, kind);
+                    if kind == Kind::Single {
+                        // With a byte behind it: the two together are what is looked for.
+                        offset = offset.min(literal.len().saturating_sub(2));
+                        if let Some(byte) = literal.get(offset) {
+                            seconds[usize::from(byte | 0x20)] |=
+                                literal.get(offset + 1).map_or(u32::MAX, |next| 1 << (next & 31));
+                        }
+                    }
                     let list = grams.entry(kind).or_default();
                     for at in offset..offset + kind.stride() {
                         if let Some(gram) = kind.gram(literal, at) {
@@ -119,7 +130,11 @@ impl SetBuilder {
         });
         let singles = match singles {
             0 => 0,
-            table => write_singles(writer, &self.literals, table),
+            table => {
+                let at = writer.put(&seconds);
+                writer.put(&[table]);
+                at
+            }
         };
         let scan = match threes | fours {
             0 => 0,
@@ -279,26 +294,4 @@ fn write_bitmap(
         map[(bit >> 5) as usize] |= 1 << (bit & 31);
     }
     (writer.put(&map), word(size))
-}
-
-/// Writes, for each byte that begins a short literal, which bytes may come second (a bit each, by their
-/// lowest five bits; all of them behind a literal of one byte), and the table.
-fn write_singles(
-    writer: &mut Writer,
-    literals: &BTreeMap<(Anchor, Vec<u8>), Vec<u32>>,
-    table: u32,
-) -> u32 {
-    let mut seconds = [0_u32; 256];
-    for (anchor, literal) in literals.keys() {
-        if *anchor != Anchor::Inside || Kind::of(literal.len()) != Kind::Single {
-            continue;
-        }
-        if let Some(first) = literal.first() {
-            seconds[usize::from(first | 0x20)] |=
-                literal.get(1).map_or(u32::MAX, |second| 1 << (second & 31));
-        }
-    }
-    let at = writer.put(&seconds);
-    writer.put(&[table]);
-    at
 }
