@@ -105,6 +105,24 @@ impl Bench {
         names
     }
 
+    /// Returns what comes until one fits, or time is over.
+    pub(crate) fn within(&mut self, span: Duration, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let mut events = Vec::new();
+        let chunks = self.chunks.as_mut().unwrap();
+        let deadline = tokio::time::Instant::now() + span;
+        while !events.iter().any(&wanted) {
+            let next =
+                async { tokio::time::timeout_at(deadline, chunks.recv()).await.ok().flatten() };
+            let Some(chunk) = self.runtime.block_on(next) else { break };
+            self.checkpoints.extend(chunk.positions);
+            for item in chunk.items {
+                let Item::Sample(sample) = item else { panic!("samples") };
+                events.push(sample.event);
+            }
+        }
+        events
+    }
+
     /// Returns events up to the chunk in which one fits.
     pub(crate) fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
         let mut events = Vec::new();

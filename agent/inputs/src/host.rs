@@ -58,6 +58,25 @@ pub(crate) async fn run(interval_s: u64, wiring: Wiring) {
     }
 }
 
+/// Pressure stall information, since Linux 4.20 (`Documentation/accounting/psi.rst`): the share of the
+/// last ten seconds in which something waited for it.
+const PRESSURES: [(&str, &str); 3] = [
+    ("/proc/pressure/cpu", "vonglau.host.pressure.cpu"),
+    ("/proc/pressure/memory", "vonglau.host.pressure.memory"),
+    ("/proc/pressure/io", "vonglau.host.pressure.io"),
+];
+
+fn pressure(path: &str) -> Option<f64> {
+    parse_pressure(&std::fs::read_to_string(path).ok()?)
+}
+
+/// `some avg10=1.23 avg60=… avg300=… total=…`, in percent.
+fn parse_pressure(text: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("some "))?;
+    let percent = line.split(' ').find_map(|part| part.strip_prefix("avg10="))?;
+    Some(percent.parse::<f64>().ok()? / 100.0)
+}
+
 /// What must be kept between measurements: rates are differences.
 struct Probe {
     system: System,
@@ -122,6 +141,11 @@ impl Probe {
         if let Ok(uptime) = System::uptime() {
             set_count(&mut event, "host.uptime", uptime);
         }
+        for (file, name) in PRESSURES {
+            if let Some(share) = pressure(file) {
+                set_ratio(&mut event, name, share);
+            }
+        }
         set_count(&mut event, "system.process.count", system.processes().len() as u64);
         event
     }
@@ -143,6 +167,11 @@ impl Probe {
             set_count(&mut event, "system.filesystem.available", free);
             set_count(&mut event, "system.filesystem.used.bytes", used);
             set_ratio(&mut event, "system.filesystem.used.pct", share(used, total));
+            // A disk without inodes is as full as one without bytes.
+            if let Ok(facts) = rustix::fs::statvfs(disk.mount_point()) {
+                set_count(&mut event, "system.filesystem.files", facts.f_files);
+                set_count(&mut event, "system.filesystem.free_files", facts.f_ffree);
+            }
             event
         });
         events.collect()
@@ -207,6 +236,13 @@ fn share(part: u64, whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pressure_is_a_share() {
+        let text = "some avg10=12.50 avg60=0.00 avg300=0.00 total=1\nfull avg10=1.00 avg60=0.00\n";
+        assert_eq!(parse_pressure(text), Some(0.125));
+        assert_eq!(parse_pressure("full avg10=1.00"), None);
+    }
 
     #[test]
     fn the_host_is_measured() {

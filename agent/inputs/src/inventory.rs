@@ -5,7 +5,7 @@ mod config;
 mod files;
 mod item;
 mod packages;
-mod ports;
+pub(crate) mod ports;
 #[cfg(test)]
 mod tests;
 

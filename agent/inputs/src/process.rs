@@ -6,6 +6,7 @@
 //! meanwhile and still runs is found at the next start.
 
 mod config;
+pub(crate) mod connections;
 mod connector;
 mod event;
 mod facts;

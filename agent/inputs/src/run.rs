@@ -98,6 +98,14 @@ pub fn start(
     }
     config.process.check()?;
     if config.process.enabled {
+        if config.process.connections_interval_s > 0 {
+            let (dir, key) = (config.state_dir.clone(), process::connections::KEY);
+            let (span, known) =
+                (config.process.connections_interval_s, checkpoints.get(key).cloned());
+            threads.push(attend::spawn("connections", wiring.clone(), move |attendant| {
+                process::connections::run(span, &dir, known.as_deref(), attendant);
+            })?);
+        }
         let (process, known) = (config.process.clone(), checkpoints.get(process::KEY).cloned());
         threads.push(attend::spawn("process", wiring.clone(), move |attendant| {
             process::run(process, known.as_deref(), attendant);

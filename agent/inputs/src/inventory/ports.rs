@@ -46,7 +46,8 @@ impl Ports {
             sockets.extend(rows.filter(|row| transport == "tcp" || row.local.port() < ephemeral));
         }
         if sockets.iter().any(|socket| !self.owners.contains_key(&socket.inode)) {
-            self.owners = owners(&sockets);
+            let inodes: Vec<u64> = sockets.iter().map(|socket| socket.inode).collect();
+            self.owners = owners(&inodes);
         }
         let mut items: Vec<Item> = sockets.iter().map(|socket| self.item(socket)).collect();
         // Several workers may share a port.
@@ -84,7 +85,7 @@ fn parse(line: &str, transport: &'static str, wanted: u8) -> Option<Socket> {
 }
 
 /// Words of 32 bits in the host's order, in hexadecimal, and the port.
-pub(super) fn address(text: &str) -> Option<SocketAddr> {
+pub(crate) fn address(text: &str) -> Option<SocketAddr> {
     let (ip, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let word = |at: usize| {
@@ -108,7 +109,7 @@ pub(super) fn address(text: &str) -> Option<SocketAddr> {
 
 /// Finds the processes that hold sockets. Without the right to look into others' descriptors, they
 /// stay unknown.
-fn owners(sockets: &[Socket]) -> HashMap<u64, u32> {
+pub(crate) fn owners(wanted: &[u64]) -> HashMap<u64, u32> {
     let mut owners = HashMap::new();
     let mut looked = 0;
     let Ok(processes) = std::fs::read_dir("/proc") else { return owners };
@@ -128,7 +129,7 @@ fn owners(sockets: &[Socket]) -> HashMap<u64, u32> {
                 text.strip_prefix("socket:[")?.strip_suffix(']')?.parse::<u64>().ok()
             });
             if let Some(inode) = inode
-                && sockets.iter().any(|socket| socket.inode == inode)
+                && wanted.contains(&inode)
             {
                 // The first of several is the one that opened it, most often.
                 owners.entry(inode).or_insert(pid);

@@ -25,6 +25,9 @@ pub struct ProcessConfig {
     /// Time between two looks for processes that keep a processor busy, seconds (default 60, 0 to
     /// 3600; 0: never).
     pub busy_interval_s: u64,
+    /// Time between two looks at the connections this host began, seconds (default 10, 0 to 3600; 0:
+    /// never). Those that end between two looks are missed.
+    pub connections_interval_s: u64,
     /// Share of one processor from which on a process is busy, percent (default 50, 1 to 100).
     pub busy_min_pct: u64,
 }
@@ -49,6 +52,7 @@ impl Default for ProcessConfig {
             poll_interval_ms: 1_000,
             hash: false,
             busy_interval_s: 60,
+            connections_interval_s: 10,
             busy_min_pct: 50,
         }
     }
@@ -59,6 +63,7 @@ impl ProcessConfig {
         let bounds = [
             ("process.poll_interval_ms", self.poll_interval_ms, 100, 60_000),
             ("process.busy_interval_s", self.busy_interval_s, 0, 3_600),
+            ("process.connections_interval_s", self.connections_interval_s, 0, 3_600),
             ("process.busy_min_pct", self.busy_min_pct, 1, 100),
         ];
         for (name, value, min, max) in bounds {

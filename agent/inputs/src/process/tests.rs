@@ -1,6 +1,7 @@
 //! The watcher on this very host: programs that begin and end become events.
 
 use std::process::Command;
+use std::time::Duration;
 
 use rules_event::{Event, Value, field};
 
@@ -113,4 +114,37 @@ impl Drop for Ended {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+#[test]
+fn a_connection_is_told_with_its_program() {
+    let mut bench = Bench::new(|inputs| {
+        inputs.process =
+            ProcessConfig { enabled: true, connections_interval_s: 1, ..ProcessConfig::default() };
+    });
+    bench.until(|event| event.get_str(field::EVENT_ACTION) == Some("process_watch"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = i64::from(listener.local_addr().unwrap().port());
+    let is_ours = |event: &Event| {
+        event.get_str(field::EVENT_DATASET) == Some("vonglau.network")
+            && event.get(field::DESTINATION_PORT).and_then(Value::as_int) == Some(port)
+    };
+    // The first look may come after the first connection: then that is no news.
+    let mut held = Vec::new();
+    let mut found = None;
+    for _ in 0..20 {
+        held.push(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let events = bench.within(Duration::from_secs(3), is_ours);
+        found = events.into_iter().find(is_ours);
+        if found.is_some() {
+            break;
+        }
+    }
+    let event = found.expect("a connection is told");
+    let me = std::env::current_exe().unwrap();
+    assert_eq!(event.get_str(field::PROCESS_EXECUTABLE), me.to_str());
+    assert_eq!(event.get_str(field::DESTINATION_IP), Some("127.0.0.1"));
+    assert_eq!(event.get("vonglau.network.initiated"), Some(&Value::from(true)));
+    assert_eq!(event.get("vonglau.network.first_seen"), None, "it is still being learnt");
+    bench.stop();
 }
