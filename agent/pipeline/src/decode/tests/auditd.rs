@@ -472,3 +472,48 @@ fn entries_of_the_journal_of_all_kinds() {
     let event = decode(serde_json::json!({ "_COMM": "x", "MESSAGE": null }));
     assert_eq!(event.get_str("message"), Some(""));
 }
+
+#[test]
+fn logs_that_other_products_are_tested_with() {
+    let (mut records, mut calls, mut programs) = (0, 0, 0);
+    let mut count = |line: &str| {
+        let event = decode(line, None, Format::Auditd);
+        assert_eq!(event.get_str("event.dataset"), Some("auditd.log"), "{line}");
+        records += 1;
+        if line.contains("type=SYSCALL") {
+            calls += 1;
+            let name = raw(&event, "SYSCALL");
+            assert!(
+                matches!(name.as_deref(), Some("execve" | "open" | "connect")),
+                "{name:?} {line}"
+            );
+            programs += u32::from(event.get("process.executable").is_some());
+        }
+        event
+    };
+    for name in ["auditd-logs", "auditd-postexploit-exec-from-net", "auditd-suid-crash"] {
+        let Some(log) = real(&format!("crowdsec/{name}/{name}.log")) else { return };
+        let events: Vec<Event> =
+            log.lines().filter(|line| !line.is_empty()).map(&mut count).collect();
+        if name == "auditd-suid-crash" {
+            // What CrowdSec raises its alert for: a program that runs as root fell.
+            let fell = events.iter().find(|event| raw(event, "SIG").as_deref() == Some("SEGV"));
+            let fell = fell.unwrap();
+            let names = ["event.action", "process.executable", "user.name"];
+            assert_eq!(got(fell, &names), ["crashed-program", "/usr/bin/su", "bui"]);
+        }
+    }
+    let Some(cases) = real("wazuh/audit_scp.jsonl") else { return };
+    for case in cases.lines() {
+        let case: Json = serde_json::from_str(case).unwrap();
+        for log in case["logs"].as_array().unwrap() {
+            count(log["log"].as_str().unwrap());
+        }
+    }
+    eprintln!("{records} records, {calls} calls, {programs} with their program");
+    assert_eq!((records, programs), (OTHERS.0, calls));
+    assert_eq!(calls, OTHERS.1);
+}
+
+/// Records and calls in these logs.
+const OTHERS: (u32, u32) = (28, 17);
