@@ -100,3 +100,20 @@ fn outage_60s() -> Result<()> {
 fn broker_restarts() -> Result<()> {
     kept("broker-restarts").map(drop)
 }
+
+#[test]
+fn clock_jumps() -> Result<()> {
+    kept("clock-jumps").map(drop)
+}
+
+/// A disk that loses what it said it had written is beyond the promise: lines may come twice then,
+/// under a new epoch that says so. None is lost.
+#[test]
+fn torn_after_sent() -> Result<()> {
+    let outcome = (scenario("torn-after-sent")?.run)(&Scale::small())?;
+    let outcome = outcome.ok_or_else(|| anyhow::anyhow!("it can be run anywhere"))?;
+    println!("measured: {}", outcome.json());
+    anyhow::ensure!(outcome.lost == 0 && outcome.complaints.is_empty(), "{}", outcome.json());
+    anyhow::ensure!(outcome.chains > 2, "no new epoch: {}", outcome.json());
+    Ok(())
+}

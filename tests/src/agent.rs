@@ -13,6 +13,8 @@ pub struct Agent {
     dir: PathBuf,
     /// The running process, if any.
     pub process: Option<Process>,
+    /// What its programs find in their environment, beyond ours.
+    pub environment: Vec<(String, String)>,
 }
 
 /// What an agent is told to do.
@@ -55,7 +57,7 @@ impl Agent {
             extra = setup.extra,
         );
         std::fs::write(dir.join("agent.toml"), text)?;
-        Ok(Self { dir: dir.to_owned(), process: None })
+        Ok(Self { dir: dir.to_owned(), process: None, environment: Vec::new() })
     }
 
     /// Returns the folder of the spool.
@@ -73,6 +75,7 @@ impl Agent {
         command.arg(verb).arg("--config").arg(self.dir.join("agent.toml"));
         // Tests count lines; what the agent says of itself would come on top of them.
         command.env("VONGLAU_AGENT__EVIDENCE__EVENTS", "false");
+        command.envs(self.environment.iter().cloned());
         Ok(command)
     }
 

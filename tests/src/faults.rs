@@ -4,6 +4,7 @@
 //! `benches/run.sh faults-…` runs; the code is the same. What a run came to is an [`Outcome`].
 
 pub mod broker;
+pub mod clock;
 pub mod disk;
 pub mod files;
 pub mod kill;
@@ -80,6 +81,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "disk-full-spool", set: "faults-disk", run: disk::full_of_spool },
     Scenario { name: "disk-full-others", set: "faults-disk", run: disk::full_of_others },
     Scenario { name: "torn-sector", set: "faults-disk", run: |s| disk::torn_sector(s).map(Some) },
+    Scenario {
+        name: "torn-after-sent",
+        set: "faults-disk",
+        run: |s| disk::torn_after_sent(s).map(Some),
+    },
+    Scenario { name: "clock-jumps", set: "faults-disk", run: clock::jumps },
     Scenario { name: "outage-60s", set: "faults-outage", run: |s| outage::a_minute(s).map(Some) },
     Scenario {
         name: "outage-600s",

@@ -164,7 +164,7 @@ pub fn torn_sector(scale: &Scale) -> Result<Outcome> {
     let mut writer = Writer::open(&rig.log, 0)?;
     writer.write(1)?;
     rig.arrive(writer.written())?;
-    for round in 0..rounds {
+    for _ in 0..rounds {
         sink(&mut rig)?.down();
         let spool = rig.agent.spool();
         for _ in 0..rig.random.gen_range(1..4) {
@@ -177,22 +177,51 @@ pub fn torn_sector(scale: &Scale) -> Result<Outcome> {
             })?;
         }
         rig.kill()?;
-        let (path, bytes) = newest(&spool)?;
-        let file = File::options().write(true).open(path)?;
-        // The sector that the end of the file is in, whole or in part.
-        let cut = rig.random.gen_range(1..=SECTOR_BYTES);
-        if round % 2 == 0 {
-            file.set_len(bytes - cut)?;
-        } else {
-            let garbage: Vec<u8> = (0..cut).map(|_| rig.random.r#gen()).collect();
-            file.write_all_at(&garbage, bytes - cut)?;
-        }
-        drop(file);
+        tear(&mut rig, &spool)?;
         rig.start()?;
         sink(&mut rig)?.up()?;
         rig.arrive(writer.written())?;
     }
     let outcome = rig.finish("torn-sector", scale, writer.written(), &writer.destroyed)?;
+    Ok(outcome.with("rounds", f64::from(rounds)))
+}
+
+/// Cuts the last sector of the spool off, or puts something else into it: all of it or its end.
+fn tear(rig: &mut Rig, spool: &Path) -> Result<()> {
+    let (path, bytes) = newest(spool)?;
+    let file = File::options().write(true).open(path)?;
+    let cut = rig.random.gen_range(1..=SECTOR_BYTES);
+    if rig.random.gen_bool(0.5) {
+        file.set_len(bytes - cut)?;
+    } else {
+        let garbage: Vec<u8> = (0..cut).map(|_| rig.random.r#gen()).collect();
+        file.write_all_at(&garbage, bytes - cut)?;
+    }
+    Ok(())
+}
+
+/// The disk lies: it lost the last sector although it had said that it was written, and what was in
+/// it has been sent. Nobody can know what it was: its lines are read again, under a new epoch.
+///
+/// # Errors
+/// As [`full_of_spool`].
+pub fn torn_after_sent(scale: &Scale) -> Result<Outcome> {
+    let mut rig = Rig::new(scale, Receiver::Sink(Sink::start()?), &Setup::default())?;
+    let rounds = scale.pick(30, 3);
+    rig.start()?;
+    let mut writer = Writer::open(&rig.log, 0)?;
+    for _ in 0..rounds {
+        let count = rig.random.gen_range(50..800);
+        writer.write(count)?;
+        rig.arrive(writer.written())?;
+        // Long enough that the cursor is on the disk too, which did keep that.
+        rig.pause(1_500);
+        rig.kill()?;
+        let spool = rig.agent.spool();
+        tear(&mut rig, &spool)?;
+        rig.start()?;
+    }
+    let outcome = rig.finish("torn-after-sent", scale, writer.written(), &writer.destroyed)?;
     Ok(outcome.with("rounds", f64::from(rounds)))
 }
 

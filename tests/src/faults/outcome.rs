@@ -102,13 +102,15 @@ impl Outcome {
         serde_json::to_string(self).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
     }
 
-    /// Holds it to the promise: nothing lost, nothing doubled, an unbroken chain.
+    /// Holds it to the promise: nothing lost, nothing doubled, an unbroken chain, on the wire at most
+    /// one batch again for each kill.
     ///
     /// # Errors
     /// Naming what does not hold.
     pub fn keeps_the_promise(&self) -> Result<()> {
         let kept = self.lost == 0 && self.duplicated == 0 && self.complaints.is_empty();
         anyhow::ensure!(kept, "the promise is broken: {}", self.json());
+        anyhow::ensure!(self.wire_repeats <= self.kills, "batches came again: {}", self.json());
         anyhow::ensure!(
             self.batches > self.alerts && self.alerts > 0,
             "not both lanes were used: {}",

@@ -203,7 +203,9 @@ impl Shared {
                         }
                         (None, Some(told)) => {
                             let _ = told.send(());
-                            continue;
+                            // Connected, and mute, until the other side is gone.
+                            std::io::copy(&mut connection, &mut std::io::sink())?;
+                            return Ok(());
                         }
                         (None, None) => continue,
                     }
