@@ -1,14 +1,12 @@
 /* Preloaded into one program, it adds to that program's wall clock what a file says: 8 bytes, seconds,
-   little-endian, named by VONGLAU_TEST_CLOCK. Other clocks and other programs are left alone. Waits that
-   end at a time of the wall clock are told to the kernel by the clock that the kernel has.
+   little-endian, named by VONGLAU_TEST_CLOCK. Other clocks and other programs are left alone. So is
+   gettimeofday: librdkafka makes of it the ends of waits, which the kernel, whose clock is not bent, then waits for.
    cc -shared -fPIC -o clock.so clock.c */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,29 +31,9 @@ int clock_gettime(clockid_t id, struct timespec *time) {
   return result;
 }
 
-int gettimeofday(struct timeval *restrict now, void *restrict zone) {
-  struct timespec time;
-  (void)zone;
-  int result = clock_gettime(CLOCK_REALTIME, &time);
-  now->tv_sec = time.tv_sec;
-  now->tv_usec = time.tv_nsec / 1000;
-  return result;
-}
-
 time_t time(time_t *kept) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   if (kept) *kept = now.tv_sec;
   return now.tv_sec;
-}
-
-int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
-                           const struct timespec *restrict until) {
-  static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
-  /* An older one of that name is for programs of before 2003; which is the default depends on the machine. */
-  if (!real) *(void **)&real = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
-  if (!real) *(void **)&real = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
-  struct timespec by_kernel = *until;
-  by_kernel.tv_sec -= seconds();
-  return real(condition, mutex, &by_kernel);
 }
