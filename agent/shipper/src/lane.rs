@@ -20,7 +20,7 @@ const RETRY_DELAY_MAX: Duration = Duration::from_secs(30);
 const SETTLE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// A lane without anything under way may send although the other has used up the common bound, if
 /// that has not moved for so long: no lane blocks the other, and an alert waits no longer than this.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A batch handed over, in the order of handing over.
 struct InFlight {

@@ -13,9 +13,6 @@ use super::writer::Writer;
 
 /// Files created, at most, until one has the inode wanted.
 const CREATE_MAX: u32 = 2_000;
-/// Whether the agent reads what was compressed before it was read. Until it does, only that nothing
-/// is read twice is held.
-const COMPRESSED_IS_READ: bool = false;
 /// Generations kept where the agent is away for several.
 const KEEP: u32 = 9;
 
@@ -184,7 +181,7 @@ pub fn compressed(scale: &Scale) -> Result<Outcome> {
     for round in 0..rounds {
         let count = some(&mut rig);
         writer.write(count)?;
-        let is_away = COMPRESSED_IS_READ && round % 2 == 0;
+        let is_away = round % 2 == 0;
         if is_away {
             rig.stop()?;
             let count = some(&mut rig);
