@@ -64,6 +64,8 @@ pub(crate) struct Ended {
 pub(crate) struct Evidence {
     path: PathBuf,
     record: RunRecord,
+    /// The disk has the record as it is here.
+    is_written: bool,
 }
 
 /// What the run before left, if there was one that can be understood.
@@ -106,22 +108,23 @@ impl Before {
 }
 
 impl Evidence {
-    /// Compares with the run before, says what differs, and writes down that this one began.
+    /// Compares with the run before, says what differs, and writes down that this one began: at the
+    /// next sign of life if the disk is full now. That is no reason not to read logs.
     pub(crate) fn begin(
         state_dir: &Path,
         before: &Before,
         mut record: RunRecord,
         witness: &Witness,
-    ) -> Result<Self> {
+    ) -> Self {
         (record.wall_ns, record.boot_ns) = (nanos(usage::wall()), nanos(usage::since_boot()));
         if let Some(run) = &before.record {
             record.unclean_ends = run.unclean_ends;
             compare(run, &mut record, before.alive, witness);
         }
-        let evidence = Self { path: state_dir.join(RUN_FILE), record };
-        evidence.write()?;
+        let mut evidence = Self { path: state_dir.join(RUN_FILE), record, is_written: false };
+        evidence.note(|_| {});
         evidence.say_started(witness);
-        Ok(evidence)
+        evidence
     }
 
     fn say_started(&self, witness: &Witness) {
@@ -141,7 +144,10 @@ impl Evidence {
     }
 
     /// Renews the sign of life. It is not synced: after a power cut the time is a little too old.
-    pub(crate) fn alive(&self) {
+    pub(crate) fn alive(&mut self) {
+        if !self.is_written {
+            self.note(|_| {});
+        }
         let touched = File::options()
             .append(true)
             .open(&self.path)
@@ -154,7 +160,9 @@ impl Evidence {
     /// Notes what is in force after a change.
     pub(crate) fn note(&mut self, change: impl FnOnce(&mut RunRecord)) {
         change(&mut self.record);
-        if let Err(error) = self.write() {
+        let written = self.write();
+        self.is_written = written.is_ok();
+        if let Err(error) = written {
             tracing::warn!(error = %rules_service::logs::chain(&error), "cannot note the change");
         }
     }
@@ -342,7 +350,7 @@ mod tests {
     fn begin(dir: &Path, record: RunRecord) -> (Evidence, Vec<rules_event::Event>) {
         let (witness, mut said) = Witness::new(Metrics::new(), true);
         let before = Before::read(dir).unwrap();
-        let evidence = Evidence::begin(dir, &before, record, &witness).unwrap();
+        let evidence = Evidence::begin(dir, &before, record, &witness);
         let mut events = Vec::new();
         while let Ok(sample) = said.try_recv() {
             events.push(sample.event);
@@ -356,12 +364,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_full_disk_refused_is_written_with_the_next_sign_of_life() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let (mut evidence, _) = begin(&state, record("boot-1"));
+        evidence.alive();
+        fs::create_dir(&state).unwrap();
+        evidence.alive();
+        assert_eq!(Before::read(&state).unwrap().record.unwrap().boot, "boot-1");
+    }
+
+    #[test]
     fn an_end_nobody_ordered_is_found_by_the_next_run() {
         let dir = tempfile::tempdir().unwrap();
         let (mut evidence, said) = begin(dir.path(), record("boot-1"));
         assert!(said.is_empty(), "nothing was before");
         evidence.end("SIGTERM");
-        let (evidence, said) = begin(dir.path(), record("boot-1"));
+        let (mut evidence, said) = begin(dir.path(), record("boot-1"));
         assert!(said.is_empty(), "it had ended in order");
         evidence.alive();
         let (_, said) = begin(dir.path(), record("boot-1"));

@@ -138,7 +138,10 @@ impl Agent {
         let bound = meter::serve(address, metrics.registry.clone(), health.clone(), stop.clone())
             .await
             .map_err(|source| Error::Listen { address, source })?;
-        status::write_address(&config.state_dir, bound)?;
+        if let Err(error) = status::write_address(&config.state_dir, bound) {
+            // A full disk, in practice: 'status' then shows what the spool says.
+            tracing::warn!(error = %rules_service::logs::chain(&error), "'status' will not find this run");
+        }
 
         let stop_shipper = CancellationToken::new();
         for lane in Lane::SPOOLED {
@@ -253,7 +256,7 @@ fn begin(
         epoch: pulse.epoch,
         ..RunRecord::default()
     };
-    Ok((Evidence::begin(&config.state_dir, &before, record, witness)?, seals))
+    Ok((Evidence::begin(&config.state_dir, &before, record, witness), seals))
 }
 
 fn open_spool(config: &Config) -> Result<(Spool, Recovery)> {

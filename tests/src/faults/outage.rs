@@ -25,6 +25,11 @@ fn hold(rig: &mut Rig, time: Duration) -> Result<()> {
 fn run(name: &str, scale: &Scale, away: Duration) -> Result<Outcome> {
     let rate = scale.pick(5_000, 1_000);
     let mut rig = Rig::new(scale, Receiver::Sink(Sink::start()?), &Setup::default())?;
+    if scale.name == "full" {
+        // The agent's own default: how large batches are decides how soon they are sent.
+        let default = ("VONGLAU_AGENT__SPOOL__SEAL_INTERVAL_MS".to_owned(), "500".to_owned());
+        rig.agent.environment.push(default);
+    }
     rig.start()?;
     let steady = Steady::start(Writer::open(&rig.log, 0)?, rate);
     hold(&mut rig, scale.pick(FLOW, FLOW / 5))?;
