@@ -172,7 +172,8 @@ fn number(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
     match text.as_bytes() {
         // 2026-11-21T08:30:00 host program: …
         [_, _, _, _, b'-', _, _, b'-', _, _, b'T', ..] => {
-            database::decode_mysql(text, context, event) || syslog::decode(text, context, event)
+            database::may_be_mysql(text) && database::decode_mysql(text, context, event)
+                || syslog::decode(text, context, event)
         }
         // The same with a blank: IIS, databases, mail servers, and syslog as some write it.
         [_, _, _, _, b'-', _, _, b'-', _, _, b' ', ..] => {
@@ -210,16 +211,66 @@ const START_BYTES: usize = 512;
 
 fn object(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
     let start = text.as_bytes().get(..START_BYTES).unwrap_or(text.as_bytes());
-    if suricata::is_eve(start) {
+    let names = Names::of(start);
+    if names.suricata() {
         suricata::decode(text, context, event)
-    } else if zeek::is_json(start) {
+    } else if names.zeek {
         zeek::decode_json(text, context, event)
-    } else if wazuh::is_alert(start) {
+    } else if names.wazuh {
         wazuh::decode(text, context, event)
-    } else if webjson::is_request(start) {
+    } else if names.client && names.request {
         webjson::decode(text, context, event)
     } else {
         json::decode(text, context, event)
+    }
+}
+
+/// Which telling names the first members of a JSON line have.
+#[derive(Default)]
+struct Names {
+    event_type: bool,
+    flow: bool,
+    zeek: bool,
+    wazuh: bool,
+    client: bool,
+    request: bool,
+}
+
+impl Names {
+    fn of(start: &[u8]) -> Self {
+        let mut names = Self::default();
+        for at in memchr::memchr_iter(b'"', start) {
+            let rest = start.get(at + 1..).unwrap_or_default();
+            let is = |word: &[u8]| rest.starts_with(word);
+            // By the first letter, since most texts of a line are no such name.
+            match rest.first() {
+                Some(b'e') => names.event_type |= is(b"event_type\":"),
+                Some(b'f') => names.flow |= is(b"flow_id\":"),
+                Some(b'p') => names.flow |= is(b"pcap_cnt\":"),
+                Some(b's') => {
+                    names.flow |= is(b"src_ip\":") || is(b"stats\":");
+                    names.request |= is(b"status\":");
+                }
+                Some(b'_') => names.zeek |= is(b"_path\":"),
+                Some(b'@') => names.zeek |= is(b"@stream\":"),
+                Some(b'i') => names.zeek |= is(b"id.orig_h\":") || is(b"id_orig_h\":"),
+                Some(b'r') => {
+                    names.wazuh |= is(b"rule\":{\"level\":");
+                    names.client |= is(b"remote_addr\":") || is(b"remote_ip\":");
+                    names.request |= is(b"request");
+                }
+                Some(b'c') => names.client |= is(b"clientip\":"),
+                Some(b'C') => names.client |= is(b"ClientHost\":"),
+                Some(b'R') => names.request |= is(b"Request"),
+                Some(b'm') => names.request |= is(b"method\":"),
+                _ => {}
+            }
+        }
+        names
+    }
+
+    fn suricata(&self) -> bool {
+        self.event_type && self.flow
     }
 }
 

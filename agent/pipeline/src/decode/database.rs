@@ -42,6 +42,14 @@ pub(super) fn decode_mysql(text: &str, context: &Context<'_>, event: &mut Event)
     mysql(text, context, event).is_some()
 }
 
+/// Whether a number follows the time, where syslog has a host: a look that costs nothing, for lines
+/// that mostly are of syslog.
+pub(super) fn may_be_mysql(text: &str) -> bool {
+    let at = memchr::memchr2(b' ', b'\t', text.as_bytes());
+    let next = at.and_then(|at| text.as_bytes().get(at + 1));
+    next.is_some_and(|next| next.is_ascii_digit() || next.is_ascii_whitespace())
+}
+
 fn mysql(text: &str, context: &Context<'_>, event: &mut Event) -> Option<()> {
     let (time, rest) = mysql_time(text, context.zone)?;
     let rest = rest.trim_start_matches([' ', '\t']);

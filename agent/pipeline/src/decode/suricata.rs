@@ -58,14 +58,6 @@ pub(super) const ROWS: &[Row] = &[
     also("tls.version", "tls.version", As::Same),
 ];
 
-/// Whether a JSON line is of Suricata, by its first members.
-pub(super) fn is_eve(start: &[u8]) -> bool {
-    memchr::memmem::find(start, b"\"event_type\":").is_some()
-        && [&b"\"flow_id\":"[..], b"\"src_ip\":", b"\"stats\":", b"\"pcap_cnt\":"]
-            .iter()
-            .any(|word| memchr::memmem::find(start, word).is_some())
-}
-
 /// Decodes a line of eve.json; false when it is no JSON object.
 pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
     let read = json::walk(text, PREFIX, event, |name, value, event| {

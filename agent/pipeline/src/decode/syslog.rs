@@ -118,7 +118,7 @@ pub(super) fn finish(
                 event.remove(field::PROCESS_NAME);
             }
         }
-        _ if esxi::decode(base, header.message, event) => {}
+        _ if !is_auth && esxi::decode(base, header.message, event) => {}
         _ => program::decode(base, header.message, event),
     }
 }

@@ -14,6 +14,10 @@ pub(super) fn set_target(event: &mut Event, target: &str) {
         return;
     }
     event.set_text(field::URL_ORIGINAL, target);
+    if target.starts_with('/') {
+        set_path(event, target);
+        return;
+    }
     let path = match find::split(target, "://") {
         // Absolute form: somebody takes this server for a proxy. Spec: RFC 9112, 3.2.2.
         Some((scheme, rest)) if scheme.len() <= 8 && !scheme.contains(['/', '?']) => {

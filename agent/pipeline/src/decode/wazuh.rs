@@ -35,11 +35,6 @@ pub(super) const ROWS: &[Row] = &[
     also("syscheck.sha256_after", "file.hash.sha256", As::Same),
 ];
 
-/// Whether a JSON line is an alert of Wazuh, by its first members.
-pub(super) fn is_alert(start: &[u8]) -> bool {
-    memchr::memmem::find(start, b"\"rule\":{\"level\":").is_some()
-}
-
 /// Decodes a line; false when it is no JSON object.
 pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
     let read = json::walk(text, PREFIX, event, |name, value, event| {

@@ -41,14 +41,6 @@ pub(super) const ROWS: &[Row] = &[
     moved("user_agent", field::USER_AGENT, As::Same),
 ];
 
-/// Whether a JSON line is a request, by its first members.
-pub(super) fn is_request(start: &[u8]) -> bool {
-    let has =
-        |words: &[&[u8]]| words.iter().any(|word| memchr::memmem::find(start, word).is_some());
-    has(&[b"\"remote_addr\":", b"\"remote_ip\":", b"\"clientip\":", b"\"ClientHost\":"])
-        && has(&[b"\"request", b"\"status\":", b"\"Request", b"\"method\":"])
-}
-
 /// Decodes a line; false when it is no JSON object.
 pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
     if !json::decode(text, context, event) {

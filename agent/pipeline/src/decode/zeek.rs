@@ -17,13 +17,6 @@ use crate::moment;
 pub(super) use layout::{Draft, Layout, learn};
 pub(super) use rows::{BY_LOG, COMMON, TIMES};
 
-/// Whether a JSON line is of Zeek, by its first members.
-pub(super) fn is_json(start: &[u8]) -> bool {
-    [&b"\"id.orig_h\":"[..], b"\"_path\":", b"\"id_orig_h\":", b"\"@stream\":"]
-        .iter()
-        .any(|word| memchr::memmem::find(start, word).is_some())
-}
-
 /// Whether a line may be of a tab-separated log: seconds with microseconds, and a tab.
 pub(super) fn is_row(bytes: &[u8]) -> bool {
     matches!(bytes.get(10), Some(b'.')) && matches!(bytes.get(17), Some(b'\t'))

@@ -11,6 +11,7 @@ pub(super) const SCOPES: &[Scope] = &[
     Scope { when: When::service(&["zeek"], &["http"]), fields: ZEEK_HTTP, rest: Rest::Next },
     Scope { when: When::product(&["zeek"]), fields: ZEEK, rest: Rest::UnderService("zeek") },
     Scope { when: When::product(&["suricata"]), fields: FLOW, rest: Rest::Under("suricata.eve") },
+    Scope { when: When::product(&["wazuh"]), fields: WAZUH, rest: Rest::Under("wazuh") },
     Scope { when: When::category(&["dns"]), fields: DNS, rest: Rest::AsIs },
     Scope { when: When::category(&["firewall"]), fields: FLOW, rest: Rest::AsIs },
     Scope {
@@ -62,6 +63,15 @@ const ZEEK_HTTP: Fields = &[
     ("version", field::HTTP_VERSION),
 ];
 
+/// Wazuh's own names that look like ECS, or like ours: its rules and agents are not these.
+const WAZUH: Fields = &[
+    ("agent.", "wazuh.agent."),
+    ("data.dstip", field::DESTINATION_IP),
+    ("data.srcip", field::SOURCE_IP),
+    ("full_log", field::MESSAGE),
+    ("rule.", "wazuh.rule."),
+];
+
 /// Names of DNS rules.
 const DNS: Fields = &[
     ("QueryName", "dns.question.name"),
@@ -77,8 +87,11 @@ const DNS: Fields = &[
 const FLOW: Fields = &[
     ("action", field::EVENT_ACTION),
     ("blocked", "vonglau.firewall.blocked"),
+    ("dest_ip", field::DESTINATION_IP),
+    ("dest_port", field::DESTINATION_PORT),
     ("dst_ip", field::DESTINATION_IP),
     ("dst_port", field::DESTINATION_PORT),
+    ("proto", "network.transport"),
     ("src_ip", field::SOURCE_IP),
     ("src_port", field::SOURCE_PORT),
     ("username", field::USER_NAME),

@@ -8,66 +8,66 @@ use rules_event::{Event, field};
 use super::super::table::set_dataset;
 use super::super::template;
 
-/// Programs of ESXi.
+/// Programs of ESXi, ordered.
 const ESXI: [&str; 32] = [
-    "Hostd",
-    "hostd",
-    "hostd-probe",
-    "vobd",
-    "Vpxa",
-    "vpxa",
-    "vmkernel",
-    "vmkwarning",
-    "vmksummary",
-    "shell",
     "ESXShell",
     "Fdm",
-    "fdm",
+    "Hostd",
     "Rhttpproxy",
-    "vmauthd",
-    "esxupdate",
-    "esxtokend",
+    "VSANMGMTSVC",
+    "Vpxa",
+    "apiForwarder",
+    "clomd",
     "esxcli",
     "esximage",
-    "vsansystem",
-    "vsanmgmt",
-    "vmkeventd",
-    "vitd",
-    "VSANMGMTSVC",
-    "usbarb",
+    "esxtokend",
+    "esxupdate",
+    "fdm",
+    "hostd",
+    "hostd-probe",
     "kmxa",
     "nfcd",
     "sandboxd",
     "settingsd",
-    "apiForwarder",
+    "shell",
+    "usbarb",
+    "vitd",
+    "vmauthd",
+    "vmkernel",
+    "vmkeventd",
+    "vmksummary",
+    "vmkwarning",
+    "vobd",
+    "vpxa",
+    "vsanmgmt",
+    "vsansystem",
     "vvold",
-    "clomd",
 ];
 
-/// Programs of vCenter.
+/// Programs of vCenter, ordered.
 const VCENTER: [&str; 22] = [
+    "analytics",
+    "applmgmt",
+    "content-library",
+    "eam-access",
+    "eam-api",
+    "eam-main",
+    "envoy-access",
+    "envoy-main",
+    "rhttpproxy",
+    "rhttpproxy-main",
+    "ssoAdminServer",
+    "ssoadminserver",
+    "sts",
+    "ui-access",
+    "vapi-endpoint",
+    "vmcad",
+    "vmdird",
     "vpxd",
     "vpxd-main",
     "vpxd-svcs",
-    "rhttpproxy",
-    "rhttpproxy-main",
-    "envoy-main",
-    "envoy-access",
     "vsphere-ui",
     "vsphere-ui-runtime",
-    "ui-access",
-    "ssoadminserver",
-    "ssoAdminServer",
-    "sts",
-    "vmdird",
-    "vmcad",
-    "eam-main",
-    "eam-api",
-    "eam-access",
-    "applmgmt",
-    "analytics",
-    "vapi-endpoint",
-    "content-library",
 ];
 
 /// Sentences about accounts and machines, wherever in a message they begin.
@@ -93,14 +93,15 @@ const SENTENCES: &[(&str, &str, Option<&str>)] = &[
 
 /// Sets the dataset if a program is one of these; false otherwise.
 pub(crate) fn decode(program: &str, message: &str, event: &mut Event) -> bool {
-    if ESXI.contains(&program) {
+    if ESXI.binary_search(&program).is_ok() {
         set_dataset(event, "esxi", "esxi.syslog");
-    } else if VCENTER.contains(&program) {
+        super::observed(event, "VMware", "ESXi");
+    } else if VCENTER.binary_search(&program).is_ok() {
         set_dataset(event, "vcenter", "vcenter.syslog");
+        super::observed(event, "VMware", "vCenter");
     } else {
         return false;
     }
-    super::observed(event, "VMware", if VCENTER.contains(&program) { "vCenter" } else { "ESXi" });
     for (sentence, action, outcome) in SENTENCES {
         let Some(holes) = template::fit(sentence, message) else { continue };
         template::set(&holes, event);
@@ -147,7 +148,21 @@ fn machine(message: &str, event: &mut Event) {
 
 /// Whether a word is the level that ESXi 8 writes where others have the host: `In(14)`.
 pub(crate) fn is_level(word: &str) -> bool {
+    // Nearly every line's host comes by here.
+    if !word.ends_with(')') {
+        return false;
+    }
     let Some((level, number)) = word.split_once('(') else { return false };
     matches!(level, "Em" | "Al" | "Cr" | "Er" | "Wa" | "No" | "In" | "Db")
         && number.strip_suffix(')').is_some_and(|it| it.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_ordered() {
+        assert!(ESXI.is_sorted() && VCENTER.is_sorted());
+    }
 }
