@@ -9,6 +9,7 @@ use rules_event::{Event, Value, field};
 use serde::Deserializer as _;
 use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use super::Context;
 use crate::moment;
@@ -171,10 +172,11 @@ impl<'de, F: FnMut(&str, Value, &mut Event)> Visitor<'de> for Member<'_, '_, F> 
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
         let mut list = Vec::new();
-        while let Some(json) = values.next_element::<Json>()? {
-            list.push(match json {
-                nested @ (Json::Array(_) | Json::Object(_)) => Value::from(nested.to_string()),
-                scalar => value_of(scalar),
+        while let Some(raw) = values.next_element::<&RawValue>()? {
+            // Nested values stay text, as written.
+            list.push(match raw.get().as_bytes() {
+                [b'{' | b'[', ..] => Value::text(raw.get()),
+                _ => value_of(serde_json::from_str(raw.get()).map_err(de::Error::custom)?),
             });
         }
         self.walk.set(Value::List(list));
