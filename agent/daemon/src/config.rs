@@ -339,6 +339,9 @@ fn within(name: &'static str, value: u64, min: u64, max: u64) -> Result<()> {
 }
 
 #[cfg(test)]
+mod sample;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -9,3 +9,4 @@ mod manager;
 mod reload;
 mod run;
 mod telemetry;
+mod unit;
