@@ -5,9 +5,17 @@ use toml::{Table, Value};
 
 use super::{Config, Source};
 
-/// Keys whose sample shows something else than the default: what nobody can do without setting.
-const SHOWN: [&str; 4] =
-    ["input.files.paths", "input.files.start", "kafka.bootstrap", "kafka.properties"];
+/// Keys whose sample shows something else than the default: what nobody can do without
+/// setting, and inputs that the sample switches on.
+const SHOWN: [&str; 7] = [
+    "input.files.paths",
+    "input.files.start",
+    "input.integrity.enabled",
+    "input.inventory.enabled",
+    "input.process.enabled",
+    "kafka.bootstrap",
+    "kafka.properties",
+];
 
 fn sample() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config/agent.toml")
