@@ -15,6 +15,13 @@ use crate::ledger::Ledger;
 use crate::metrics::{DROP_TOO_LARGE, Metrics, set};
 use crate::pool::Done;
 
+/// So many batches go into one round, and with it into one sync of the disk, unless their time is up
+/// before: a sync takes some milliseconds on common disks, a batch less than two to make.
+const ROUND_BATCHES_MAX: usize = 8;
+/// A round of so many bytes is not held back for company: 512 KiB. Then the sync is a small part of
+/// writing it, and a round stays far below half of the smallest spool.
+const ROUND_BYTES: usize = 512 * 1024;
+
 /// One lane on its way to the spool.
 struct Chain {
     lane: Lane,
@@ -139,9 +146,10 @@ impl Sealer {
         });
     }
 
-    /// Returns whether a batch is full, so that a round should be appended now.
-    pub(crate) fn has_full_batch(&self) -> bool {
-        !self.sealed.is_empty()
+    /// Returns whether so much is sealed that a round should be appended now.
+    pub(crate) fn has_full_round(&self) -> bool {
+        let bytes: usize = self.sealed.iter().map(|sealed| sealed.bytes.len()).sum();
+        self.sealed.len() >= ROUND_BATCHES_MAX || bytes >= ROUND_BYTES
     }
 
     /// Returns whether there is anything to append.

@@ -80,7 +80,7 @@ impl Worker {
                 },
             }
             let is_due = due.is_some_and(|due| Instant::now() >= due);
-            if is_due || self.sealer.has_full_batch() {
+            if is_due || self.sealer.has_full_round() {
                 due = None;
                 if !self.round().await? {
                     return Ok(());
