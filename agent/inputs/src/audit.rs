@@ -27,8 +27,13 @@ use crate::{Format, Line, Lines, SourceMeta};
 /// joined by `\n`, each at the number of its first line. For tools and tests that have a log at hand.
 #[must_use]
 pub fn join<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Lines {
-    let meta =
-        SourceMeta { key: "audit".to_owned(), path: None, format: Format::Auditd, dataset: None };
+    let meta = SourceMeta {
+        key: "audit".to_owned(),
+        path: None,
+        format: Format::Auditd,
+        dataset: None,
+        address: None,
+    };
     let mut out = Lines::new(Arc::new(meta), Timestamp::default());
     // Nothing waits: only what is between records counts.
     let (mut assembler, now) = (assemble::Assembler::new(Duration::from_secs(10)), Instant::now());

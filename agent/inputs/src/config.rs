@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditConfig;
-use crate::{EvtxConfig, IntegrityConfig, InventoryConfig, ProcessConfig};
+use crate::{EvtxConfig, IntegrityConfig, InventoryConfig, ProcessConfig, SyslogConfig};
 
 /// Longest line handed on, bytes; the rest of a longer one is skipped and counted.
 ///
@@ -20,6 +20,8 @@ pub struct InputsConfig {
     pub files: Vec<FilesConfig>,
     /// The systemd journal.
     pub journal: JournalConfig,
+    /// Logs that other devices send over the network.
+    pub syslog: Vec<SyslogConfig>,
     /// Linux audit.
     pub audit: AuditConfig,
     /// Measurements of the host.
@@ -51,6 +53,7 @@ impl Default for InputsConfig {
         Self {
             files: Vec::new(),
             journal: JournalConfig::default(),
+            syslog: Vec::new(),
             audit: AuditConfig::default(),
             host: HostConfig::default(),
             integrity: IntegrityConfig::default(),

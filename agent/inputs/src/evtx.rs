@@ -173,6 +173,7 @@ impl Follower<'_> {
                     path: Some(path),
                     format: Format::Evtx,
                     dataset: None,
+                    address: None,
                 });
                 self.source.insert(source).clone()
             }

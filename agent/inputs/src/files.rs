@@ -258,6 +258,7 @@ impl Follower {
             path: Some(path.to_string_lossy().into_owned()),
             format: group.map_or(Format::Auto, |group| group.format),
             dataset: group.and_then(|group| group.dataset.clone()),
+            address: None,
         }
     }
 

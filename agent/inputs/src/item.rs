@@ -134,6 +134,8 @@ pub struct SourceMeta {
     pub format: Format,
     /// `event.dataset` set by the configuration.
     pub dataset: Option<String>,
+    /// The device that sent it over the network (`log.source.address`).
+    pub address: Option<String>,
 }
 
 /// Some items, and where to resume once they (and all before them) are durable.

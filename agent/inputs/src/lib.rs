@@ -25,6 +25,7 @@ mod process;
 mod report;
 mod run;
 mod state;
+mod syslog;
 
 pub use accounts::Accounts;
 pub use audit::AuditConfig;
@@ -40,3 +41,4 @@ pub use item::{Chunk, Entry, Item, Line, Lines, Sample, SourceMeta, Span};
 pub use process::{ProcessConfig, ProcessSource};
 pub use report::{Count, Report, Truncation};
 pub use run::start;
+pub use syslog::{SyslogConfig, Transport};

@@ -37,11 +37,17 @@ pub enum Count {
     EvtxRecords,
     /// Records and chunks of EVTX files that are damaged, skipped.
     EvtxDamaged,
+    /// Messages that devices sent over the network.
+    SyslogMessages,
+    /// Datagrams and connections that were refused.
+    SyslogRefused,
+    /// Datagrams that the kernel dropped for want of room.
+    SyslogDropped,
 }
 
 impl Count {
     /// Every count.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Lines,
         Self::JoinedLines,
         Self::LineBytes,
@@ -59,6 +65,9 @@ impl Count {
         Self::ProcessesMissed,
         Self::EvtxRecords,
         Self::EvtxDamaged,
+        Self::SyslogMessages,
+        Self::SyslogRefused,
+        Self::SyslogDropped,
     ];
 
     /// Returns the word for it in metric names: `lines`, `lost_bytes` …
@@ -82,6 +91,9 @@ impl Count {
             Self::ProcessesMissed => "processes_missed",
             Self::EvtxRecords => "evtx_records",
             Self::EvtxDamaged => "evtx_damaged",
+            Self::SyslogMessages => "syslog_messages",
+            Self::SyslogRefused => "syslog_refused",
+            Self::SyslogDropped => "syslog_dropped",
         }
     }
 }

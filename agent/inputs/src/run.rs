@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::files::Follower;
 use crate::{
     Chunk, Enabled, Error, InputsConfig, Report, attend, audit, evtx, host, integrity, inventory,
-    journal, process,
+    journal, process, syslog,
 };
 
 /// What every input needs to run.
@@ -66,6 +66,7 @@ pub fn start(
         };
         inputs.spawn(journal::run(config.journal.clone(), cursor, with_audit, wiring.clone()));
     }
+    syslog::start(syslog::plans(&config.syslog)?, &mut inputs, &wiring);
     let mut threads = Vec::new();
     let integrity = integrity::Plan::new(&config.integrity)?;
     if config.integrity.enabled {

@@ -250,6 +250,9 @@ impl Pipeline {
         if let Some(path) = source.and_then(|source| source.path.as_deref()) {
             event.set_text(field::LOG_FILE_PATH, path);
         }
+        if let Some(address) = source.and_then(|source| source.address.as_deref()) {
+            event.set_text(field::LOG_SOURCE_ADDRESS, address);
+        }
     }
 }
 

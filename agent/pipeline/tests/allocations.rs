@@ -36,6 +36,7 @@ fn a_line_costs_no_allocation() {
         path: Some("/var/log/a-folder-with-a-name-that-is-not-short/a.log".to_owned()),
         format: Format::Auto,
         dataset: None,
+        address: None,
     };
     let mut lines = Lines::new(Arc::new(source), Timestamp::from_seconds(1_795_600_000));
     for number in 0..120 {

@@ -54,6 +54,7 @@ impl Bench {
             path: Some("/var/log/audit/audit.log".to_owned()),
             format: Format::Auditd,
             dataset: None,
+            address: None,
         };
         Self {
             pipeline: pipeline.with_host(Arc::new(Server)),

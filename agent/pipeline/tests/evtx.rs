@@ -42,6 +42,7 @@ fn process(pipeline: &Pipeline, json: &str) -> Event {
         path: None,
         format: Format::Evtx,
         dataset: None,
+        address: None,
     });
     let line = Line { offset: 0, bytes: json.as_bytes(), truncated: false };
     let read_at = "2026-11-26T00:00:00Z".parse().unwrap();

@@ -289,6 +289,7 @@ fn hits(pipeline: &Pipeline, path: &str, text: &str) -> (Vec<String>, String) {
         path: Some(path.to_owned()),
         format: Format::Auto,
         dataset: None,
+        address: None,
     });
     let mut lines = Lines::new(source, "2026-11-21T08:30:00Z".parse().unwrap());
     lines.push(Line { offset: 0, bytes: text.as_bytes(), truncated: false });

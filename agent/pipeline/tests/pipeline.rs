@@ -26,6 +26,7 @@ fn item(bytes: &[u8], offset: u64, dataset: Option<&str>) -> Item {
         path: Some("/var/log/auth.log".to_owned()),
         format: Format::Auto,
         dataset: dataset.map(str::to_owned),
+        address: None,
     };
     let read_at = "2026-11-21T08:30:00Z".parse().unwrap();
     let mut lines = Lines::new(Arc::new(source), read_at);

@@ -53,6 +53,7 @@ fn source(number: usize) -> Arc<SourceMeta> {
         path: path.map(str::to_owned),
         format: if number == 3 { Format::Journal } else { Format::Auto },
         dataset: (number == 1).then(|| "configured.by.hand.and.not.short".to_owned()),
+        address: None,
     })
 }
 

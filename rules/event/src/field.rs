@@ -37,6 +37,8 @@ fields! {
     LOG_SYSLOG_PRIORITY = "log.syslog.priority";
     /// The file a line was read from.
     LOG_FILE_PATH = "log.file.path";
+    /// The device that sent a message over the network, as the socket says.
+    LOG_SOURCE_ADDRESS = "log.source.address";
     /// Byte offset of the line's first byte in that file.
     LOG_OFFSET = "log.offset";
     /// The host that wrote the line, as the line says.

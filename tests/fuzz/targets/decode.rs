@@ -48,8 +48,7 @@ fuzz_target!(|input: &[u8]| {
         key: "k".to_owned(),
         path: Some(path.to_owned()),
         format,
-        dataset: None,
-    });
+        dataset: None, address: None });
     let facts = AgentFacts {
         agent_id: [1; 16],
         agent_id_text: "01".repeat(16),

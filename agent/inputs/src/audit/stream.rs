@@ -154,8 +154,13 @@ impl<'a> Stream<'a> {
                 "records of unfinished events of an earlier run are not understood and left out";
             on.wiring.report.notice(key, text.to_owned());
         }
-        let meta =
-            SourceMeta { key: key.to_owned(), path: None, format: Format::Auditd, dataset: None };
+        let meta = SourceMeta {
+            key: key.to_owned(),
+            path: None,
+            format: Format::Auditd,
+            dataset: None,
+            address: None,
+        };
         let ready = Lines::new(Arc::new(meta), clock::now());
         Self { on, key, next, assembler, ready, since: None, records: 0 }
     }

@@ -180,8 +180,13 @@ mod tests {
     }
 
     fn out() -> Lines {
-        let meta =
-            SourceMeta { key: "k".to_owned(), path: None, format: Format::Text, dataset: None };
+        let meta = SourceMeta {
+            key: "k".to_owned(),
+            path: None,
+            format: Format::Text,
+            dataset: None,
+            address: None,
+        };
         Lines::new(Arc::new(meta), Timestamp::from_seconds(0))
     }
 

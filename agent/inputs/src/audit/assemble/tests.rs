@@ -13,8 +13,13 @@ use crate::{Format, SourceMeta};
 const WAIT: Duration = Duration::from_secs(10);
 
 fn out() -> Lines {
-    let meta =
-        SourceMeta { key: "k".to_owned(), path: None, format: Format::Auditd, dataset: None };
+    let meta = SourceMeta {
+        key: "k".to_owned(),
+        path: None,
+        format: Format::Auditd,
+        dataset: None,
+        address: None,
+    };
     Lines::new(Arc::new(meta), Timestamp::from_seconds(0))
 }
 

@@ -42,6 +42,7 @@ fn check(lines: &[Vec<u8>], format: Format) {
         path: Some("/var/log/auth.log".to_owned()),
         format,
         dataset: None,
+        address: None,
     });
     let read_at = Timestamp::from_seconds(1_800_000_000);
     let mut scratch = Scratch::default();
