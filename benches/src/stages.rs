@@ -58,7 +58,9 @@ pub(crate) fn run() -> Result<()> {
         key: "file:fd01:1a2b3c:1234567:0123456789abcdef0123456789abcdef".to_owned(),
         path: Some("/var/log/mixed.log".to_owned()),
         format: Format::Auto,
-        dataset: None, address: None });
+        dataset: None,
+        address: None,
+    });
     let (mut mixed, mut text) = (Mixed::new(), String::new());
     for _ in 0..LINES {
         mixed.write_line(&mut text);

@@ -26,7 +26,13 @@ pub(crate) fn decode(
     let identity = Identity::from_seed(&[0; 32]);
     let rule_set = rules::load_at_start(&config.rules, &Health::default())?;
     let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set));
-    let source = Arc::new(SourceMeta { key: "decode".to_owned(), path, format, dataset: None, address: None });
+    let source = Arc::new(SourceMeta {
+        key: "decode".to_owned(),
+        path,
+        format,
+        dataset: None,
+        address: None,
+    });
     let mut scratch = Scratch::default();
     let (mut offset, mut line) = (0, Vec::new());
     loop {

@@ -73,7 +73,9 @@ fn file(
         key: if is_evtx { "evtx".to_owned() } else { format!("examine:{}", path.display()) },
         path: Some(path.display().to_string()),
         format: if is_evtx { Format::Evtx } else { Format::Auto },
-        dataset: None, address: None });
+        dataset: None,
+        address: None,
+    });
     let mut scratch = Scratch::default();
     let mut found = Found::default();
     let mut judge = |bytes: &[u8], offset: u64, truncated: bool| {

@@ -231,7 +231,9 @@ mod tests {
             key: "file:1".to_owned(),
             path: None,
             format: Format::Auto,
-            dataset: None, address: None };
+            dataset: None,
+            address: None,
+        };
         let mut all = Lines::new(Arc::new(source), Timestamp::from_seconds(1_795_600_000));
         for line in 0..lines {
             let text = format!("{start}line {line} of chunk {number}");
