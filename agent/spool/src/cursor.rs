@@ -53,8 +53,8 @@ impl Cursor {
     /// # Errors
     /// As [`Self::store`].
     pub fn hold(dir: &Path, lane: u8, epoch: u64, acked_seq: u64) -> Result<HeldCursor> {
-        write(dir, lane, epoch, acked_seq)?;
         let path = path_of(dir, lane);
+        write(dir, lane, epoch, acked_seq)?;
         let file = File::options().write(true).open(&path).map_err(file("open cursor", &path))?;
         Ok(HeldCursor {
             dir: dir.to_owned(),
@@ -155,8 +155,20 @@ fn write(dir: &Path, lane: u8, epoch: u64, seq: u64) -> Result<()> {
         file.sync_all()?;
         fs::rename(&temporary, &path)
     };
-    attempt().map_err(file("store cursor", &path))?;
-    sync_dir(dir)
+    match attempt() {
+        Ok(()) => sync_dir(dir),
+        // A full disk has no room for a second file. The one that is there can be written over; else
+        // nobody would learn what was acknowledged, and no segment would be freed, for ever.
+        Err(error) => overwrite(&path, &line).map_err(|_| file("store cursor", &path)(error)),
+    }
+}
+
+/// Writes over what a file holds. Torn, it counts as damaged: everything is sent again.
+fn overwrite(path: &Path, line: &str) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    file.write_all_at(line.as_bytes(), 0)?;
+    file.set_len(line.len() as u64)?;
+    file.sync_data()
 }
 
 /// The file's content, of one length within an epoch: a shorter line over a longer one would leave
@@ -173,4 +185,28 @@ fn parse(text: &str) -> Option<(u64, u64)> {
     }
     let (epoch, seq) = body.split_once(' ')?;
     Some((epoch.parse().ok()?, seq.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::EPOCH_FILE;
+
+    #[test]
+    fn a_cursor_moves_although_there_is_no_room_for_a_second_file() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(EPOCH_FILE), "7\n").unwrap();
+        Cursor::store(dir.path(), 1, 3).unwrap();
+        // Stands where the replacement would be written.
+        std::fs::create_dir(dir.path().join("cursor.1.tmp")).unwrap();
+        Cursor::store(dir.path(), 1, 4).unwrap();
+        assert_eq!(Cursor::load(dir.path(), 1).unwrap(), 4);
+        let mut held = Cursor::hold(dir.path(), 1, 7, 5).unwrap();
+        assert_eq!(Cursor::load(dir.path(), 1).unwrap(), 5);
+        held.advance(6).unwrap();
+        assert_eq!(Cursor::load(dir.path(), 1).unwrap(), 6);
+        // A lane that has no file yet cannot be held.
+        std::fs::create_dir(dir.path().join("cursor.0.tmp")).unwrap();
+        assert!(Cursor::hold(dir.path(), 0, 7, 1).is_err());
+    }
 }

@@ -5,7 +5,9 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::rc::Rc;
 
+use regex::Regex;
 use rules_event::Value;
 use rules_sigma::Cidr;
 
@@ -311,7 +313,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
                         (texts.first..texts.end)
                             .any(|span| self.text_holds(it, self.scratch.store.text(span)))
                     }
-                    check::REGEX => match self.matcher.regex(it[1]) {
+                    check::REGEX => match self.regex(it[1]) {
                         Some(regex) => self.on_written((index, slot), value, |_, text| {
                             std::str::from_utf8(text).is_ok_and(|text| regex.is_match(text))
                         }),
@@ -416,6 +418,21 @@ impl<'m, E: Fields> Run<'m, '_, E> {
             },
             _ => false,
         }
+    }
+
+    /// Returns this thread's own copy of a regular expression: its working memory is then at hand, where
+    /// that of one shared by several threads is behind a lock.
+    fn regex(&mut self, number: u32) -> Option<Rc<Regex>> {
+        let known = self.scratch.regexes.get(number as usize).cloned().flatten();
+        known.or_else(|| {
+            let own = Rc::new(self.matcher.regex(number)?.clone());
+            let regexes = &mut self.scratch.regexes;
+            if regexes.len() <= number as usize {
+                regexes.resize(number as usize + 1, None);
+            }
+            regexes[number as usize] = Some(Rc::clone(&own));
+            Some(own)
+        })
     }
 
     fn cidr(&self, at: u32) -> Option<Cidr> {

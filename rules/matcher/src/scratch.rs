@@ -1,7 +1,9 @@
 //! Scratch: memory reused from event to event, so that matching does not allocate.
 
 use std::io::Write;
+use std::rc::Rc;
 
+use regex::Regex;
 use rules_sigma::{Number, fold};
 
 use crate::assemble::{LEAF, SECOND};
@@ -55,6 +57,8 @@ pub(crate) struct Scratch {
     /// Per field of the event: the copies of its value, not folded, once somebody asked for them.
     pub(crate) copies: Vec<Texts>,
     pub(crate) copied: Store,
+    /// By number: this thread's copies of the matcher's regular expressions.
+    pub(crate) regexes: Vec<Option<Rc<Regex>>>,
 }
 
 /// Rules of a plan whose witnesses were seen, one bit each.
@@ -130,6 +134,7 @@ impl Scratch {
         }
         if self.matcher != matcher {
             self.matcher = matcher;
+            self.regexes.clear();
             self.names.clear();
             self.names.resize(NAMES, Name::default());
         }
