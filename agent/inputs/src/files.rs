@@ -116,6 +116,8 @@ pub(crate) struct Follower {
     /// Which sources belong to the log of a path, by the hash of the path: a path costs more than a
     /// number. Others of the same hash may be among them.
     by_path: HashMap<u64, SmallVec<[u64; 2]>>,
+    /// Sources that were behind a link when they were taken in.
+    linked: BTreeSet<u64>,
     next_number: u64,
     /// Checkpoints whose file has not been found again yet.
     dormant: Dormant,
@@ -179,6 +181,7 @@ impl Follower {
             sources: BTreeMap::new(),
             index: HashMap::new(),
             by_path: HashMap::new(),
+            linked: BTreeSet::new(),
             next_number: 0,
             dormant: Dormant::default(),
             known_paths: HashSet::new(),
@@ -275,6 +278,9 @@ impl Follower {
         if source.is_open() {
             self.open.insert(number);
         }
+        if !source.left && source.real != source.path {
+            self.linked.insert(number);
+        }
         self.by_path.entry(hash(&source.path)).or_default().push(number);
         self.index.insert(source.id, number);
         self.sources.insert(number, source);
@@ -298,6 +304,7 @@ impl Follower {
             }
         }
         self.dirty.remove(&number);
+        self.linked.remove(&number);
         self.assembling.remove(&number);
         if let Some(lines) = source.finish() {
             self.counts.push((Count::Lines, lines.lines.len() as u64));

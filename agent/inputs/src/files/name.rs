@@ -36,6 +36,26 @@ pub(crate) fn rotated(base: &str, name: &str) -> Option<Rotated> {
     (appended || inserted().unwrap_or(false)).then_some(kind)
 }
 
+/// Returns the names of logs that `name` may be a plain rotated file of: those for which [`rotated`]
+/// says so.
+pub(crate) fn bases(name: &str) -> Vec<String> {
+    let mut bases = Vec::new();
+    for (at, _) in name.char_indices().filter(|(at, c)| *at > 0 && ".-_".contains(*c)) {
+        let (stem, rest) = name.split_at(at);
+        if is_counter(rest) {
+            bases.push(stem.to_owned());
+        }
+        for (end, _) in rest.char_indices().filter(|(end, c)| *end > 0 && *c == '.') {
+            let (middle, end) = rest.split_at(end);
+            if is_counter(middle) {
+                bases.push(format!("{stem}{end}"));
+            }
+        }
+    }
+    bases.retain(|base| rotated(base, name) == Some(Rotated::Plain));
+    bases
+}
+
 /// Returns the log that a rotated file's name speaks of: `x.log` of `x.log.1`.
 pub(crate) fn root(name: &str) -> Option<&str> {
     let mut cuts = name.char_indices().filter(|(at, c)| *at > 0 && ".-_".contains(*c));
@@ -61,6 +81,7 @@ mod tests {
             ["a.log.1", "a.log.12", "a.log-20261121", "a-20261121.log", "a.1.log", "a.log.old"]
         {
             assert_eq!(rotated("a.log", name), Some(Rotated::Plain), "{name}");
+            assert!(bases(name).contains(&"a.log".to_owned()), "{name}: {:?}", bases(name));
         }
         assert_eq!(rotated("a.log", "a.log.2.gz"), Some(Rotated::Compressed));
         assert_eq!(rotated("a.log", "a.log.gz"), Some(Rotated::Compressed));
@@ -69,6 +90,7 @@ mod tests {
         assert_eq!(rotated("secure", "secure-20261121"), Some(Rotated::Plain));
         for name in ["a.log", "b.log.1", "a.log.conf", "a-error.log", "ab.log.1", "a.log.1.tmp"] {
             assert_eq!(rotated("a.log", name), None, "{name}");
+            assert!(!bases(name).contains(&"a.log".to_owned()), "{name}: {:?}", bases(name));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Follower;
 use super::glob::Stat;
-use super::name::{Rotated, rotated};
+use super::name::{Rotated, bases, rotated};
 use super::packed::Packed;
 use super::position::Position;
 use super::print;
@@ -306,16 +306,25 @@ impl Follower {
             return Copy::No;
         };
         let name = source.real.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        if !name.contains(|c: char| c.is_ascii_digit() || ".-_".contains(c)) {
+        let Some(folder) = source.real.parent() else { return Copy::No };
+        // Where the original may be, and those whose path does not say where they are.
+        let places = bases(&name).into_iter().map(|base| folder.join(base));
+        let mut originals: Vec<u64> =
+            places.flat_map(|place| self.numbers_at(&place).to_vec()).collect();
+        if originals.is_empty() && self.linked.is_empty() {
             return Copy::No;
         }
-        let originals = self.sources.iter().filter(|(_, original)| {
-            let base = original.real.file_name().map(|name| name.to_string_lossy());
-            original.meta.is_some()
-                && original.real.parent() == source.real.parent()
-                && base.is_some_and(|base| rotated(&base, &name) == Some(Rotated::Plain))
+        originals.extend(&self.linked);
+        originals.sort_unstable();
+        originals.dedup();
+        originals.retain(|original| {
+            self.sources.get(original).is_some_and(|original| {
+                let base = original.real.file_name().map(|name| name.to_string_lossy());
+                original.meta.is_some()
+                    && original.real.parent() == Some(folder)
+                    && base.is_some_and(|base| rotated(&base, &name) == Some(Rotated::Plain))
+            })
         });
-        let originals: Vec<u64> = originals.map(|(number, _)| *number).collect();
         let first = print::read_at(file, 0, print::HEAD_BYTES_MAX).unwrap_or_default();
         for original in originals {
             let Some(known) = self.sources.get(&original) else { continue };
