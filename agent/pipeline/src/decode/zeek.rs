@@ -132,7 +132,7 @@ fn moment_of(value: &Value, context: &Context<'_>) -> Option<Timestamp> {
     match value {
         // A float of today's seconds is good for microseconds, not for nanoseconds.
         Value::Float(seconds) if (0.0..1e10).contains(seconds) => {
-            Some(Timestamp::from_nanos((seconds * 1e6).round() as i64 * 1_000))
+            Some(Timestamp::from_nanos(((seconds * 1e6).round() as i64).saturating_mul(1_000)))
         }
         Value::Int(seconds) if (0..10_000_000_000).contains(seconds) => {
             Some(Timestamp::from_seconds(*seconds))
