@@ -16,6 +16,7 @@ use agent_wire::{Identity, Lane};
 use rules_service::meter::{self, Health};
 use rules_service::notify::Notifier;
 use rules_service::shutdown;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,8 @@ const CHUNKS_READ_MAX: usize = 1;
 /// The running parts.
 struct Agent {
     source: Source,
+    /// Heard from the first moment: before somebody listens, SIGHUP ends a process.
+    hangup: Signal,
     config: Config,
     spool_dir: PathBuf,
     pipeline: Arc<Pipeline>,
@@ -101,6 +104,8 @@ impl Agent {
         stop: CancellationToken,
         ended_by: Arc<OnceLock<&'static str>>,
     ) -> Result<Self> {
+        let hangup = signal(SignalKind::hangup())
+            .map_err(|source| Error::System { doing: "set up signal handlers", source })?;
         let identity = identity::load_or_create(&config.state_dir)?;
         let agent_id = identity.agent_id().to_string();
         let spool_dir = config.spool_dir();
@@ -203,6 +208,7 @@ impl Agent {
         notifier.ready("reads, detects, ships");
         Ok(Self {
             source,
+            hangup,
             config,
             spool_dir,
             pipeline,

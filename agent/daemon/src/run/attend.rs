@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use agent_wire::Record;
 use rules_service::logs::chain;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -39,8 +38,6 @@ enum End {
 impl Agent {
     /// Looks after the running parts until it is time to stop, then takes them apart.
     pub(super) async fn attend(mut self) -> Result<()> {
-        let mut reload = signal(SignalKind::hangup())
-            .map_err(|source| Error::System { doing: "set up signal handlers", source })?;
         let mut beats = ticks(Duration::from_secs(self.config.heartbeat.interval_s));
         let (mut looks, mut slow) = (ticks(INTERVAL), ticks(SLOW_INTERVAL));
         let mut fed = Fed::default();
@@ -49,7 +46,7 @@ impl Agent {
                 () = self.stop.cancelled() => break End::Told,
                 result = &mut self.worker => break End::Worker(result),
                 _ = &mut self.inputs => break End::Inputs,
-                _ = reload.recv() => {
+                _ = self.hangup.recv() => {
                     let interval_s = self.config.heartbeat.interval_s;
                     self.reload().await;
                     if self.config.heartbeat.interval_s != interval_s {
