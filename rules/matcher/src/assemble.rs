@@ -6,6 +6,7 @@ use rules_event::field;
 use rules_sigma::{Logsource, Rule};
 
 use crate::Copies;
+use crate::alternatives::alternatives;
 use crate::compile::{Check, EVERYWHERE, Expr, Slot, Slots};
 use crate::encode::Encoder;
 use crate::image::{Image, Text, Writer, word};
@@ -322,7 +323,7 @@ impl Assembler {
         let mut parts = Vec::new();
         for member in members {
             let expr = &rules[*member].expr;
-            let found = Encoder::alternatives(expr, exprs[*member], &self.writer);
+            let found = alternatives(expr, exprs[*member], &self.writer);
             parts.extend(found.into_iter().map(|(expr, at)| (*member, expr, at)));
         }
         let mut seconds = vec![0_u32; parts.len().div_ceil(64) * 2];

@@ -8,6 +8,7 @@
 //! second and simpler evaluator, and keeps what it saw. Property tests hold the two together. Pure: no
 //! files, no clock, no log.
 
+mod alternatives;
 mod assemble;
 mod compile;
 mod copies;
