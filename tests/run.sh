@@ -35,7 +35,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 need cargo "install Rust with rustup (https://rustup.rs)"
-packages gcc g++ make pkg-config libssl-dev zlib1g-dev
+packages gcc g++ make pkg-config libssl-dev openssl zlib1g-dev
 
 missing=()
 export VONGLAU_TEST_DATA=${VONGLAU_TEST_DATA:-$root/../shared/data}

@@ -18,9 +18,9 @@ mod udp;
 pub use config::{SyslogConfig, Transport};
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -63,6 +63,7 @@ async fn run(plan: Plan, wiring: Wiring) {
         };
         let Err(text) = result else { return };
         listener.wiring.report.problem(&subject, text);
+        listener.is_broken.store(true, Ordering::Relaxed);
         tokio::select! {
             () = listener.wiring.stop.cancelled() => return,
             () = tokio::time::sleep(REOPEN_DELAY) => {}
@@ -70,10 +71,28 @@ async fn run(plan: Plan, wiring: Wiring) {
     }
 }
 
+/// Refusals are told so often at most: whoever scans a network must not fill a log.
+const REFUSAL_TOLD_INTERVAL: Duration = Duration::from_secs(60);
+/// Without a refusal for so long, the problem is over.
+const REFUSAL_OVER_AFTER: Duration = Duration::from_secs(600);
+/// How often a listener looks after itself: what the kernel dropped, whether a problem is over.
+const CARE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// When senders were refused.
+#[derive(Debug, Clone, Copy)]
+struct Refusals {
+    told: Instant,
+    last: Instant,
+}
+
 /// A listener and what its tasks share.
 struct Listener {
     plan: Plan,
     wiring: Wiring,
+    /// It could not be opened, or broke, and that is a problem.
+    is_broken: AtomicBool,
+    /// Set while a refusal is a problem.
+    refusals: Mutex<Option<Refusals>>,
     /// Tells this run of the process from every other: numbers begin anew.
     session: i64,
     next: AtomicU64,
@@ -81,24 +100,58 @@ struct Listener {
 
 impl Listener {
     fn new(plan: Plan, wiring: Wiring) -> Self {
-        Self { plan, wiring, session: clock::now().as_nanos(), next: AtomicU64::new(0) }
+        let session = clock::now().as_nanos();
+        Self {
+            plan,
+            wiring,
+            is_broken: AtomicBool::new(false),
+            refusals: Mutex::default(),
+            session,
+            next: AtomicU64::new(0),
+        }
     }
 
     /// Tells that the listener works, and where.
     fn opened(&self, address: std::net::SocketAddr) {
-        let subject = self.plan.subject();
-        self.wiring.report.resolved(&subject);
+        if self.is_broken.swap(false, Ordering::Relaxed) {
+            self.wiring.report.resolved(&self.plan.subject());
+        }
         tracing::info!(%address, transport = self.plan.config.transport.as_str(), "listening for syslog");
     }
 
     /// Counts what a sender that is not allowed sent, and says so.
-    fn refuse(&self, from: IpAddr) {
+    fn refuse_stranger(&self, from: IpAddr) {
+        let from = from.to_canonical();
+        self.refuse(|| {
+            format!("{from} was refused: it is not in 'allow'; add it there if it should send")
+        });
+    }
+
+    /// Counts what was refused, and says so now and then.
+    fn refuse(&self, text: impl FnOnce() -> String) {
         self.wiring.report.count(Count::SyslogRefused, 1);
-        let text = format!(
-            "something from {} was refused: it is not in 'allow'; add it there if it should send",
-            from.to_canonical()
-        );
-        self.wiring.report.problem(&format!("{} sender", self.plan.subject()), text);
+        let now = Instant::now();
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *refusals {
+            Some(known) if now - known.told < REFUSAL_TOLD_INTERVAL => known.last = now,
+            _ => {
+                *refusals = Some(Refusals { told: now, last: now });
+                self.wiring.report.problem(&self.senders(), text());
+            }
+        }
+    }
+
+    /// Ends the problem of refusals when there were none for long.
+    fn care(&self) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.take_if(|known| known.last.elapsed() > REFUSAL_OVER_AFTER).is_some() {
+            self.wiring.report.resolved(&self.senders());
+        }
+    }
+
+    /// What its senders are called in problems.
+    fn senders(&self) -> String {
+        format!("{} senders", self.plan.subject())
     }
 
     fn meta(&self, from: IpAddr) -> Arc<SourceMeta> {

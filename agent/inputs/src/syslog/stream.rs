@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -11,11 +12,13 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::frame::{Framer, Message};
-use super::{CHUNK_BYTES_MAX, Listener, MESSAGES_MAX, Transport, tls};
+use super::{CARE_INTERVAL, CHUNK_BYTES_MAX, Listener, MESSAGES_MAX, Transport, tls};
 use crate::{Count, Lines, clock};
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// A connection without a message is asked for after this time.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(120);
 /// How long a handshake may take: nobody keeps a place without saying who they are.
 const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -37,12 +40,15 @@ pub(super) async fn run(listener: &Arc<Listener>) -> Result<(), String> {
     listener.opened(socket.local_addr().map_err(bind)?);
     let places = Arc::new(Semaphore::new(config.connections_max));
     let crowded = format!("{} connections", listener.plan.subject());
+    let mut is_crowded = false;
     let mut connections = JoinSet::new();
+    let mut care = tokio::time::interval(CARE_INTERVAL);
     loop {
         tokio::select! {
             biased;
             () = listener.wiring.stop.cancelled() => break,
             Some(_) = connections.join_next() => {}
+            _ = care.tick() => listener.care(),
             accepted = socket.accept() => {
                 // Out of descriptors, or gone before it was taken: the next one may do better.
                 let Ok((stream, from)) = accepted else {
@@ -50,7 +56,7 @@ pub(super) async fn run(listener: &Arc<Listener>) -> Result<(), String> {
                     continue;
                 };
                 if !listener.plan.admits(from.ip()) {
-                    listener.refuse(from.ip());
+                    listener.refuse_stranger(from.ip());
                     continue;
                 }
                 let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
@@ -60,10 +66,15 @@ pub(super) async fn run(listener: &Arc<Listener>) -> Result<(), String> {
                         config.connections_max,
                         from.ip()
                     );
-                    listener.wiring.report.problem(&crowded, text);
+                    if !std::mem::replace(&mut is_crowded, true) {
+                        listener.wiring.report.problem(&crowded, text);
+                    }
                     continue;
                 };
-                listener.wiring.report.resolved(&crowded);
+                if std::mem::take(&mut is_crowded) {
+                    listener.wiring.report.resolved(&crowded);
+                }
+                keep_alive(&stream);
                 let (listener, acceptor) = (Arc::clone(listener), acceptor.clone());
                 connections.spawn(async move {
                     serve(&listener, acceptor, stream, from.ip()).await;
@@ -77,6 +88,13 @@ pub(super) async fn run(listener: &Arc<Listener>) -> Result<(), String> {
     Ok(())
 }
 
+/// Has the kernel find out that a sender is gone: else one that lost its power keeps its place for ever.
+fn keep_alive(stream: &TcpStream) {
+    // A kernel that refuses leaves the connection as good as it was.
+    let _ = sockopt::set_socket_keepalive(stream, true);
+    let _ = sockopt::set_tcp_keepidle(stream, KEEP_ALIVE_AFTER);
+}
+
 async fn serve(
     listener: &Listener,
     acceptor: Option<TlsAcceptor>,
@@ -85,19 +103,14 @@ async fn serve(
 ) {
     let Some(acceptor) = acceptor else { return follow(listener, stream, from).await };
     let shaken = tokio::time::timeout(HANDSHAKE_WAIT_MAX, acceptor.accept(stream)).await;
-    let subject = format!("{} sender", listener.plan.subject());
     match shaken {
         Ok(Ok(stream)) => follow(listener, stream, from).await,
-        Ok(Err(error)) => {
-            listener.wiring.report.count(Count::SyslogRefused, 1);
-            let text = format!("no TLS with {from}: {error}; check both sides' certificates");
-            listener.wiring.report.problem(&subject, text);
-        }
-        Err(_) => {
-            listener.wiring.report.count(Count::SyslogRefused, 1);
-            let text = format!("{from} connected and did not speak TLS within 10 s");
-            listener.wiring.report.problem(&subject, text);
-        }
+        Ok(Err(error)) => listener.refuse(|| {
+            format!("no TLS with {from}: {error}; check the certificates of both sides")
+        }),
+        Err(_) => listener.refuse(|| {
+            format!("{from} connected and did not speak TLS within 10 s; set it to TLS")
+        }),
     }
 }
 

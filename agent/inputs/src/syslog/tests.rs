@@ -1,11 +1,16 @@
 //! Listeners on loopback, with real sockets.
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::path::PathBuf;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -133,7 +138,7 @@ async fn strangers_are_refused_and_named() {
     let mut stranger = running.connect().await;
     // Closed on the other side without an answer.
     let mut nothing = Vec::new();
-    let _ = tokio::io::AsyncReadExt::read_to_end(&mut stranger, &mut nothing).await;
+    let _ = stranger.read_to_end(&mut nothing).await;
     let told = running.end().await.join("\n");
     assert!(told.contains("syslog_refused=1") && told.contains("127.0.0.1 was refused"), "{told}");
 }
@@ -146,7 +151,7 @@ async fn a_full_house_refuses_the_next() {
     running.take(1).await;
     let mut second = running.connect().await;
     let mut nothing = Vec::new();
-    let _ = tokio::io::AsyncReadExt::read_to_end(&mut second, &mut nothing).await;
+    let _ = second.read_to_end(&mut nothing).await;
     let told = running.end().await.join("\n");
     assert!(told.contains("raise connections_max"), "{told}");
 }
@@ -164,4 +169,87 @@ async fn files_that_are_no_certificates_are_named() {
     };
     let error = tls::acceptor(&config).err().unwrap();
     assert!(error.contains("cert.pem") && error.contains("PEM"), "{error}");
+}
+
+/// Makes a certificate that vouches for itself; `None`, and says so, without the program.
+fn certificate(dir: &std::path::Path, name: &str) -> Option<(PathBuf, PathBuf)> {
+    let (certificate, key) = (dir.join(format!("{name}.pem")), dir.join(format!("{name}.key")));
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output();
+    let Ok(made) = made else {
+        eprintln!("skipped: openssl is not there to make certificates");
+        return None;
+    };
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    Some((certificate, key))
+}
+
+/// Connects as a sender that trusts the listener's certificate and may have one of its own.
+async fn connect_tls(
+    running: &Running,
+    trusted: &std::path::Path,
+    own: Option<(&std::path::Path, &std::path::Path)>,
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let read = |path: &std::path::Path| CertificateDer::from_pem_file(path).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(read(trusted)).unwrap();
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match own {
+        Some((certificate, key)) => {
+            let key = PrivateKeyDer::from_pem_file(key).unwrap();
+            builder.with_client_auth_cert(vec![read(certificate)], key).unwrap()
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let name = "127.0.0.1".try_into().unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, running.connect().await).await
+}
+
+#[tokio::test]
+async fn over_tls_only_who_has_a_certificate_is_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(ours) = certificate(dir.path(), "ours") else { return };
+    let Some(device) = certificate(dir.path(), "device") else { return };
+    let mut running = Running::start(Transport::Tls, |config| {
+        (config.certificate, config.key) = ours.clone();
+        config.client_ca.clone_from(&device.0);
+        config.allow = Vec::new();
+    })
+    .await;
+    // The refusal may come with the handshake or, by TLS 1.3, behind it.
+    if let Ok(mut stranger) = connect_tls(&running, &ours.0, None).await {
+        let _ = stranger.write_all(b"<1>let me in\n").await;
+        let mut nothing = Vec::new();
+        assert!(stranger.read_to_end(&mut nothing).await.is_err());
+    }
+    let mut known = connect_tls(&running, &ours.0, Some((&device.0, &device.1))).await.unwrap();
+    known.write_all(b"8 <2>known<3>by line\n").await.unwrap();
+    known.shutdown().await.unwrap();
+    let texts: Vec<String> = running.take(2).await.into_iter().map(|(text, ..)| text).collect();
+    assert_eq!(texts, ["<2>known", "<3>by line"]);
+    let told = running.end().await.join("\n");
+    assert!(told.contains("syslog_refused=1") && told.contains("no TLS with 127.0.0.1"), "{told}");
+}
+
+#[tokio::test]
+async fn a_scan_is_told_once_and_counted_in_full() {
+    let change = |config: &mut SyslogConfig| config.allow = vec!["192.0.2.1".to_owned()];
+    let running = Running::start(Transport::Tcp, change).await;
+    for _ in 0..5 {
+        let mut stranger = running.connect().await;
+        let _ = stranger.read_to_end(&mut Vec::new()).await;
+    }
+    let told = running.end().await;
+    let count = |what: &str| told.iter().filter(|it| it.contains(what)).count();
+    assert_eq!((count("syslog_refused=1"), count("was refused")), (5, 1), "{told:?}");
 }

@@ -4,20 +4,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
-use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::net::UdpSocket;
 
-use super::{CHUNK_BYTES_MAX, Listener, MESSAGES_MAX};
+use super::{CARE_INTERVAL, CHUNK_BYTES_MAX, Listener, MESSAGES_MAX};
 use crate::{Count, LINE_BYTES_MAX, Lines, clock};
 
 /// A datagram of IP holds less.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
 /// Senders of one burst that are kept apart; more are handed on in further chunks.
 const SENDERS_MAX: usize = 64;
-/// How often the kernel is asked how much it dropped.
-const DROPS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Takes datagrams until it is time to end; an error says what broke and what to do.
 pub(super) async fn run(listener: &Listener) -> Result<(), String> {
@@ -37,13 +34,14 @@ pub(super) async fn run(listener: &Listener) -> Result<(), String> {
     let address = socket.local_addr().map_err(bind)?;
     listener.opened(address);
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
-    let mut drops = tokio::time::interval(DROPS_INTERVAL);
+    let mut care = tokio::time::interval(CARE_INTERVAL);
     let mut dropped = 0;
     loop {
         tokio::select! {
             biased;
             () = listener.wiring.stop.cancelled() => return Ok(()),
-            _ = drops.tick() => {
+            _ = care.tick() => {
+                listener.care();
                 let now = kernel_drops(address).await;
                 if now > dropped {
                     listener.wiring.report.count(Count::SyslogDropped, now - dropped);
@@ -77,7 +75,7 @@ fn take_burst(listener: &Listener, socket: &UdpSocket, buffer: &mut [u8]) -> Vec
         messages += 1;
         let from = from.ip();
         if !listener.plan.admits(from) {
-            listener.refuse(from);
+            listener.refuse_stranger(from);
             continue;
         }
         let datagram = buffer.get(..count).unwrap_or_default();
