@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use clap::CommandFactory as _;
-use clap_mangen::Man;
+use rules_service::outline::{self, Groups};
 
 use crate::args::Cli;
 
 /// Commands by what one wants to do.
-const GROUPS: &[(&str, &[&str])] = &[
+const GROUPS: Groups = &[
     ("Run and look", &["run", "status"]),
     ("Configure and try", &["check-config", "print-config", "tail", "decode", "examine"]),
     ("Set up", &["identity", "man", "completions"]),
@@ -50,72 +50,18 @@ Signals:
 
 /// Returns the program's command line with help in groups.
 pub(crate) fn command() -> clap::Command {
-    let command = Cli::command();
-    let mut help = "{about-with-newline}\n{usage-heading} {usage}\n".to_owned();
-    for (title, names) in GROUPS {
-        help.push_str(&format!("\n{title}:\n"));
-        for name in *names {
-            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
-            let about = about.map(ToString::to_string).unwrap_or_default();
-            help.push_str(&format!("  {name:<13} {}\n", about.trim_end_matches('.')));
-        }
-    }
-    help.push_str("\nOptions:\n{options}{after-help}");
-    command
-        .help_template(help)
-        .after_help("'vonglau-agent COMMAND --help' tells more about a command.")
-        .after_long_help(format!("{EXAMPLES}\n\n{EXIT_CODES}\n\n{ENVIRONMENT}\n\n{SIGNALS}"))
+    outline::grouped(Cli::command(), GROUPS, &[EXAMPLES, EXIT_CODES, ENVIRONMENT, SIGNALS])
 }
 
-/// Prints the man page: the program, then each command with its options.
+/// Prints the man page.
 pub(crate) fn man(out: &mut dyn Write) -> io::Result<()> {
-    let mut command = command();
-    command.build();
-    let page = Man::new(command.clone()).title("VONGLAU-AGENT").section("8").manual("Vong Lau");
-    page.render_title(out)?;
-    page.render_name_section(out)?;
-    page.render_synopsis_section(out)?;
-    page.render_description_section(out)?;
-    for name in GROUPS.iter().flat_map(|(_, names)| *names) {
-        let Some(sub) = command.find_subcommand(name) else { continue };
-        let mut section = Vec::new();
-        let part = Man::new(sub.clone());
-        part.render_synopsis_section(&mut section)?;
-        part.render_description_section(&mut section)?;
-        part.render_options_section(&mut section)?;
-        if let Some(notes) = sub.get_after_help() {
-            verbatim(".SH NOTES", &notes.to_string(), &mut section)?;
-        }
-        writeln!(out, ".SH \"{}\"", name.to_uppercase())?;
-        // The headings of a command stand one level below its own.
-        for line in String::from_utf8_lossy(&section).lines() {
-            match line.strip_prefix(".SH ") {
-                Some(heading) => writeln!(out, ".SS {heading}")?,
-                None => writeln!(out, "{line}")?,
-            }
-        }
-    }
-    for (heading, text) in [
+    let notes = [
         ("EXAMPLES", EXAMPLES),
         ("EXIT STATUS", EXIT_CODES),
         ("ENVIRONMENT", ENVIRONMENT),
         ("SIGNALS", SIGNALS),
-    ] {
-        let (_, text) = text.split_once('\n').unwrap_or_default();
-        verbatim(&format!(".SH \"{heading}\""), text, out)?;
-    }
-    page.render_version_section(out)
-}
-
-/// Prints text line by line as it stands, escaped for roff.
-fn verbatim(heading: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{heading}\n.nf")?;
-    for line in text.lines() {
-        let line = line.replace('\\', "\\e").replace('-', "\\-");
-        let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
-        writeln!(out, "{guard}{line}")?;
-    }
-    writeln!(out, ".fi")
+    ];
+    outline::man(command(), "8", GROUPS, &notes, out)
 }
 
 /// Prints a completion script.

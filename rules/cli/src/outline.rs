@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use clap::CommandFactory as _;
-use clap_mangen::Man;
 use rules_service::exit::Exit;
+use rules_service::outline::{self, Groups};
 
 use crate::args::Args;
 
 /// Commands by what one wants to do.
-const GROUPS: &[(&str, &[&str])] = &[
+const GROUPS: Groups = &[
     ("Write and check", &["new", "check", "test", "watch", "why", "explain"]),
     ("Measure and tune", &["bench", "hunt", "tune", "import"]),
     ("Set up", &["schema", "man", "completions"]),
@@ -38,21 +38,7 @@ Environment:
 
 /// Returns the program's command line with help in groups.
 pub(crate) fn command() -> clap::Command {
-    let command = Args::command();
-    let mut help = "{about-with-newline}\n{usage-heading} {usage}\n".to_owned();
-    for (title, names) in GROUPS {
-        help.push_str(&format!("\n{title}:\n"));
-        for name in *names {
-            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
-            let about = about.map(ToString::to_string).unwrap_or_default();
-            help.push_str(&format!("  {name:<12} {}\n", about.trim_end_matches('.')));
-        }
-    }
-    help.push_str("\nOptions:\n{options}{after-help}");
-    command
-        .help_template(help)
-        .after_help("'vonglau-rules COMMAND --help' tells more about a command.")
-        .after_long_help(format!("{EXAMPLES}\n\n{EXIT_CODES}\n\n{ENVIRONMENT}"))
+    outline::grouped(Args::command(), GROUPS, &[EXAMPLES, EXIT_CODES, ENVIRONMENT])
 }
 
 /// Prints the long version: all that a report about a fault should name.
@@ -69,53 +55,11 @@ pub(crate) fn version(out: &mut dyn Write) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Prints the man page: the program, then each command with its options.
+/// Prints the man page.
 pub(crate) fn man(out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let mut command = command();
-    command.build();
-    let page = Man::new(command.clone()).title("VONGLAU-RULES").manual("Vong Lau");
-    page.render_title(out)?;
-    page.render_name_section(out)?;
-    page.render_synopsis_section(out)?;
-    page.render_description_section(out)?;
-    for name in GROUPS.iter().flat_map(|(_, names)| *names) {
-        let Some(sub) = command.find_subcommand(name) else { continue };
-        let mut section = Vec::new();
-        let part = Man::new(sub.clone());
-        part.render_synopsis_section(&mut section)?;
-        part.render_description_section(&mut section)?;
-        part.render_options_section(&mut section)?;
-        if let Some(notes) = sub.get_after_help() {
-            verbatim(".SH NOTES", &notes.to_string(), &mut section)?;
-        }
-        writeln!(out, ".SH \"{}\"", name.to_uppercase())?;
-        // The headings of a command stand one level below its own.
-        for line in String::from_utf8_lossy(&section).lines() {
-            match line.strip_prefix(".SH ") {
-                Some(heading) => writeln!(out, ".SS {heading}")?,
-                None => writeln!(out, "{line}")?,
-            }
-        }
-    }
-    for (heading, text) in
-        [("EXAMPLES", EXAMPLES), ("EXIT STATUS", EXIT_CODES), ("ENVIRONMENT", ENVIRONMENT)]
-    {
-        let (_, text) = text.split_once('\n').unwrap_or_default();
-        verbatim(&format!(".SH \"{heading}\""), text, out)?;
-    }
-    page.render_version_section(out)?;
+    let notes = [("EXAMPLES", EXAMPLES), ("EXIT STATUS", EXIT_CODES), ("ENVIRONMENT", ENVIRONMENT)];
+    outline::man(command(), "1", GROUPS, &notes, out)?;
     Ok(Exit::Done)
-}
-
-/// Prints text line by line as it stands, escaped for roff.
-fn verbatim(heading: &str, text: &str, out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(out, "{heading}\n.nf")?;
-    for line in text.lines() {
-        let line = line.replace('\\', "\\e").replace('-', "\\-");
-        let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
-        writeln!(out, "{guard}{line}")?;
-    }
-    writeln!(out, ".fi")
 }
 
 /// Prints a completion script.

@@ -1,4 +1,4 @@
-//! What every program of ours does alike: configuration, logs, metrics, service manager, shutdown, retry, exit codes.
+//! What every program of ours does alike: configuration, logs, metrics, service manager, shutdown, retry, help, exit codes.
 //!
 //! Nothing about events, rules or batches belongs here.
 
@@ -8,4 +8,5 @@ pub mod exit;
 pub mod logs;
 pub mod meter;
 pub mod notify;
+pub mod outline;
 pub mod shutdown;
