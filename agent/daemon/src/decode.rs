@@ -24,7 +24,7 @@ pub(crate) fn decode(
 ) -> Result<()> {
     // The same key for everyone: ids are then the same in every example.
     let identity = Identity::from_seed(&[0; 32]);
-    let rule_set = rules::load_at_start(&config.rules, &Health::default())?;
+    let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?;
     let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set));
     let source = Arc::new(SourceMeta {
         key: "decode".to_owned(),

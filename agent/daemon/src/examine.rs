@@ -38,7 +38,7 @@ pub(crate) fn examine(
 ) -> Result<()> {
     // The same key for everyone: ids are then the same wherever a file is examined.
     let identity = Identity::from_seed(&[0; 32]);
-    let rule_set = rules::load_at_start(&config.rules, &Health::default())?;
+    let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?;
     let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set));
     for path in files {
         let mut print = |processed: Processed<'_>| -> Result<bool> {

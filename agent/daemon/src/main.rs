@@ -47,6 +47,11 @@ use crate::error::{Error, Result};
 const RUNTIME_END_WAIT_MAX: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
+    // Ourselves, started by ourselves; not in the help.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|word| word == rules::stored::COMPILE) {
+        return rules::stored::compile_for_parent(args).map_or(Exit::Bug, |()| Exit::Done).into();
+    }
     let cli = match Cli::from_arg_matches(&outline::command().get_matches()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

@@ -1,11 +1,16 @@
 //! Rules: loading them, saying what is wrong with them, keeping the good ones in force.
 
+pub(crate) mod stored;
+
 use std::sync::Arc;
 
 use rules_matcher::{Matcher, RuleSet};
+use rules_pack::{Loaded, Texts};
 use rules_service::meter::Health;
 use rules_sigma::{Diagnostic, Severity};
+use serde::{Deserialize, Serialize};
 
+use self::stored::{Compiled, Store};
 use crate::config::RulesSection;
 use crate::error::{Error, Result};
 
@@ -16,68 +21,99 @@ const MISTAKES_NAMED_MAX: usize = 5;
 /// Subject of health.
 pub(crate) const SUBJECT: &str = "rules";
 
+/// What there was to say of a rule set when it was compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Notes {
+    /// The first diagnostics, rendered.
+    diagnostics: Vec<String>,
+    /// How many more there were.
+    more: usize,
+    /// The first errors, a line each.
+    mistakes: Vec<String>,
+    /// How many errors there were.
+    errors: usize,
+}
+
+impl Notes {
+    fn of(diagnostics: &[Diagnostic]) -> Self {
+        let rendered = diagnostics.iter().take(DIAGNOSTICS_LOGGED_MAX);
+        let errors = || diagnostics.iter().filter(|it| it.severity == Severity::Error);
+        let line = |it: &Diagnostic| {
+            format!("{}:{}:{}: {} ({})", it.file, it.span.line, it.span.column, it.message, it.code)
+        };
+        Self {
+            diagnostics: rendered.map(|it| it.render().trim_end().to_owned()).collect(),
+            more: diagnostics.len().saturating_sub(DIAGNOSTICS_LOGGED_MAX),
+            mistakes: errors().take(MISTAKES_NAMED_MAX).map(line).collect(),
+            errors: errors().count(),
+        }
+    }
+
+    fn log(&self) {
+        for diagnostic in &self.diagnostics {
+            tracing::warn!("{diagnostic}");
+        }
+        if self.more > 0 {
+            let more = self.more;
+            tracing::warn!(more, "further diagnostics of rules; see 'vonglau-rules check'");
+        }
+    }
+}
+
 /// Loads the shipped rules and those of the folders. Broken ones are left out and logged.
-pub(crate) fn load(section: &RulesSection) -> Result<Arc<Matcher>> {
-    let (set, diagnostics) = compile(section)?;
-    log(&diagnostics);
-    Ok(set)
+fn load(section: &RulesSection, store: Option<&Store>) -> Result<Compiled> {
+    let compiled = match store {
+        Some(store) => store.load(section)?,
+        None => stored::compile_here(section)?,
+    };
+    let matcher = &compiled.matcher;
+    tracing::info!(rules = matcher.len(), identity = matcher.identity(), "rules loaded");
+    compiled.notes.log();
+    Ok(compiled)
 }
 
 /// The same, but an error in any rule refuses all of them: who changed rules wants all or none of it.
-pub(crate) fn load_all_or_nothing(section: &RulesSection) -> Result<Arc<Matcher>> {
-    let (set, diagnostics) = compile(section)?;
-    log(&diagnostics);
-    let errors: Vec<&Diagnostic> =
-        diagnostics.iter().filter(|it| it.severity == Severity::Error).collect();
-    if errors.is_empty() {
-        return Ok(set);
+pub(crate) fn load_all_or_nothing(section: &RulesSection, store: &Store) -> Result<Arc<Matcher>> {
+    let Compiled { matcher, notes, .. } = load(section, Some(store))?;
+    if notes.errors == 0 {
+        return Ok(matcher);
     }
-    let place = |it: &&Diagnostic| {
-        format!("{}:{}:{}: {} ({})", it.file, it.span.line, it.span.column, it.message, it.code)
-    };
-    let mut named: Vec<String> = errors.iter().take(MISTAKES_NAMED_MAX).map(place).collect();
-    if errors.len() > MISTAKES_NAMED_MAX {
-        named.push(format!("and {} more", errors.len() - MISTAKES_NAMED_MAX));
+    let mut named = notes.mistakes;
+    if notes.errors > named.len() {
+        named.push(format!("and {} more", notes.errors - named.len()));
     }
     Err(Error::RulesRefused { mistakes: named.join("; ") })
 }
 
 /// Returns how many rules there are, and the mistakes in those that would be left out, rendered.
 pub(crate) fn check(section: &RulesSection) -> Result<(usize, Vec<String>)> {
-    let (set, diagnostics) = compile(section)?;
+    let (set, diagnostics) = compile(rules_pack::read_texts(section.builtin, &section.dirs)?);
     let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
     Ok((set.len(), errors.map(|it| it.render().trim_end().to_owned()).collect()))
 }
 
-fn compile(section: &RulesSection) -> Result<(Arc<Matcher>, Vec<Diagnostic>)> {
-    let loaded = rules_pack::load(section.builtin, &section.dirs)?;
-    let mut diagnostics = loaded.diagnostics;
-    let (set, more) = RuleSet::compile(loaded.rules);
+fn compile(texts: Texts) -> (Arc<Matcher>, Vec<Diagnostic>) {
+    let Loaded { rules, mut diagnostics, .. } = rules_pack::load_read(texts);
+    let (set, more) = RuleSet::compile(rules);
     diagnostics.extend(more);
-    tracing::info!(rules = set.rules().len(), identity = set.identity(), "rules loaded");
     // What the rules look like is of no use at the edge: verdicts need their compiled form only.
-    Ok((Arc::clone(set.matcher()), diagnostics))
-}
-
-fn log(diagnostics: &[Diagnostic]) {
-    for diagnostic in diagnostics.iter().take(DIAGNOSTICS_LOGGED_MAX) {
-        tracing::warn!("{}", diagnostic.render().trim_end());
-    }
-    let more = diagnostics.len().saturating_sub(DIAGNOSTICS_LOGGED_MAX);
-    if more > 0 {
-        tracing::warn!(more, "further diagnostics of rules; see 'vonglau-rules check'");
-    }
+    (Arc::clone(set.matcher()), diagnostics)
 }
 
 /// Loads the rules at the start. A folder that cannot be read is a problem to be shown, not a
-/// reason to read no logs: what else there is, is used.
-pub(crate) fn load_at_start(section: &RulesSection, health: &Health) -> Result<Arc<Matcher>> {
-    load(section).or_else(|error| {
+/// reason to read no logs: what else there is, is used. Without a store they are compiled here.
+pub(crate) fn load_at_start(
+    section: &RulesSection,
+    store: Option<&Store>,
+    health: &Health,
+) -> Result<Arc<Matcher>> {
+    let loaded = load(section, store).or_else(|error| {
         let text = rules_service::logs::chain(&error);
         tracing::warn!("{text}");
         health.problem(SUBJECT, text);
         let mut rest = section.clone();
-        rest.dirs.retain(|dir| rules_pack::load(false, std::slice::from_ref(dir)).is_ok());
-        load(&rest)
-    })
+        rest.dirs.retain(|dir| rules_pack::read_texts(false, std::slice::from_ref(dir)).is_ok());
+        load(&rest, store)
+    });
+    loaded.map(|compiled| compiled.matcher)
 }

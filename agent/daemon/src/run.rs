@@ -31,6 +31,7 @@ use crate::ledger::Ledger;
 use crate::metrics::{Metrics, set};
 use crate::pool::Pool;
 use crate::report::InputReport;
+use crate::rules::stored::Store;
 use crate::sealer::{Sealer, now};
 use crate::seals::Seals;
 use crate::silence::{Heard, Silence};
@@ -53,6 +54,7 @@ struct Agent {
     config: Config,
     spool_dir: PathBuf,
     pipeline: Arc<Pipeline>,
+    store: Store,
     pulse: Pulse,
     metrics: Metrics,
     health: Health,
@@ -118,7 +120,8 @@ impl Agent {
         let positions = checkpoint.positions();
         let (metrics, health) = (Metrics::new(), Health::default());
         let (witness, own) = Witness::new(metrics.clone(), config.evidence.events);
-        let rule_set = rules::load_at_start(&config.rules, &health)?;
+        let store = Store::new(&config.state_dir, &identity);
+        let rule_set = rules::load_at_start(&config.rules, Some(&store), &health)?;
         set(&metrics.rules, rule_set.len() as u64);
         if !config.evidence.events {
             tracing::warn!("evidence.events = false: tampering with the agent is only logged");
@@ -212,6 +215,7 @@ impl Agent {
             config,
             spool_dir,
             pipeline,
+            store,
             pulse,
             metrics,
             health,

@@ -44,7 +44,7 @@ pub(crate) fn tail(
     // The agent's own key, so that ids are those it would give; without one, that of every example.
     let identity =
         identity::load(&config.state_dir)?.unwrap_or_else(|| Identity::from_seed(&[0; 32]));
-    let rule_set = rules::load_at_start(&config.rules, &Health::default())?;
+    let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?;
     let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set));
     let result = runtime.block_on(follow(config, start, bounds, &pipeline, out));
     runtime.shutdown_timeout(Duration::from_millis(100));

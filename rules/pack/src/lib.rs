@@ -5,7 +5,7 @@ mod load;
 mod walk;
 
 pub use detections::DETECTIONS;
-pub use load::{Error, Loaded, Texts, load, load_texts, read_texts};
+pub use load::{Error, Loaded, Texts, load, load_read, load_texts, read_texts};
 pub use walk::{Found, rule_files};
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));

@@ -55,6 +55,8 @@ pub struct Loaded {
 pub struct Texts {
     /// File names and texts: lists for placeholders, then the shipped rules, then the others.
     pub files: Vec<(String, String)>,
+    /// Where the shipped rules lie in `files`.
+    pub shipped: std::ops::Range<usize>,
     /// Files and folders that cannot be read.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -78,11 +80,16 @@ impl Texts {
 /// # Errors
 /// When a path of `dirs` cannot be read. A file inside that cannot be read is only diagnosed.
 pub fn load(builtin: bool, dirs: &[PathBuf]) -> Result<Loaded, Error> {
-    let texts = read_texts(builtin, dirs)?;
+    Ok(load_read(read_texts(builtin, dirs)?))
+}
+
+/// Loads what [`read_texts`] has read.
+#[must_use]
+pub fn load_read(texts: Texts) -> Loaded {
     let files = texts.files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     let mut loaded = load_texts(files);
     loaded.diagnostics.splice(0..0, texts.diagnostics);
-    Ok(loaded)
+    loaded
 }
 
 /// Reads what [`load`] loads, for whoever wants to do something in between.
@@ -97,7 +104,9 @@ pub fn read_texts(builtin: bool, dirs: &[PathBuf]) -> Result<Texts, Error> {
     texts.read(found.lists);
     if builtin {
         let shipped = crate::shipped().iter();
+        let begin = texts.files.len();
         texts.files.extend(shipped.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
+        texts.shipped = begin..texts.files.len();
     }
     texts.read(found.files);
     Ok(texts)

@@ -46,9 +46,9 @@ impl Agent {
     }
 
     async fn reload_rules(&mut self, new: &Config) {
-        let section = new.rules.clone();
-        let loaded =
-            tokio::task::spawn_blocking(move || rules::load_all_or_nothing(&section)).await;
+        let (section, store) = (new.rules.clone(), self.store.clone());
+        let load = move || rules::load_all_or_nothing(&section, &store);
+        let loaded = tokio::task::spawn_blocking(load).await;
         match loaded {
             Ok(Ok(set)) => {
                 self.health.resolved(rules::SUBJECT);

@@ -88,3 +88,38 @@ fn settings_are_read_again_and_a_bad_file_is_refused_with_its_place() {
     assert!(health.contains("only in force after a restart: host.name"), "{health}");
     assert_eq!(agent.stop(), 0);
 }
+
+#[test]
+fn compiled_rules_are_kept_and_a_forged_file_of_them_disables_nothing() {
+    let mut site = Site::new();
+    let rules = site.dir.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    std::fs::write(rules.join("root.yml"), ROOT).unwrap();
+    site.configure(&format!("[rules]\nbuiltin = false\ndirs = [\"{}\"]", rules.display()));
+    let kept = site.dir.path().join("state/rules.compiled");
+    let agent = site.start();
+    assert!(agent.get("/metrics").contains("vonglau_agent_rules 1"));
+    assert_eq!(agent.stop(), 0);
+    let good = std::fs::read(&kept).unwrap();
+
+    // As it was kept, and with another word in place of the one that is searched for.
+    for forged in [false, true] {
+        let mut bytes = good.clone();
+        if forged {
+            let word = b"failed password for root";
+            let at = bytes
+                .windows(word.len())
+                .position(|it| it.eq_ignore_ascii_case(word))
+                .expect("the image holds the texts of the rule");
+            bytes[at] = b'x';
+        }
+        std::fs::write(&kept, &bytes).unwrap();
+        let agent = site.start();
+        let hits = || agent.get("/metrics");
+        assert!(hits().contains("vonglau_agent_rules 1"));
+        site.append(7);
+        until("the hit", || hits().contains("vonglau_agent_hits_total 1"));
+        assert_eq!(agent.stop(), 0);
+        assert_eq!(std::fs::read(&kept).unwrap(), good, "forged: {forged}");
+    }
+}
