@@ -2,16 +2,19 @@
 //!
 //! Alert ids are derived from what fired, so recording the same thing again is an update:
 //! * a rule: rule id, entity, and the hour of the event (one alert an hour and entity, with a count);
-//! * a correlation: its id, its group and the slot its window ended in (the correlator's `key`).
+//! * a correlation: its id, its group and the slot its window ended in (the correlator's `key`). An
+//!   agent that runs the same correlation over its own events tells what fires under the same key:
+//!   whoever says it first, it is one alert.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use collector_incident::{Alert, Entity};
 use collector_ingest::{Finding, FindingKind};
+use rules_correlate::told::Told;
 use rules_correlate::{Correlator, Fired, Limits, Tardy};
 use rules_event::{Event, Level, Timestamp, field};
 use rules_pack::Loaded;
-use rules_sigma::{Correlation, CorrelationKind, Custom, Diagnostic};
+use rules_sigma::{CorrelationKind, Custom, Diagnostic};
 use uuid::Uuid;
 
 /// Rules of this level and above alert by themselves; lower ones only feed correlations.
@@ -35,7 +38,7 @@ struct RuleFacts {
     /// A correlation of steps in order: its last event is the outcome, and says on which host and
     /// as whom. Alerts about these then join the same incident.
     ordered: bool,
-    /// Only a correlation in its own file speaks for it: see [`silent`].
+    /// Only a correlation in its own file speaks for it: see [`Loaded::silent`].
     silent: bool,
 }
 
@@ -57,13 +60,9 @@ pub(crate) struct Detector {
 impl Detector {
     /// Returns a detector for loaded rules, and what is wrong with their correlations.
     pub(crate) fn new(loaded: Loaded) -> (Self, Vec<Diagnostic>) {
-        let silent = silent(&loaded);
+        let (silent, names) = (loaded.silent(), loaded.ids_by_name());
         let mut rules = HashMap::new();
-        let mut names = HashMap::new();
         for rule in &loaded.rules {
-            if let Some(name) = &rule.name {
-                names.insert(name.clone(), rule.id.clone());
-            }
             let facts = RuleFacts {
                 title: rule.title.clone(),
                 level: rule.level,
@@ -75,9 +74,6 @@ impl Detector {
             rules.insert(rule.id.clone(), facts);
         }
         for correlation in &loaded.correlations {
-            if let Some(name) = &correlation.name {
-                names.insert(name.clone(), correlation.id.clone());
-            }
             let facts = RuleFacts {
                 title: correlation.title.clone(),
                 level: correlation.level,
@@ -130,8 +126,11 @@ impl Detector {
             let next: Vec<(&Event, Vec<&str>)> = events.by_ref().take(AHEAD).collect();
             self.correlator.expect(next.iter().map(|(event, ids)| (*event, ids.as_slice())));
             for (event, ids) in &next {
-                for id in ids {
-                    self.judge_hit(event, id, &mut alerts);
+                match Told::read(event) {
+                    Some(told) => self.judge_told(event, &told, &mut alerts),
+                    None => {
+                        ids.iter().for_each(|id| self.judge_hit(event, id, &mut alerts));
+                    }
                 }
                 // An event that no rule hit still says how far time has come.
                 let fired = match ids.is_empty() {
@@ -170,28 +169,60 @@ impl Detector {
     }
 
     fn judge_fired(&self, fired: &Fired, alerts: &mut BTreeMap<String, (Alert, Tally)>) {
-        let Some(facts) = self.rules.get(&fired.correlation_id) else { return };
-        if facts.level < ALERT_LEVEL_MIN || facts.silent {
-            return;
+        if let Some(facts) = self.rules.get(&fired.correlation_id) {
+            record_fired(facts, fired, None, alerts);
         }
-        let id = alert_id(&format!("correlation|{}", fired.key));
-        let witness = &fired.witness;
-        let mut entity = Entity::from_group(&fired.group);
-        if facts.ordered {
-            entity.set(field::AGENT_HOST, witness.host.as_deref().unwrap_or_default());
-            entity.set(field::USER_NAME, witness.user.as_deref().unwrap_or_default());
-        }
-        let (alert, _) = alerts
-            .entry(id.clone())
-            .or_insert_with(|| (facts.alert(id, &fired.correlation_id, fired.first), Tally::Total));
-        alert.entity = entity;
-        alert.organization.clone_from(&witness.organization);
-        alert.count = alert.count.max(fired.count);
-        (alert.first, alert.last) = (fired.first, fired.last);
-        alert.event_ids = fired.event_ids.iter().take(EVIDENCE_MAX).cloned().collect();
-        add(&mut alert.agents, witness.agent.as_deref().unwrap_or_default());
-        alert.summary = fired_summary(&facts.title, fired);
     }
+
+    /// Takes over what a correlation on a host has fired for. A rule that only the host knows is told
+    /// by what the host says of it.
+    fn judge_told(
+        &self,
+        event: &Event,
+        told: &Told,
+        alerts: &mut BTreeMap<String, (Alert, Tally)>,
+    ) {
+        let id = Some(event.id.as_str());
+        match self.rules.get(&told.fired.correlation_id) {
+            Some(facts) => record_fired(facts, &told.fired, id, alerts),
+            None => record_fired(&RuleFacts::of_told(told), &told.fired, id, alerts),
+        }
+    }
+}
+
+/// Merges what fired into its alert: it may be told by several hosts, and by us. `telling` is the
+/// event that told it, the one piece of evidence that is always in the store.
+fn record_fired(
+    facts: &RuleFacts,
+    fired: &Fired,
+    telling: Option<&str>,
+    alerts: &mut BTreeMap<String, (Alert, Tally)>,
+) {
+    if facts.level < ALERT_LEVEL_MIN || facts.silent {
+        return;
+    }
+    let id = alert_id(&format!("correlation|{}", fired.key));
+    let witness = &fired.witness;
+    let mut entity = Entity::from_group(&fired.group);
+    if facts.ordered {
+        entity.set(field::AGENT_HOST, witness.host.as_deref().unwrap_or_default());
+        entity.set(field::USER_NAME, witness.user.as_deref().unwrap_or_default());
+    }
+    let (alert, _) = alerts
+        .entry(id.clone())
+        .or_insert_with(|| (facts.alert(id, &fired.correlation_id, fired.first), Tally::Total));
+    alert.entity = entity;
+    alert.organization.clone_from(&witness.organization);
+    if alert.count <= fired.count {
+        alert.count = fired.count;
+        alert.summary = fired.summary(&facts.title);
+    }
+    alert.first = alert.first.min(fired.first);
+    alert.last = alert.last.max(fired.last);
+    for id in telling.into_iter().chain(fired.event_ids.iter().map(String::as_str)) {
+        add(&mut alert.event_ids, id);
+    }
+    add(&mut alert.agents, witness.agent.as_deref().unwrap_or_default());
 }
 
 /// What correlations hold, and what they gave up or got out of time since the start.
@@ -203,28 +234,19 @@ pub(crate) struct Load {
     pub(crate) tardy: Tardy,
 }
 
-/// Returns the ids of rules that do not alert by themselves: those of one file with a correlation
-/// that refers to them and does not ask to `generate` them. A rule of another file was written to
-/// stand alone, and does.
-///
-/// Spec: Sigma correlation rules specification 2.1, "Correlation rules" and "Generate".
-fn silent(loaded: &Loaded) -> HashSet<String> {
-    let rules = loaded.rules.iter().map(|it| (&it.id, &it.name, &it.file));
-    let nested = loaded.correlations.iter().map(|it| (&it.id, &it.name, &it.file));
-    let refers = |correlation: &Correlation, id: &String, name: &Option<String>| {
-        correlation.rules.iter().any(|rule| rule == id || Some(rule) == name.as_ref())
-    };
-    rules
-        .chain(nested)
-        .filter(|(id, name, file)| {
-            let mut told = loaded.correlations.iter().filter(|it| refers(it, id, name)).peekable();
-            told.peek().is_some() && told.all(|it| it.file == **file && !it.generate)
-        })
-        .map(|(id, _, _)| id.clone())
-        .collect()
-}
-
 impl RuleFacts {
+    /// What is known of a correlation that only the host has.
+    fn of_told(told: &Told) -> Self {
+        Self {
+            title: told.title.clone(),
+            level: told.level,
+            techniques: told.techniques.clone(),
+            custom: Custom::default(),
+            ordered: false,
+            silent: false,
+        }
+    }
+
     fn alert_of_hit(&self, id: String, rule_id: &str, entity: Entity, event: &Event) -> Alert {
         Alert {
             summary: event.get_str(field::MESSAGE).map(short).unwrap_or_default(),
@@ -317,19 +339,6 @@ fn add_host_and_user(entity: &mut Entity, event: &Event) {
     let host = event.get_str(field::AGENT_HOST).or_else(|| event.get_str(field::HOST_NAME));
     entity.set(field::AGENT_HOST, host.unwrap_or_default());
     entity.set(field::USER_NAME, event.get_str(field::USER_NAME).unwrap_or_default());
-}
-
-fn fired_summary(title: &str, fired: &Fired) -> String {
-    let group: Vec<String> =
-        fired.group.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let about = if fired.estimated { "about " } else { "" };
-    let distinct = if fired.values > 0 {
-        format!(", {about}{} distinct", fired.values)
-    } else {
-        String::new()
-    };
-    let measure = fired.measure.map(|measure| format!(", measured {measure}")).unwrap_or_default();
-    format!("{title}: {about}{} events{distinct}{measure}, {}", fired.count, group.join(" "))
 }
 
 fn alert_id(text: &str) -> String {

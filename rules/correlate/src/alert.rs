@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use rules_event::{Timestamp, field};
 
+use crate::bytes::{Reader, write_bytes, write_signed, write_unsigned};
 use crate::definition::Definition;
 use crate::fired::{EVENT_IDS_MAX, Fired, Witness, key};
 use crate::hit::{EventId, Hit};
+use crate::state::{load_id, save_id};
 use crate::{sketch, thin};
 
 /// Every hit in a window that satisfies the condition and ends in the slot.
@@ -47,6 +49,85 @@ impl Alert {
             witness: Witness::default(),
             key: key(&definition.id, group, slot),
         }
+    }
+
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        for time in [self.slot, self.first, self.last] {
+            write_signed(out, time);
+        }
+        write_unsigned(out, self.count);
+        write_unsigned(out, self.values);
+        out.push(u8::from(self.estimated) | u8::from(self.sketched) << 1);
+        out.push(u8::from(self.measured.is_some()) | u8::from(self.seen.is_some()) << 1);
+        if let Some((time, measure)) = self.measured {
+            write_signed(out, time);
+            out.extend_from_slice(&measure.to_le_bytes());
+        }
+        if let Some((time, id)) = &self.seen {
+            write_signed(out, *time);
+            save_id(out, id);
+            let Witness { agent, organization, host, user } = &self.witness;
+            for text in [agent, organization, host, user] {
+                out.push(u8::from(text.is_some()));
+                write_bytes(out, text.as_deref().unwrap_or_default().as_bytes());
+            }
+        }
+        write_unsigned(out, self.events.len() as u64);
+        for (time, id, place) in &self.events {
+            write_signed(out, time.wrapping_sub(self.slot));
+            save_id(out, id);
+            out.push(*place);
+        }
+    }
+
+    /// Reads an alert of a group; without the definition one that nobody will ask.
+    pub(crate) fn load(
+        from: &mut Reader<'_>,
+        definition: Option<&Definition>,
+        group: Option<&[(String, String)]>,
+    ) -> Option<Self> {
+        let (slot, first, last) = (from.signed()?, from.signed()?, from.signed()?);
+        let (count, values) = (from.unsigned()?, from.unsigned()?);
+        let (off, has) = (from.byte()?, from.byte()?);
+        let mut measured = None;
+        if has & 1 != 0 {
+            measured = Some((from.signed()?, f64::from_le_bytes(from.array()?)));
+        }
+        let (mut seen, mut witness) = (None, Witness::default());
+        if has & 2 != 0 {
+            seen = Some((from.signed()?, load_id(from)?));
+            let Witness { agent, organization, host, user } = &mut witness;
+            for text in [agent, organization, host, user] {
+                let (there, value) = (from.byte()? != 0, from.text()?);
+                *text = there.then(|| value.to_owned());
+            }
+        }
+        let mut events = Vec::new();
+        for _ in 0..from.count()? {
+            let time = from.signed()?.wrapping_add(slot);
+            events.push((time, load_id(from)?, from.byte()?));
+        }
+        let key = match (definition, group) {
+            (Some(definition), Some(group)) => key(&definition.id, group, slot),
+            _ => String::new(),
+        };
+        let (estimated, sketched) = (off & 1 != 0, off & 2 != 0);
+        let told = None;
+        Some(Self {
+            slot,
+            first,
+            last,
+            count,
+            values,
+            measured,
+            estimated,
+            sketched,
+            events,
+            told,
+            seen,
+            witness,
+            key,
+        })
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use crate::bytes::{Reader, write_signed, write_unsigned};
 use crate::hit::{EventId, Hit};
 use crate::plan::Way;
+use crate::state::{load_id, save_id};
 
 /// Hits that follow the steps of a way so far.
 #[derive(Debug, Clone)]
@@ -31,6 +33,31 @@ impl Chains {
 
     pub(crate) fn bytes(&self) -> usize {
         self.steps.len() * size_of::<[Option<Chain>; 2]>()
+    }
+
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        write_unsigned(out, self.steps.len() as u64);
+        for chain in self.steps.iter().flatten() {
+            out.push(u8::from(chain.is_some()));
+            if let Some(chain) = chain {
+                write_signed(out, chain.start);
+                save_id(out, &chain.last);
+            }
+        }
+    }
+
+    pub(crate) fn load(from: &mut Reader<'_>) -> Option<Self> {
+        let mut steps = Vec::new();
+        for _ in 0..from.count()? {
+            let mut pair = [const { None }; 2];
+            for chain in &mut pair {
+                if from.byte()? != 0 {
+                    *chain = Some(Chain { start: from.signed()?, last: load_id(from)? });
+                }
+            }
+            steps.push(pair);
+        }
+        Some(Self { steps: steps.into() })
     }
 
     /// Takes in the hit at `index`; see [`crate::level::raise`].

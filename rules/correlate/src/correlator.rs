@@ -1,7 +1,7 @@
 //! Correlator: hands each hit to the correlations that wait for it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,22 +19,22 @@ use crate::{Fired, Limits, judge};
 /// A group value longer than this is cut, and a digest of the whole put in place of the rest.
 const GROUP_VALUE_BYTES_MAX: usize = 256;
 /// What the decoder of syslog sets on "message repeated 3 times: [ … ]": the event stands for 3.
-const REPEAT_COUNT: &str = "vonglau.repeat_count";
+pub const REPEAT_COUNT: &str = "vonglau.repeat_count";
 /// An event stands for at most this many, whatever it says.
 const REPEATS_MAX: i64 = 1_000;
 
 /// Runs correlations over a stream of events. See the crate's text for what it promises.
 #[derive(Debug)]
 pub struct Correlator {
-    definitions: Definitions,
-    limits: Limits,
-    table: Table,
+    pub(crate) definitions: Definitions,
+    pub(crate) limits: Limits,
+    pub(crate) table: Table,
     /// Hashes group keys. Seeded at random, so that nobody can make a bucket overflow.
-    hasher: RandomState,
+    pub(crate) hasher: RandomState,
     /// Hits handed to a correlation so far.
-    tick: u64,
+    pub(crate) tick: u64,
     /// The newest event time seen, as far as it is believed.
-    newest: i64,
+    pub(crate) newest: i64,
     /// Event times beyond this are not believed.
     believed: i64,
     tardy: Tardy,
@@ -59,6 +59,15 @@ pub struct Tardy {
     /// Events from the future, as far as [`Correlator::clock`] says: they count, but time does not
     /// move on by them.
     pub ahead: u64,
+}
+
+/// A rule whose hits count, see [`Correlator::wanted`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its id.
+    pub rule: String,
+    /// Fields that are read in the events it hits, sorted.
+    pub fields: Vec<String>,
 }
 
 /// Where the fields of a hit are read.
@@ -201,6 +210,39 @@ impl Correlator {
         Duration::from_nanos(reach.unwrap_or(0).unsigned_abs())
     }
 
+    /// Returns the rules that are listened to, by id, and what is read in the events they hit.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<Wanted> {
+        let mut all = Vec::new();
+        for (rule, range) in &self.definitions.by_rule {
+            let mut fields = BTreeSet::new();
+            for to in &self.definitions.listeners[range.clone()] {
+                let definition = &self.definitions.list[to.definition];
+                let read = definition.group_by.iter().chain(&definition.fields);
+                fields.extend(read.map(|field| field.of_rule(to.place).to_owned()));
+                if definition.carriers >> to.place & 1 == 1 {
+                    fields.extend(definition.carried.iter().map(|name| (**name).to_owned()));
+                }
+            }
+            all.push(Wanted { rule: rule.clone(), fields: fields.into_iter().collect() });
+        }
+        all.sort_unstable_by(|a, b| a.rule.cmp(&b.rule));
+        all
+    }
+
+    /// Whether something is decided by time alone: then it must be told how far time has come
+    /// ([`Self::advance`]) when no rule hits either.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.definitions.list.iter().any(|definition| definition.plan.waits())
+    }
+
+    /// Returns how many correlations run.
+    #[must_use]
+    pub fn correlations(&self) -> usize {
+        self.definitions.list.len()
+    }
+
     /// Returns how many groups are held.
     #[must_use]
     pub fn keys(&self) -> usize {
@@ -341,13 +383,7 @@ impl<'a> Source<'a> {
     /// Reads a field by its name.
     fn read(self, name: &str) -> Option<Cow<'a, str>> {
         match self {
-            Source::Event(event) => match event.get(name)? {
-                Value::Null => None,
-                list @ Value::List(values) => {
-                    (!values.is_empty()).then(|| Cow::Owned(list.to_string()))
-                }
-                scalar => scalar.to_text(),
-            },
+            Source::Event(event) => text_of(event, name),
             Source::Nested(end) => {
                 if let Some((_, value)) = end.group.iter().find(|(known, _)| known == name) {
                     return Some(Cow::Borrowed(value));
@@ -404,6 +440,17 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Returns a field of an event as correlations read it: an event made of these texts alone counts as
+/// the whole one does.
+#[must_use]
+pub fn text_of<'a>(event: &'a Event, name: &str) -> Option<Cow<'a, str>> {
+    match event.get(name)? {
+        Value::Null => None,
+        list @ Value::List(values) => (!values.is_empty()).then(|| Cow::Owned(list.to_string())),
+        scalar => scalar.to_text(),
+    }
+}
+
 /// Returns what a correlation looks at in a hit; `None` when the hit lacks it.
 fn value_of(definition: &Definition, place: usize, source: Source<'_>) -> Option<u64> {
     if definition.plan.by_number() {
@@ -435,7 +482,7 @@ fn encode(key: &mut Vec<u8>, text: &str) {
 }
 
 /// Reads a group's values back, with their names.
-fn decode(definition: &Definition, mut key: &[u8]) -> Values {
+pub(crate) fn decode(definition: &Definition, mut key: &[u8]) -> Values {
     let mut values = Vec::with_capacity(definition.group_by.len());
     for field in &definition.group_by {
         let Some((length, rest)) = key.split_first_chunk::<2>() else { break };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rules_event::field;
 use rules_sigma::{Correlation, Diagnostic};
+use sha2::{Digest, Sha256};
 
 use crate::Limits;
 use crate::fault;
@@ -44,6 +45,8 @@ pub(crate) struct Definition {
     pub(crate) carriers: u64,
     /// How far back events reach that can matter to a firing now, through all nested correlations.
     pub(crate) reach: i64,
+    /// Digest of all that decides: what was remembered for another one is of no use.
+    pub(crate) fingerprint: [u8; 16],
 }
 
 impl Definition {
@@ -147,14 +150,20 @@ impl Definitions {
                 names.iter().map(|name| Field::new(name, correlation)).collect()
             };
             let plan = Plan::new(correlation);
+            let id_of = |rule: &String| rule_ids_by_name.get(rule).unwrap_or(rule).clone();
+            let rules: Vec<String> = correlation.rules.iter().map(id_of).collect();
+            let (group_by, looked_at) =
+                (fields(&correlation.group_by), fields(&correlation.fields));
+            let decides =
+                format!("{plan:?}{timespan}{lateness}{slot}{rules:?}{group_by:?}{looked_at:?}");
             self.list.push(Definition {
                 id: correlation.id.clone(),
                 carriers: plan.last_steps(),
                 plan,
                 timespan,
                 rules: correlation.rules.len(),
-                group_by: fields(&correlation.group_by),
-                fields: fields(&correlation.fields),
+                group_by,
+                fields: looked_at,
                 lateness,
                 slot,
                 subscribers: Box::default(),
@@ -163,6 +172,7 @@ impl Definitions {
                     .saturating_add(lateness)
                     .saturating_add(slot.min(nanos(SLOT_REPLAYED_MAX)))
                     .saturating_add(nested_reach),
+                fingerprint: digest(&decides),
             });
         }
         for (id, list) in by_rule {
@@ -206,6 +216,12 @@ impl Definitions {
         }
         names.into()
     }
+}
+
+fn digest(text: &str) -> [u8; 16] {
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&Sha256::digest(text)[..16]);
+    digest
 }
 
 /// Returns the correlations so that each comes after those it refers to, which form no circle.

@@ -43,6 +43,10 @@ impl Progress {
     /// How many there are.
     pub(crate) const COUNT: usize = 9;
 
+    pub(crate) fn from_index(index: u8) -> Option<Self> {
+        (index <= Self::FIRED.0).then_some(Self(index))
+    }
+
     pub(crate) fn index(self) -> usize {
         usize::from(self.0)
     }
@@ -93,6 +97,16 @@ impl Group {
     pub(crate) fn new() -> Self {
         let (windows, alerts) = (SmallVec::new(), Vec::new());
         Self { windows, alerts, progress: Progress::NONE, values: None }
+    }
+
+    pub(crate) fn alerts(&self) -> &[Alert] {
+        &self.alerts
+    }
+
+    /// Adds an alert behind those there are.
+    pub(crate) fn take_alert(&mut self, alert: Alert) {
+        self.alerts.reserve_exact(1);
+        self.alerts.push(alert);
     }
 
     /// Returns the time of the newest hit.

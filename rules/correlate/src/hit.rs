@@ -20,7 +20,7 @@ pub(crate) struct EventId {
 }
 
 /// The kind of ids that are digits.
-const HEX: u8 = u8::MAX;
+pub(crate) const HEX: u8 = u8::MAX;
 
 impl EventId {
     pub(crate) fn new(text: &str) -> Self {
@@ -41,6 +41,15 @@ impl EventId {
             Some(text) => String::from_utf8_lossy(text).into_owned(),
             None => hex::encode(self.bytes),
         }
+    }
+
+    /// The bytes, and how many of them are a text ([`HEX`]: digits).
+    pub(crate) fn parts(&self) -> ([u8; 16], u8) {
+        (self.bytes, self.kind)
+    }
+
+    pub(crate) fn of_parts(bytes: [u8; 16], kind: u8) -> Self {
+        Self { bytes, kind }
     }
 
     /// An event without an identity cannot be recognised when it comes again.

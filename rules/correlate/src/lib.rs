@@ -29,6 +29,14 @@
 //! memory before a restart, and an attack lasting all day is one alert an hour. An alert counts the
 //! hits of all its windows, so those before the end of a slot may be told in two.
 //!
+//! # Where it runs
+//! In the collector, over the hits of all hosts, and on each host, over its own: for those correlations
+//! that [`decided_by_one_host`] names. Both give the same key to the same attack.
+//!
+//! # Restarts
+//! Either hits are observed again ([`Correlator::replay_span`] says how far back), or what is
+//! remembered is kept as bytes ([`Correlator::save`], [`Correlator::load`]).
+//!
 //! # Bounds
 //! [`Limits`] names them. Over a bound the group that is least worth keeping goes first: far below
 //! its threshold, then near it, then firing; within each, roughly the least recently hit. So a flood
@@ -38,6 +46,7 @@
 //! Spec: Sigma correlation rules specification 2.1.
 
 mod alert;
+pub mod bytes;
 mod chain;
 mod correlator;
 mod definition;
@@ -48,16 +57,20 @@ mod hit;
 mod judge;
 mod level;
 mod limits;
+mod local;
 mod plan;
 mod sketch;
+mod state;
 mod table;
 mod tally;
 mod thin;
+pub mod told;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
-pub use correlator::{Correlator, Tardy};
+pub use correlator::{Correlator, REPEAT_COUNT, Tardy, Wanted, text_of};
 pub use fired::{EVENT_IDS_MAX, Fired, Witness};
 pub use limits::Limits;
+pub use local::decided_by_one_host;

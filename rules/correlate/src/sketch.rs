@@ -5,6 +5,8 @@
 //! lies in the window are its occupied ones, and a running total of cells by sub-window keeps each
 //! update O(1). Nothing needs to be forgotten one by one, so a window slides for free.
 
+use crate::bytes::{Reader, write_signed};
+
 /// Cells; each holds one byte.
 const CELLS: usize = 8_192;
 /// Sub-windows of a window: its length is right to one part in so many.
@@ -37,6 +39,22 @@ impl Sketch {
             newest: i64::MIN,
             part: (timespan / PARTS).max(1),
         }
+    }
+
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        write_signed(out, self.newest);
+        write_signed(out, self.part);
+        out.extend_from_slice(&self.cells);
+    }
+
+    pub(crate) fn load(from: &mut Reader<'_>) -> Option<Self> {
+        let (newest, part) = (from.signed()?, from.signed()?.max(1));
+        let cells: Box<[u8]> = from.take(CELLS)?.into();
+        let mut by_age = [0; AGES];
+        for age in cells.iter().filter(|age| **age != NEVER) {
+            *by_age.get_mut(usize::from(*age))? += 1;
+        }
+        Some(Self { cells, by_age, newest, part })
     }
 
     pub(crate) const fn heap_bytes() -> usize {

@@ -40,9 +40,9 @@ pub(crate) struct Held {
     hash: u64,
     born: u64,
     /// The observation that hit it last.
-    touched: u64,
+    pub(crate) touched: u64,
     /// The newest event of all at that time.
-    seen_at: i64,
+    pub(crate) seen_at: i64,
     /// Under what stamp and progress it is queued for departure.
     queued: (u64, Progress),
     bytes: usize,
@@ -99,6 +99,11 @@ impl Table {
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Returns all groups, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Held> {
+        self.chunks.iter().flatten().flatten()
     }
 
     pub(crate) fn evicted(&self) -> u64 {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::RandomState;
 
+use crate::bytes::{Reader, write_signed};
 use crate::chain::Chains;
 use crate::definition::Definition;
 use crate::hit::Hit;
@@ -53,6 +54,31 @@ impl Tally {
             by_number: plan.by_number(),
             sorted,
         }
+    }
+
+    pub(crate) fn save(&self, out: &mut Vec<u8>) {
+        write_signed(out, self.judged);
+        write_signed(out, self.low);
+        out.push(u8::from(self.chains.is_some()));
+        if let Some(chains) = &self.chains {
+            chains.save(out);
+        }
+    }
+
+    /// Reads where it stood, and counts the hits that it held; `None` in it without a definition.
+    pub(crate) fn load(
+        from: &mut Reader<'_>,
+        definition: Option<&Definition>,
+        hits: &VecDeque<Hit>,
+    ) -> Option<Option<Self>> {
+        let (judged, low) = (from.signed()?, from.signed()?);
+        let chains = if from.byte()? != 0 { Some(Chains::load(from)?) } else { None };
+        let Some(definition) = definition else { return Some(None) };
+        let mut tally = Self { judged, low, chains, ..Self::new(definition) };
+        for hit in hits.iter().filter(|hit| hit.time >= low && hit.time <= judged) {
+            tally.change(hit, true);
+        }
+        Some(Some(tally))
     }
 
     pub(crate) fn bytes(&self) -> usize {

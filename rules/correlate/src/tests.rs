@@ -2,8 +2,10 @@
 
 mod bounds;
 mod lateness;
+mod local;
 mod properties;
 mod resolution;
+mod state;
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 mod detections;
 mod load;
+mod spoken;
 mod walk;
 
 pub use detections::DETECTIONS;

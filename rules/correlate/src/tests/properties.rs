@@ -8,9 +8,9 @@ use rules_sigma::RuleExpression;
 use super::*;
 
 /// One generated event: when, by how much it is late, which address, account, rule and number.
-type Draft = (i64, i64, u8, u8, u8, i8);
+pub(super) type Draft = (i64, i64, u8, u8, u8, i8);
 
-const RULES: [&str; 3] = ["a", "b", "c"];
+pub(super) const RULES: [&str; 3] = ["a", "b", "c"];
 const TIMESPAN: i64 = 60;
 /// As late as an event may be.
 const LATENESS: i64 = 45;
@@ -63,20 +63,20 @@ fn rules() -> Vec<Correlation> {
 }
 
 /// Up to 150 events, each at most the lateness late, over the end of a slot.
-fn drafts() -> impl Strategy<Value = Vec<Draft>> {
+pub(super) fn drafts() -> impl Strategy<Value = Vec<Draft>> {
     let start: i64 = 50 * 60 - 200;
     let draft = (start..start + 400, 0..=LATENESS, 0..3_u8, 0..6_u8, 0..3_u8, any::<i8>());
     proptest::collection::vec(draft, 0..150)
 }
 
-fn fresh() -> Correlator {
+pub(super) fn fresh() -> Correlator {
     let limits = Limits { lateness: Duration::from_secs(LATENESS as u64), ..Limits::default() };
     let (correlator, problems) = Correlator::new(rules(), &names(), limits);
     assert!(problems.is_empty(), "{problems:?}");
     correlator
 }
 
-fn drafted(index: usize, (at, _, ip, user, _, number): Draft) -> Event {
+pub(super) fn drafted(index: usize, (at, _, ip, user, _, number): Draft) -> Event {
     let (ip, user) = (format!("203.0.113.{ip}"), format!("user{user}"));
     let mut seen = event(&format!("e{index:03}"), at, &ip, &user);
     seen.set(NUMBER, i64::from(number));
@@ -105,7 +105,7 @@ fn last_words(drafts: &[(usize, Draft)]) -> BTreeMap<String, Fired> {
     said
 }
 
-fn numbered(drafts: Vec<Draft>) -> Vec<(usize, Draft)> {
+pub(super) fn numbered(drafts: Vec<Draft>) -> Vec<(usize, Draft)> {
     let mut numbered: Vec<(usize, Draft)> = drafts.into_iter().enumerate().collect();
     numbered.sort_by_key(|(_, draft)| draft.0);
     numbered

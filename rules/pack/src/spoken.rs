@@ -1,0 +1,42 @@
+//! Spoken for: which rules a correlation speaks for, and by what names rules are referred to.
+
+use std::collections::{HashMap, HashSet};
+
+use rules_sigma::Correlation;
+
+use crate::Loaded;
+
+impl Loaded {
+    /// Returns the ids of rules and correlations by their names, by which correlations may refer to
+    /// them.
+    #[must_use]
+    pub fn ids_by_name(&self) -> HashMap<String, String> {
+        let rules = self.rules.iter().map(|it| (&it.name, &it.id));
+        let correlations = self.correlations.iter().map(|it| (&it.name, &it.id));
+        let pair = |(name, id): (&Option<String>, &String)| Some((name.clone()?, id.clone()));
+        rules.chain(correlations).filter_map(pair).collect()
+    }
+
+    /// Returns the ids of rules that do not alert by themselves: those of one file with a correlation
+    /// that refers to them and does not ask to `generate` them. A rule of another file was written to
+    /// stand alone, and does.
+    ///
+    /// Spec: Sigma correlation rules specification 2.1, "Correlation rules" and "Generate".
+    #[must_use]
+    pub fn silent(&self) -> HashSet<String> {
+        let rules = self.rules.iter().map(|it| (&it.id, &it.name, &it.file));
+        let nested = self.correlations.iter().map(|it| (&it.id, &it.name, &it.file));
+        let refers = |correlation: &Correlation, id: &String, name: &Option<String>| {
+            correlation.rules.iter().any(|rule| rule == id || Some(rule) == name.as_ref())
+        };
+        rules
+            .chain(nested)
+            .filter(|(id, name, file)| {
+                let mut told =
+                    self.correlations.iter().filter(|it| refers(it, id, name)).peekable();
+                told.peek().is_some() && told.all(|it| it.file == **file && !it.generate)
+            })
+            .map(|(id, _, _)| id.clone())
+            .collect()
+    }
+}
