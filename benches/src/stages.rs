@@ -52,6 +52,7 @@ pub(crate) fn run() -> Result<()> {
         agent_id_text: identity.agent_id().to_string(),
         host: "portal01".to_owned(),
         organization: Some("000.00.00.H99".to_owned()),
+        system: None,
         timezone: agent_pipeline::timezone("+07:00")?,
     };
     let source = Arc::new(SourceMeta {
@@ -59,7 +60,7 @@ pub(crate) fn run() -> Result<()> {
         path: Some("/var/log/mixed.log".to_owned()),
         format: Format::Auto,
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     });
     let (mut mixed, mut text) = (Mixed::new(), String::new());
     for _ in 0..LINES {

@@ -62,6 +62,9 @@ pub(crate) struct HostSection {
     pub(crate) name: String,
     /// Organisation code of the agency (mã định danh), `organization.id`; empty: none.
     pub(crate) organization: String,
+    /// The information system (hệ thống thông tin) the host belongs to, `vonglau.system.id`: its id in
+    /// the register; empty: none. Inputs may name another.
+    pub(crate) system: String,
     /// Zone of times written without one, such as `Asia/Ho_Chi_Minh` or `+07:00`; empty: the host's.
     pub(crate) timezone: String,
 }
@@ -225,6 +228,10 @@ impl Source {
                 let place = origins.of("host.timezone").to_string();
                 Err(Error::Zone(error).at(place))
             }
+            Err(error @ Error::SystemId { .. }) => {
+                let place = origins.of("host.system").to_string();
+                Err(error.at(place))
+            }
             Err(error) => Err(error),
         }
     }
@@ -277,6 +284,11 @@ impl Config {
         }
         self.shipping.check()?;
         agent_pipeline::timezone(&self.host.timezone)?;
+        let system = &self.host.system;
+        if !system.is_empty() && !agent_inputs::is_system_id(system) {
+            return Err(Error::SystemId { text: system.clone() });
+        }
+        agent_inputs::check(&self.input)?;
         Ok(())
     }
 
@@ -399,6 +411,9 @@ mod tests {
             ("[kafka]\nbootstrap = \"k:1\"\n[kafka.properties]\nacks = \"0\"", "'acks'"),
             ("[host]\ntimezone = \"Mars/Olympus\"", "Mars/Olympus"),
             ("[spol]", "spol"),
+            ("[host]\nsystem = \"một cửa\"", "host.system"),
+            ("[[input.files]]\npaths = [\"/a\"]\nsystem = \"a b\"", "input.files.system"),
+            ("[[input.files]]\npaths = [\"a\"]", "absolute"),
             ("[shipping]\nevents_bytes_per_s = 50000", "kafka.bootstrap"),
             (
                 "[kafka]\nbootstrap = \"k:1\"\n[shipping]\nevents_windows = [\"fri 9-10\"]",

@@ -31,7 +31,7 @@ pub(crate) fn decode(
         path,
         format,
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     });
     let mut scratch = Scratch::default();
     let (mut offset, mut line) = (0, Vec::new());

@@ -40,6 +40,9 @@ pub(crate) enum Error {
     /// The time zone is not known.
     #[error("host.timezone is not usable")]
     Zone(#[from] agent_pipeline::Error),
+    /// An id of an information system is none.
+    #[error("host.system: '{text}' is not understood; {}", agent_inputs::SYSTEM_REMEDY)]
+    SystemId { text: String },
     /// The inputs refuse their configuration.
     #[error("the [input] section is not usable")]
     Inputs(#[from] agent_inputs::Error),
@@ -109,6 +112,7 @@ impl Error {
             | Self::Relative { .. }
             | Self::Kafka(_)
             | Self::Zone(_)
+            | Self::SystemId { .. }
             | Self::Inputs(_)
             | Self::Rules(_)
             | Self::RulesRefused { .. }

@@ -74,7 +74,7 @@ fn file(
         path: Some(path.display().to_string()),
         format: if is_evtx { Format::Evtx } else { Format::Auto },
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     });
     let mut scratch = Scratch::default();
     let mut found = Found::default();

@@ -47,6 +47,10 @@ use crate::error::{Error, Result};
 const RUNTIME_END_WAIT_MAX: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
+    // Started by ourselves to become a command of [[input.exec]]: before anything else is set up.
+    if let Some(code) = agent_inputs::guard(std::env::args_os().skip(1)) {
+        return code.into();
+    }
     // Ourselves, started by ourselves; not in the help.
     let mut args = std::env::args_os().skip(1);
     if args.next().is_some_and(|word| word == rules::stored::COMPILE) {
@@ -144,15 +148,20 @@ fn check_config(path: PathBuf) -> Result<Exit> {
     for mistake in &mistakes {
         print(&format!("{mistake}\n"))?;
     }
+    let refused = show::refused_commands(&config);
+    for reason in &refused {
+        print(&format!("{reason}\n"))?;
+    }
     for warning in show::warnings(&config, &source.path) {
         print(&format!("warning: {warning}\n"))?;
     }
-    let verdict = match mistakes.len() {
-        0 => "good".to_owned(),
-        count => format!("good, but {count} rules have errors and would be left out"),
+    let verdict = match (mistakes.len(), refused.len()) {
+        (0, 0) => "good".to_owned(),
+        (0, count) => format!("good, but {count} commands would not be run"),
+        (count, _) => format!("good, but {count} rules have errors and would be left out"),
     };
     print(&format!("{}: {verdict}; {rules} rules\n", source.path.display()))?;
-    Ok(if mistakes.is_empty() { Exit::Done } else { Exit::Problems })
+    Ok(if mistakes.is_empty() && refused.is_empty() { Exit::Done } else { Exit::Problems })
 }
 
 /// Prints to standard output; a reader that has gone away is no error.

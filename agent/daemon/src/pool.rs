@@ -220,6 +220,7 @@ mod tests {
             agent_id_text: "01".repeat(16),
             host: "h".to_owned(),
             organization: None,
+            system: None,
             timezone: agent_pipeline::timezone("+07:00").unwrap(),
         };
         Pool::start(threads, &Arc::new(Pipeline::new(facts, None))).unwrap()
@@ -232,7 +233,7 @@ mod tests {
             path: None,
             format: Format::Auto,
             dataset: None,
-            address: None,
+            ..SourceMeta::default()
         };
         let mut all = Lines::new(Arc::new(source), Timestamp::from_seconds(1_795_600_000));
         for line in 0..lines {

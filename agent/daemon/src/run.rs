@@ -203,6 +203,7 @@ impl Agent {
         let valve = tokio::spawn(valve.run());
         let report = InputReport::shared(health.clone(), metrics.clone(), witness.clone());
         let mut input = config.input.clone();
+        input.exec_guarded = true;
         input.state_dir = config.state_dir.join("inputs");
         let inputs = agent_inputs::start(input, positions, read, stop.clone(), report)?;
         tracing::info!(agent = agent_id, epoch, metrics = %bound, "the agent runs");
@@ -294,12 +295,13 @@ fn tell_recovery(recovery: &Recovery, witness: &Witness) {
 }
 
 pub(crate) fn facts(config: &Config, identity: &Identity) -> Result<AgentFacts> {
-    let organization = config.host.organization.clone();
+    let (organization, system) = (config.host.organization.clone(), config.host.system.clone());
     Ok(AgentFacts {
         agent_id: *identity.agent_id().as_bytes(),
         agent_id_text: identity.agent_id().to_string(),
         host: config.host_name(),
         organization: (!organization.is_empty()).then_some(organization),
+        system: (!system.is_empty()).then_some(system),
         timezone: agent_pipeline::timezone(&config.host.timezone)?,
     })
 }

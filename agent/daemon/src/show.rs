@@ -1,7 +1,7 @@
 //! Show: the configuration in force, each value with where it came from, secrets masked.
 
 use std::fmt::Write as _;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use rules_service::config::{Origins, path_of};
@@ -29,6 +29,17 @@ impl<'a> Shown<'a> {
             .and_then(Value::as_table_mut);
         for (name, value) in properties.into_iter().flatten() {
             if agent_shipper::is_secret(name) {
+                *value = Value::from(MASK);
+            }
+        }
+        let commands = table
+            .get_mut("input")
+            .and_then(|input| input.get_mut("exec"))
+            .and_then(Value::as_array_mut);
+        for command in commands.into_iter().flatten() {
+            let variables = command.get_mut("env").and_then(Value::as_table_mut);
+            // Whatever their names are: that is what a secret is best given by.
+            for (_, value) in variables.into_iter().flatten() {
                 *value = Value::from(MASK);
             }
         }
@@ -114,6 +125,13 @@ impl<'a> Shown<'a> {
 
 fn is_tables(items: &[Value]) -> bool {
     !items.is_empty() && items.iter().all(Value::is_table)
+}
+
+/// Returns of each command of `[[input.exec]]` that would not be run why not. Whoever checks may be
+/// another user than the agent: that one is told by whom the state folder belongs to.
+pub(crate) fn refused_commands(config: &Config) -> Vec<String> {
+    let agent = std::fs::metadata(&config.state_dir).map(|facts| facts.uid()).ok();
+    agent_inputs::distrusted(&config.input.exec, agent)
 }
 
 /// Returns what is allowed and probably not meant.

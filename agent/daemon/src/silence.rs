@@ -60,6 +60,10 @@ impl Silence {
                 Item::Sample(_) => continue,
             };
             if last.is_none_or(|last| !Arc::ptr_eq(last, source)) {
+                // A command tells of its failures itself, and with on_change it is quiet by intent.
+                if source.command.is_some() {
+                    continue;
+                }
                 self.heard(source.path.as_deref().unwrap_or(&source.key), Instant::now());
                 last = Some(source);
             }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_inputs::{Chunk, Count, InputsConfig, Report, Start};
+use agent_inputs::{AuditConfig, Chunk, Count, InputsConfig, Report, Start};
 use agent_pipeline::{Pipeline, Scratch};
 use agent_wire::{Identity, write_event};
 use rules_service::meter::Health;
@@ -114,12 +114,16 @@ fn print(
     out.flush()
 }
 
-/// Returns the inputs that change nothing on the host when they are read: files, journal, samples.
+/// Returns the inputs that change nothing on the host when they are read: files, journal, samples, and
+/// commands, which are run by whoever asks.
 fn inputs(config: &InputsConfig, start: Start) -> InputsConfig {
     let mut input = InputsConfig {
         files: config.files.clone(),
         journal: config.journal.clone(),
         host: config.host.clone(),
+        audit: AuditConfig { wait_ms: config.audit.wait_ms, ..AuditConfig::default() },
+        exec: config.exec.clone(),
+        exec_guarded: true,
         scan_interval_ms: config.scan_interval_ms,
         files_max: config.files_max,
         open_max: config.open_max,

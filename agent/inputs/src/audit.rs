@@ -32,7 +32,7 @@ pub fn join<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Lines {
         path: None,
         format: Format::Auditd,
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     };
     let mut out = Lines::new(Arc::new(meta), Timestamp::default());
     // Nothing waits: only what is between records counts.

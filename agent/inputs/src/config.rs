@@ -5,12 +5,37 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditConfig;
-use crate::{EvtxConfig, IntegrityConfig, InventoryConfig, ProcessConfig, SyslogConfig};
+use crate::{
+    Error, EvtxConfig, ExecConfig, IntegrityConfig, InventoryConfig, ProcessConfig, SyslogConfig,
+};
 
 /// Longest line handed on, bytes; the rest of a longer one is skipped and counted.
 ///
 /// Not configurable: the cut decides where the next line begins, and so is part of every event id.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest id of an information system, bytes: as long as ids of agencies and agents are at most.
+const SYSTEM_BYTES_MAX: usize = 64;
+
+/// Returns whether a text may be the id of an information system. It ends up in tables, addresses of
+/// pages and reports, so it is held to what needs no quoting anywhere.
+#[must_use]
+pub fn is_system_id(text: &str) -> bool {
+    let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=SYSTEM_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_fine)
+}
+
+/// What to do about a text that is none.
+pub const SYSTEM_REMEDY: &str =
+    "give the id of the system in the register: at most 64 of A-Z a-z 0-9 . _ -";
+
+/// Checks the `system` of an input; empty stands for none.
+pub(crate) fn check_system(name: &'static str, text: &str) -> Result<(), Error> {
+    if text.is_empty() || is_system_id(text) {
+        return Ok(());
+    }
+    Err(Error::Text { name, text: text.to_owned(), remedy: SYSTEM_REMEDY })
+}
 
 /// Everything the agent reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +47,8 @@ pub struct InputsConfig {
     pub journal: JournalConfig,
     /// Logs that other devices send over the network.
     pub syslog: Vec<SyslogConfig>,
+    /// Commands whose output is read.
+    pub exec: Vec<ExecConfig>,
     /// Linux audit.
     pub audit: AuditConfig,
     /// Measurements of the host.
@@ -46,6 +73,10 @@ pub struct InputsConfig {
     /// folder; not for configuration files.
     #[serde(skip)]
     pub state_dir: PathBuf,
+    /// Whether commands are started through [`crate::guard`], so that they end with the agent. Set by
+    /// the program, if it calls it; not for configuration files.
+    #[serde(skip)]
+    pub exec_guarded: bool,
 }
 
 impl Default for InputsConfig {
@@ -54,6 +85,7 @@ impl Default for InputsConfig {
             files: Vec::new(),
             journal: JournalConfig::default(),
             syslog: Vec::new(),
+            exec: Vec::new(),
             audit: AuditConfig::default(),
             host: HostConfig::default(),
             integrity: IntegrityConfig::default(),
@@ -64,6 +96,7 @@ impl Default for InputsConfig {
             files_max: 32_768,
             open_max: 32,
             state_dir: PathBuf::new(),
+            exec_guarded: false,
         }
     }
 }
@@ -87,6 +120,9 @@ pub struct FilesConfig {
     pub dataset: String,
     /// How bytes are read as text.
     pub encoding: Encoding,
+    /// The information system these logs belong to (`vonglau.system.id`): its id in the register, at
+    /// most 64 of `A-Z a-z 0-9 . _ -`; empty: that of the host.
+    pub system: String,
     /// Which lines belong together as one record; by default each line is one.
     pub multiline: MultilineConfig,
 }

@@ -38,8 +38,9 @@ pub(crate) fn positions(checkpoints: &HashMap<String, String>) -> HashMap<String
 /// Reads until stopped.
 pub(crate) fn run(config: &EvtxConfig, known: &HashMap<String, String>, attendant: &Attendant) {
     let logs = known.iter().filter_map(|(key, json)| Some((key.clone(), Position::parse(json)?)));
+    let system = Some(config.system.clone()).filter(|system| !system.is_empty());
     let mut follower =
-        Follower { attendant, logs: logs.collect(), looked: HashMap::new(), source: None };
+        Follower { attendant, logs: logs.collect(), looked: HashMap::new(), source: None, system };
     let interval = Duration::from_secs(config.interval_s);
     loop {
         let files = config.paths.iter().flat_map(|path| expand::expand(path)).take(FILES_MAX);
@@ -85,6 +86,7 @@ struct Follower<'a> {
     /// What files were like at the last look, and whether they were read like that.
     looked: HashMap<PathBuf, (State, bool)>,
     source: Option<Arc<SourceMeta>>,
+    system: Option<String>,
 }
 
 impl Follower<'_> {
@@ -172,8 +174,9 @@ impl Follower<'_> {
                     key: "evtx".to_owned(),
                     path: Some(path),
                     format: Format::Evtx,
+                    system: self.system.clone(),
                     dataset: None,
-                    address: None,
+                    ..SourceMeta::default()
                 });
                 self.source.insert(source).clone()
             }

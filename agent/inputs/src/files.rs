@@ -16,9 +16,10 @@ pub(crate) mod assemble;
 mod body;
 mod cycle;
 mod dormant;
-mod frame;
+pub(crate) mod frame;
 mod glob;
 mod hint;
+pub(crate) mod join;
 mod left;
 mod multiline;
 mod name;
@@ -50,6 +51,7 @@ use self::dormant::Dormant;
 use self::glob::Globs;
 use self::position::Position;
 use self::source::Source;
+use crate::config::check_system;
 use crate::run::Wiring;
 use crate::{
     AuditConfig, Chunk, Count, Encoding, Error, FilesConfig, Format, InputsConfig, Item, Lines,
@@ -82,6 +84,7 @@ struct Group {
     format: Format,
     start: Start,
     dataset: Option<String>,
+    system: Option<String>,
     encoding: Encoding,
     multiline: Option<Arc<multiline::Rules>>,
     /// How long an incomplete audit event waits.
@@ -90,11 +93,13 @@ struct Group {
 
 impl Group {
     fn new(config: &FilesConfig, audit: &AuditConfig) -> Result<Self, Error> {
+        check_system("files.system", &config.system)?;
         Ok(Self {
             audit_wait: Duration::from_millis(audit.wait_ms),
             format: config.format,
             start: config.start,
             dataset: Some(config.dataset.clone()).filter(|dataset| !dataset.is_empty()),
+            system: Some(config.system.clone()).filter(|system| !system.is_empty()),
             encoding: config.encoding,
             multiline: multiline::Rules::new(&config.multiline)?.map(Arc::new),
         })
@@ -159,6 +164,12 @@ pub(crate) struct Follower {
     /// When records of these sources will have waited too long.
     assembling: BTreeMap<u64, Instant>,
     buffer: Vec<u8>,
+}
+
+/// Checks what the configuration says of files.
+pub(crate) fn check(config: &InputsConfig) -> Result<(), Error> {
+    Globs::new(&config.files, config.files_max)?;
+    config.files.iter().try_for_each(|group| Group::new(group, &config.audit).map(drop))
 }
 
 impl Follower {
@@ -261,7 +272,8 @@ impl Follower {
             path: Some(path.to_string_lossy().into_owned()),
             format: group.map_or(Format::Auto, |group| group.format),
             dataset: group.and_then(|group| group.dataset.clone()),
-            address: None,
+            system: group.and_then(|group| group.system.clone()),
+            ..SourceMeta::default()
         }
     }
 

@@ -123,7 +123,7 @@ impl Lines {
 }
 
 /// What is known of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceMeta {
     /// Names this log in checkpoints and in event ids: device, inode, generation and fingerprint for
     /// a file, so that it outlives renames and restarts and differs for every new content.
@@ -136,6 +136,10 @@ pub struct SourceMeta {
     pub dataset: Option<String>,
     /// The device that sent it over the network (`log.source.address`).
     pub address: Option<String>,
+    /// The command whose output it is (`vonglau.exec.name`).
+    pub command: Option<String>,
+    /// The information system it belongs to (`vonglau.system.id`), where that is not the agent's.
+    pub system: Option<String>,
 }
 
 /// Some items, and where to resume once they (and all before them) are durable.

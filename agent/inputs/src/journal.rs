@@ -124,7 +124,7 @@ pub(crate) async fn run(
         path: None,
         format: Format::Journal,
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     });
     let cursor = cursor.and_then(|json| parse_cursor(&json));
     let mut journal = Journal { config, cursor, meta, with_audit, in_trouble: false };

@@ -14,6 +14,7 @@ mod clock;
 mod config;
 mod error;
 mod evtx;
+mod exec;
 mod expand;
 mod files;
 mod host;
@@ -31,14 +32,16 @@ pub use accounts::Accounts;
 pub use audit::AuditConfig;
 pub use config::{
     Enabled, Encoding, FilesConfig, Format, HostConfig, InputsConfig, JournalConfig,
-    LINE_BYTES_MAX, MultilineConfig, Start,
+    LINE_BYTES_MAX, MultilineConfig, SYSTEM_REMEDY, Start, is_system_id,
 };
 pub use error::Error;
 pub use evtx::{EvtxChunk, EvtxConfig, EvtxReader, EvtxRecord};
+pub use exec::{ExecConfig, GUARD_ARGUMENT, Record, distrusted, guard};
+pub use files::join::Joiner;
 pub use integrity::IntegrityConfig;
 pub use inventory::InventoryConfig;
 pub use item::{Chunk, Entry, Item, Line, Lines, Sample, SourceMeta, Span};
 pub use process::{ProcessConfig, ProcessSource};
 pub use report::{Count, Report, Truncation};
-pub use run::start;
+pub use run::{check, start};
 pub use syslog::{SyslogConfig, Transport};

@@ -43,11 +43,19 @@ pub enum Count {
     SyslogRefused,
     /// Datagrams that the kernel dropped for want of room.
     SyslogDropped,
+    /// Runs of commands.
+    ExecRuns,
+    /// Those that did not end with exit code 0, or were not made.
+    ExecFailures,
+    /// Runs that were due while the command still ran, or its output waited; left out.
+    ExecSkipped,
+    /// Runs whose output was not sent since it was that of the run before, or cut short.
+    ExecUnchanged,
 }
 
 impl Count {
     /// Every count.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::Lines,
         Self::JoinedLines,
         Self::LineBytes,
@@ -68,6 +76,10 @@ impl Count {
         Self::SyslogMessages,
         Self::SyslogRefused,
         Self::SyslogDropped,
+        Self::ExecRuns,
+        Self::ExecFailures,
+        Self::ExecSkipped,
+        Self::ExecUnchanged,
     ];
 
     /// Returns the word for it in metric names: `lines`, `lost_bytes` …
@@ -94,6 +106,10 @@ impl Count {
             Self::SyslogMessages => "syslog_messages",
             Self::SyslogRefused => "syslog_refused",
             Self::SyslogDropped => "syslog_dropped",
+            Self::ExecRuns => "exec_runs",
+            Self::ExecFailures => "exec_failures",
+            Self::ExecSkipped => "exec_skipped",
+            Self::ExecUnchanged => "exec_unchanged",
         }
     }
 }

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::files::Follower;
+use crate::files::{self, Follower};
 use crate::{
-    Chunk, Enabled, Error, InputsConfig, Report, attend, audit, evtx, host, integrity, inventory,
-    journal, process, syslog,
+    Chunk, Enabled, Error, InputsConfig, Report, attend, audit, evtx, exec, host, integrity,
+    inventory, journal, process, syslog,
 };
 
 /// What every input needs to run.
@@ -52,8 +52,7 @@ pub fn start(
     stop: CancellationToken,
     report: Arc<dyn Report>,
 ) -> Result<JoinHandle<()>, Error> {
-    check_bounds(&config)?;
-    journal::check(&config.journal)?;
+    check(&config)?;
     let wiring = Wiring { out, stop, report };
     let follower = Follower::new(&config, &checkpoints, wiring.clone())?;
     let mut inputs = JoinSet::new();
@@ -67,6 +66,8 @@ pub fn start(
         inputs.spawn(journal::run(config.journal.clone(), cursor, with_audit, wiring.clone()));
     }
     syslog::start(syslog::plans(&config.syslog)?, &mut inputs, &wiring);
+    let commands = exec::plans(&config.exec, Duration::from_millis(config.audit.wait_ms))?;
+    exec::start(commands, config.exec_guarded, &checkpoints, &mut inputs, &wiring);
     let mut threads = Vec::new();
     let integrity = integrity::Plan::new(&config.integrity)?;
     if config.integrity.enabled {
@@ -82,14 +83,12 @@ pub fn start(
             audit::stream::run(feed, wait, known.as_deref(), attendant);
         })?);
     }
-    config.evtx.check()?;
     if !config.evtx.paths.is_empty() {
         let (evtx, known) = (config.evtx.clone(), evtx::positions(&checkpoints));
         threads.push(attend::spawn("evtx", wiring.clone(), move |attendant| {
             evtx::run(&evtx, &known, attendant);
         })?);
     }
-    config.inventory.check()?;
     if config.inventory.enabled {
         let (dir, known) = (config.state_dir.clone(), checkpoints.get(inventory::KEY).cloned());
         let inventory = config.inventory.clone();
@@ -97,7 +96,6 @@ pub fn start(
             inventory::run(inventory, &dir, known.as_deref(), attendant);
         })?);
     }
-    config.process.check()?;
     if config.process.enabled {
         if config.process.connections_interval_s > 0 {
             let (dir, key) = (config.state_dir.clone(), process::connections::KEY);
@@ -141,6 +139,23 @@ pub fn start(
         // An error only says that the thread dropped its end: that is the signal.
         let _ = ended.await;
     }))
+}
+
+/// Checks a configuration without reading anything.
+///
+/// # Errors
+///
+/// The first mistake.
+pub fn check(config: &InputsConfig) -> Result<(), Error> {
+    check_bounds(config)?;
+    files::check(config)?;
+    journal::check(&config.journal)?;
+    syslog::plans(&config.syslog)?;
+    exec::plans(&config.exec, Duration::from_millis(config.audit.wait_ms))?;
+    integrity::Plan::new(&config.integrity)?;
+    config.evtx.check()?;
+    config.inventory.check()?;
+    config.process.check()
 }
 
 fn check_bounds(config: &InputsConfig) -> Result<(), Error> {

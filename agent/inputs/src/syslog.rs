@@ -163,6 +163,8 @@ impl Listener {
             format: config.format,
             dataset: Some(config.dataset.clone()).filter(|name| !name.is_empty()),
             address: Some(from.to_string()),
+            system: Some(config.system.clone()).filter(|id| !id.is_empty()),
+            ..SourceMeta::default()
         })
     }
 

@@ -23,6 +23,9 @@ pub struct AgentFacts {
     pub host: String,
     /// Organisation code of the agency (`organization.id`).
     pub organization: Option<String>,
+    /// The information system (hệ thống thông tin) the host belongs to (`vonglau.system.id`); that of a
+    /// source stands over it.
+    pub system: Option<String>,
     /// Zone of times written without one; see [`crate::timezone`].
     pub timezone: jiff::tz::TimeZone,
 }
@@ -252,6 +255,13 @@ impl Pipeline {
         }
         if let Some(address) = source.and_then(|source| source.address.as_deref()) {
             event.set_text(field::LOG_SOURCE_ADDRESS, address);
+        }
+        if let Some(command) = source.and_then(|source| source.command.as_deref()) {
+            event.set_text(field::VONGLAU_EXEC_NAME, command);
+        }
+        let system = source.and_then(|source| source.system.as_deref());
+        if let Some(system) = system.or(self.agent.system.as_deref()) {
+            event.set_text(field::VONGLAU_SYSTEM_ID, system);
         }
     }
 }

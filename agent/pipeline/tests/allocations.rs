@@ -28,6 +28,7 @@ fn a_line_costs_no_allocation() {
         agent_id_text: "01".repeat(16),
         host: "a-host-with-a-name-that-is-not-short".to_owned(),
         organization: Some("000.00.00.H44".to_owned()),
+        system: None,
         timezone: agent_pipeline::timezone("+07:00").unwrap(),
     };
     let pipeline = Pipeline::new(agent, None);
@@ -36,7 +37,7 @@ fn a_line_costs_no_allocation() {
         path: Some("/var/log/a-folder-with-a-name-that-is-not-short/a.log".to_owned()),
         format: Format::Auto,
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     };
     let mut lines = Lines::new(Arc::new(source), Timestamp::from_seconds(1_795_600_000));
     for number in 0..120 {

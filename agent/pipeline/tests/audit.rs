@@ -46,6 +46,7 @@ impl Bench {
             agent_id_text: "01".repeat(16),
             host: "web01".to_owned(),
             organization: None,
+            system: None,
             timezone: agent_pipeline::timezone("+07:00").unwrap(),
         };
         let pipeline = Pipeline::new(agent, Some(Arc::clone(set.matcher())));
@@ -54,7 +55,7 @@ impl Bench {
             path: Some("/var/log/audit/audit.log".to_owned()),
             format: Format::Auditd,
             dataset: None,
-            address: None,
+            ..SourceMeta::default()
         };
         Self {
             pipeline: pipeline.with_host(Arc::new(Server)),

@@ -31,6 +31,7 @@ fn pipeline(builtin: bool, dirs: &[PathBuf]) -> (Pipeline, usize) {
         agent_id_text: "01".repeat(16),
         host: "soc-1".to_owned(),
         organization: None,
+        system: None,
         timezone: agent_pipeline::timezone("Asia/Ho_Chi_Minh").unwrap(),
     };
     (Pipeline::new(agent, Some(Arc::clone(set.matcher()))), set.rules().len())
@@ -42,7 +43,7 @@ fn process(pipeline: &Pipeline, json: &str) -> Event {
         path: None,
         format: Format::Evtx,
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     });
     let line = Line { offset: 0, bytes: json.as_bytes(), truncated: false };
     let read_at = "2026-11-26T00:00:00Z".parse().unwrap();

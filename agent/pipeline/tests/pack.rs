@@ -277,6 +277,7 @@ fn pack() -> (Pipeline, BTreeMap<String, (String, Level)>) {
         agent_id_text: "01".repeat(16),
         host: "web01".to_owned(),
         organization: None,
+        system: None,
         timezone: agent_pipeline::timezone("+07:00").unwrap(),
     };
     (Pipeline::new(facts, Some(Arc::clone(set.matcher()))), names)
@@ -289,7 +290,7 @@ fn hits(pipeline: &Pipeline, path: &str, text: &str) -> (Vec<String>, String) {
         path: Some(path.to_owned()),
         format: Format::Auto,
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     });
     let mut lines = Lines::new(source, "2026-11-21T08:30:00Z".parse().unwrap());
     lines.push(Line { offset: 0, bytes: text.as_bytes(), truncated: false });

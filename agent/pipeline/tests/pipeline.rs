@@ -15,6 +15,7 @@ fn pipeline(rules: Option<Arc<Matcher>>) -> Pipeline {
         agent_id_text: "ab".repeat(16),
         host: "web01".to_owned(),
         organization: Some("H44.02".to_owned()),
+        system: Some("mot-cua".to_owned()),
         timezone: agent_pipeline::timezone("Asia/Ho_Chi_Minh").unwrap(),
     };
     Pipeline::new(agent, rules)
@@ -26,7 +27,7 @@ fn item(bytes: &[u8], offset: u64, dataset: Option<&str>) -> Item {
         path: Some("/var/log/auth.log".to_owned()),
         format: Format::Auto,
         dataset: dataset.map(str::to_owned),
-        address: None,
+        ..SourceMeta::default()
     };
     let read_at = "2026-11-21T08:30:00Z".parse().unwrap();
     let mut lines = Lines::new(Arc::new(source), read_at);
@@ -151,4 +152,36 @@ fn measurements_get_an_id_each() {
     assert_eq!(sample("filesystem", "/var").id, "5f07328f5712827e7c73a7d87c4a14f2");
     assert_eq!(text(&sample("host", ""), field::AGENT_HOST), "web01");
     assert!(text(&sample("host", ""), field::MESSAGE).starts_with("host:"));
+}
+
+#[test]
+fn the_system_of_the_source_stands_over_that_of_the_host() {
+    let pipeline = pipeline(None);
+    let event = process(&pipeline, item(FAILED, 0, None)).event;
+    assert_eq!(text(&event, "vonglau.system.id"), "mot-cua");
+    let Item::Lines(mut lines) = item(FAILED, 0, None) else { unreachable!() };
+    let named = |system: &str, command: &str| SourceMeta {
+        key: "k".to_owned(),
+        system: Some(system.to_owned()),
+        command: Some(command.to_owned()),
+        ..SourceMeta::default()
+    };
+    lines.source = Arc::new(named("lgsp", "ports"));
+    let event = process(&pipeline, Item::Lines(lines.clone())).event;
+    assert_eq!(text(&event, "vonglau.system.id"), "lgsp");
+    assert_eq!(text(&event, "vonglau.exec.name"), "ports");
+    // A log cannot say that it is of another system.
+    lines = Lines::new(lines.source, lines.read_at);
+    let claim = br#"{"message":"x","vonglau.system.id":"other"}"#;
+    lines.push(Line { offset: 0, bytes: claim, truncated: false });
+    let event = process(&pipeline, Item::Lines(lines)).event;
+    assert_eq!(text(&event, "vonglau.system.id"), "lgsp");
+    let sample = Sample {
+        event: Event::new(Timestamp::from_seconds(1), String::new()),
+        instance: String::new(),
+    };
+    assert_eq!(
+        text(&process(&pipeline, Item::Sample(sample)).event, "vonglau.system.id"),
+        "mot-cua"
+    );
 }

@@ -18,6 +18,7 @@ fn pipeline() -> Pipeline {
         agent_id_text: "ab".repeat(16),
         host: "a-host-with-a-name-that-is-not-short".to_owned(),
         organization: Some("000.00.00.H44".to_owned()),
+        system: None,
         timezone: agent_pipeline::timezone("Europe/Berlin").unwrap(),
     };
     Pipeline::new(agent, None)
@@ -53,7 +54,7 @@ fn source(number: usize) -> Arc<SourceMeta> {
         path: path.map(str::to_owned),
         format: if number == 3 { Format::Journal } else { Format::Auto },
         dataset: (number == 1).then(|| "configured.by.hand.and.not.short".to_owned()),
-        address: None,
+        ..SourceMeta::default()
     })
 }
 

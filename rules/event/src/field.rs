@@ -105,6 +105,10 @@ fields! {
     VONGLAU_ESCAPED = "vonglau.escaped";
     /// True when a line was cut at the length limit.
     VONGLAU_TRUNCATED = "vonglau.truncated";
+    /// The command whose output the record is, by its name in the configuration.
+    VONGLAU_EXEC_NAME = "vonglau.exec.name";
+    /// The information system (hệ thống thông tin) the record belongs to, by its id in the register.
+    VONGLAU_SYSTEM_ID = "vonglau.system.id";
     /// Highest level among the hits, as a word.
     VONGLAU_LEVEL = "vonglau.level";
 }

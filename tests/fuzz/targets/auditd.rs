@@ -50,6 +50,7 @@ fn pipeline() -> &'static Pipeline {
             agent_id_text: "01".repeat(16),
             host: "h".to_owned(),
             organization: None,
+            system: None,
             timezone: agent_pipeline::timezone("+07:00").expect("an offset"),
         };
         Pipeline::new(facts, None)

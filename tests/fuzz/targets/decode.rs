@@ -48,12 +48,15 @@ fuzz_target!(|input: &[u8]| {
         key: "k".to_owned(),
         path: Some(path.to_owned()),
         format,
-        dataset: None, address: None });
+        dataset: None,
+        ..SourceMeta::default()
+    });
     let facts = AgentFacts {
         agent_id: [1; 16],
         agent_id_text: "01".repeat(16),
         host: "h".to_owned(),
         organization: None,
+        system: None,
         timezone: zone().clone(),
     };
     let pipeline = Pipeline::new(facts, None);

@@ -1,13 +1,14 @@
 //! The commented sample file holds every key, with its default.
 
-use agent_inputs::{FilesConfig, SyslogConfig};
+use agent_inputs::{ExecConfig, FilesConfig, SyslogConfig};
 use toml::{Table, Value};
 
 use super::{Config, Source};
 
 /// Keys whose sample shows something else than the default: what nobody can do without
 /// setting, and inputs that the sample switches on.
-const SHOWN: [&str; 8] = [
+const SHOWN: [&str; 9] = [
+    "input.exec.command",
     "input.files.paths",
     "input.files.start",
     "input.integrity.enabled",
@@ -42,6 +43,7 @@ fn the_sample_is_good_and_holds_every_key_with_its_default() {
     let (config, _) = Source::new(sample()).load().unwrap();
     let mut default = Config::default();
     default.input.files = vec![FilesConfig::default()];
+    default.input.exec = vec![ExecConfig::default()];
     default.input.syslog = vec![SyslogConfig::default()];
     let mut expected = Vec::new();
     keys("", &Table::try_from(&default).unwrap(), &mut expected);

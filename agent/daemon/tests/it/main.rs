@@ -4,6 +4,7 @@
 
 mod agent;
 mod evidence;
+mod exec;
 mod kill;
 mod manager;
 mod reload;

@@ -159,7 +159,7 @@ impl<'a> Stream<'a> {
             path: None,
             format: Format::Auditd,
             dataset: None,
-            address: None,
+            ..SourceMeta::default()
         };
         let ready = Lines::new(Arc::new(meta), clock::now());
         Self { on, key, next, assembler, ready, since: None, records: 0 }

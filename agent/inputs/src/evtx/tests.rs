@@ -81,7 +81,7 @@ fn each_record_is_read_once_also_from_a_second_export() {
     std::fs::write(dir.path().join("a.evtx"), write((1..=90).map(|id| (id, event(id))))).unwrap();
     let pattern = format!("{}/*.evtx", dir.path().display());
     let mut bench = Bench::new(|inputs| {
-        inputs.evtx = EvtxConfig { paths: vec![pattern], interval_s: 1 };
+        inputs.evtx = EvtxConfig { paths: vec![pattern], interval_s: 1, ..EvtxConfig::default() };
     });
     let name = |id: u64| format!("dc-1\u{1}Security\u{1}{id}\u{1}2026-11-26T01:00:{:02}Z", id % 60);
     let first = until(&mut bench, &name(90));

@@ -57,7 +57,7 @@ pub(super) fn assembler(group: &Group, path: &Path) -> Option<Box<dyn Assemble>>
 }
 
 /// `audit.log`, `audit.log.1`: what auditd calls its files.
-fn is_audit_log(path: &Path) -> bool {
+pub(super) fn is_audit_log(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let rest = name.strip_prefix("audit.log");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))

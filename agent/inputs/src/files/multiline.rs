@@ -185,7 +185,7 @@ mod tests {
             path: None,
             format: Format::Text,
             dataset: None,
-            address: None,
+            ..SourceMeta::default()
         };
         Lines::new(Arc::new(meta), Timestamp::from_seconds(0))
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::config::check_system;
 use crate::{Error, Format};
 
 /// Listeners at most; each has its own socket and tasks.
@@ -30,6 +31,8 @@ pub struct SyslogConfig {
     pub format: Format,
     /// `event.dataset` of its events; empty: chosen by the decoder.
     pub dataset: String,
+    /// The information system the senders belong to, as of files; empty: that of the host.
+    pub system: String,
     /// Connections at a time (default 64, 1 to 4096), `tcp` and `tls`.
     pub connections_max: usize,
     /// Bytes the kernel may hold for us, `udp` (default 4194304, 65536 to 67108864): what arrives
@@ -74,6 +77,7 @@ impl Default for SyslogConfig {
             allow: Vec::new(),
             format: Format::Auto,
             dataset: String::new(),
+            system: String::new(),
             connections_max: 64,
             receive_buffer_bytes: 4 * 1024 * 1024,
             certificate: PathBuf::new(),
@@ -95,6 +99,7 @@ impl Plan {
     /// Checks a configuration.
     pub(crate) fn new(config: &SyslogConfig) -> Result<Self, Error> {
         let text = |name, text: &str, remedy| Error::Text { name, text: text.to_owned(), remedy };
+        check_system("syslog.system", &config.system)?;
         let address = config.listen.parse().map_err(|_| {
             text("syslog.listen", &config.listen, "give address:port such as 0.0.0.0:514")
         })?;

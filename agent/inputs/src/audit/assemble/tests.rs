@@ -18,7 +18,7 @@ fn out() -> Lines {
         path: None,
         format: Format::Auditd,
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     };
     Lines::new(Arc::new(meta), Timestamp::from_seconds(0))
 }

@@ -35,6 +35,7 @@ fn check(lines: &[Vec<u8>], format: Format) {
         agent_id_text: "01".repeat(16),
         host: "h".to_owned(),
         organization: Some("o".to_owned()),
+        system: None,
         timezone: crate::timezone("+07:00").unwrap(),
     };
     let source = Arc::new(SourceMeta {
@@ -42,7 +43,7 @@ fn check(lines: &[Vec<u8>], format: Format) {
         path: Some("/var/log/auth.log".to_owned()),
         format,
         dataset: None,
-        address: None,
+        ..SourceMeta::default()
     });
     let read_at = Timestamp::from_seconds(1_800_000_000);
     let mut scratch = Scratch::default();
