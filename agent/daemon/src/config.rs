@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use agent_inputs::InputsConfig;
+use agent_pipeline::Rates;
 use agent_shipper::{ShipperConfig, ShippingConfig};
 use rules_service::config::{Environment, Origins, path_of};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use crate::error::{Error, Result};
 const MIB: u64 = 1024 * 1024;
 /// Half of it must hold the largest round: two batches of a lane, the positions of every file.
 const SPOOL_BYTES_MIN: u64 = 16 * MIB;
+/// Seconds' worth of events that may come at once before the whole agent's limit begins, as the
+/// default of an input.
+const BURST_S: u64 = 10;
 /// The one table whose names hold dots.
 const PROPERTIES: &str = "kafka.properties";
 
@@ -166,11 +170,33 @@ pub(crate) struct LimitsSection {
     pub(crate) cpu_pct_max: u64,
     /// Most open descriptors (default 1024, 64 to 65536; the hard limit of the process bounds it).
     pub(crate) open_files_max: u64,
+    /// From so many events a second on, all inputs together, those that no rule hit are thinned out
+    /// (default 0: no bound; at most 10000000). What is read of a backlog does not count.
+    pub(crate) events_per_s_max: u64,
+    /// The same by bytes of records as read (default 0: no bound; else 1024 to 1 TiB).
+    pub(crate) bytes_per_s_max: u64,
+}
+
+impl LimitsSection {
+    /// What the whole agent may keep a second.
+    pub(crate) fn rates(&self) -> Rates {
+        Rates {
+            events_per_s: self.events_per_s_max,
+            bytes_per_s: self.bytes_per_s_max,
+            burst_s: BURST_S,
+        }
+    }
 }
 
 impl Default for LimitsSection {
     fn default() -> Self {
-        Self { memory_bytes_max: 96 * MIB, cpu_pct_max: 0, open_files_max: 1_024 }
+        Self {
+            memory_bytes_max: 96 * MIB,
+            cpu_pct_max: 0,
+            open_files_max: 1_024,
+            events_per_s_max: 0,
+            bytes_per_s_max: 0,
+        }
     }
 }
 
@@ -266,6 +292,8 @@ impl Config {
         for (name, value, min, max) in [
             ("limits.cpu_pct_max", limits.cpu_pct_max, 5, 6_400),
             ("evidence.silent_after_s", self.evidence.silent_after_s, 60, 604_800),
+            ("limits.events_per_s_max", limits.events_per_s_max, 1, 10_000_000),
+            ("limits.bytes_per_s_max", limits.bytes_per_s_max, 1_024, MIB * MIB),
         ] {
             if value != 0 {
                 within(name, value, min, max)?;

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 
 use agent_inputs::{Format, LINE_BYTES_MAX, Line, SourceMeta};
-use agent_pipeline::{Pipeline, Scratch};
+use agent_pipeline::{Pipeline, Scratch, digest_key};
 use agent_wire::{Identity, write_event};
 use rules_service::meter::Health;
 
@@ -25,7 +25,8 @@ pub(crate) fn decode(
     // The same key for everyone: ids are then the same in every example.
     let identity = Identity::from_seed(&[0; 32]);
     let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?;
-    let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set));
+    let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set))
+        .with_digest_key(digest_key(&identity.seed()));
     let source = Arc::new(SourceMeta {
         key: "decode".to_owned(),
         path,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agent_inputs::{EvtxReader, Format, LINE_BYTES_MAX, Line, SourceMeta};
-use agent_pipeline::{Pipeline, Processed, Scratch};
+use agent_pipeline::{Pipeline, Processed, Scratch, digest_key};
 use agent_wire::{Identity, write_event};
 use rules_service::meter::Health;
 
@@ -39,7 +39,8 @@ pub(crate) fn examine(
     // The same key for everyone: ids are then the same wherever a file is examined.
     let identity = Identity::from_seed(&[0; 32]);
     let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?;
-    let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set));
+    let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set))
+        .with_digest_key(digest_key(&identity.seed()));
     for path in files {
         let mut print = |processed: Processed<'_>| -> Result<bool> {
             let is_hit = processed.hits > 0;

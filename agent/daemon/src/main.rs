@@ -24,6 +24,7 @@ mod silence;
 mod status;
 mod sums;
 mod tail;
+mod thinning;
 mod usage;
 mod valve;
 mod watchdog;

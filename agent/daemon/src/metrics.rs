@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use agent_inputs::Count;
+use agent_pipeline::Reason;
 use agent_shipper::{FAILURE_KINDS, Progress, Wait};
 use agent_wire::Lane;
 use prometheus::core::Collector;
@@ -15,7 +16,13 @@ use crate::watchdog::Resource;
 use crate::witness::Action;
 
 /// Why an event may be dropped. Each is a label value from the start, so that 0 is seen as 0.
-pub(crate) const DROP_REASONS: [&str; 2] = [DROP_TOO_LARGE, DROP_SHED_MEASUREMENT];
+pub(crate) const DROP_REASONS: [&str; 5] = [
+    DROP_TOO_LARGE,
+    DROP_SHED_MEASUREMENT,
+    Reason::Policy.as_str(),
+    Reason::SampledOut.as_str(),
+    Reason::RateLimit.as_str(),
+];
 /// One event alone is larger than a batch may be.
 pub(crate) const DROP_TOO_LARGE: &str = "too_large";
 /// A measurement of the host, left out near a bound so that logs have the room.
@@ -30,6 +37,12 @@ pub(crate) struct Metrics {
     pub(crate) sums: Sums,
     pub(crate) shipped: IntCounterVec,
     pub(crate) hits: IntCounter,
+    /// Records of which only a stub went out.
+    pub(crate) quarantined: IntCounter,
+    /// By input: one in how many is kept now of the log that is thinned out most; 1: all.
+    pub(crate) sampling: IntGaugeVec,
+    pub(crate) suppressed: IntCounter,
+    pub(crate) suppress_forgotten: IntCounter,
     pub(crate) batches: IntCounterVec,
     pub(crate) spool_bytes: IntGauge,
     pub(crate) append_failures: IntCounter,
@@ -75,6 +88,13 @@ impl Metrics {
             sums: register(&registry, Sums::new()),
             shipped: counters("events_shipped_total", "Events the receiver acknowledged.", "lane"),
             hits: counter("hits_total", "Rule hits attached to events."),
+            quarantined: counter("quarantined_total", "Records with the mark of a state secret."),
+            sampling: gauges("rate_limit_sampling", "One in so many is kept, at worst.", "input"),
+            suppressed: counter("suppressed_total", "Repeats of alerts, sent as events."),
+            suppress_forgotten: counter(
+                "suppress_forgotten_total",
+                "Alerts forgotten at the bound: their repeats are raised again.",
+            ),
             batches: counters("batches_spooled_total", "Batches sealed into the spool.", "lane"),
             spool_bytes: gauge("spool_bytes", "Bytes the spool holds."),
             append_failures: counter("spool_append_failures_total", "Appends that failed."),

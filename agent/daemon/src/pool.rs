@@ -9,15 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agent_inputs::Chunk;
-use agent_pipeline::{Pipeline, Scratch, is_head};
+use agent_pipeline::{Fate, Pipeline, Reason, Scratch, is_head};
 use agent_wire::{BATCH_RAW_BYTES_TARGET, BatchBuilder, Compressor, Packed};
-use rules_event::{Event, Level};
+use rules_event::Event;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
-
-/// Events of this level or above travel on the alerts lane.
-const ALERT_LEVEL: Level = Level::Medium;
 
 /// Chunks in work for each thread: the one it works on, and the next, so that it never waits for the
 /// worker. A chunk is a quarter of a MiB, its events are four to six times that until compressed.
@@ -35,6 +32,10 @@ pub(crate) struct Done {
     pub(crate) hits: u64,
     /// Records given up because one alone is larger than a batch may be.
     pub(crate) too_large: u64,
+    /// Records that stay on the host, in the order of [`Reason::ALL`].
+    pub(crate) left: [u64; Reason::ALL.len()],
+    /// Records of which only a stub goes out, as they carry the mark of a state secret.
+    pub(crate) quarantined: u64,
     /// See [`Chunk::positions`].
     pub(crate) positions: Vec<(String, String)>,
     /// See [`Chunk::gone`].
@@ -153,14 +154,25 @@ impl Desk {
             lanes: Default::default(),
             hits: 0,
             too_large: 0,
+            left: Default::default(),
+            quarantined: 0,
             positions: chunk.positions,
             gone: chunk.gone,
         };
         for item in chunk.items {
             pipeline.process(item, scratch, |processed| {
                 done.hits += processed.hits as u64;
-                let is_alert = processed.level.is_some_and(|level| level >= ALERT_LEVEL);
-                let lane = usize::from(!is_alert);
+                done.quarantined += u64::from(processed.quarantined);
+                // What looks at all hits, also of rules that raise nothing by themselves, belongs here:
+                // behind this, events are gone that the policy of their input does not send.
+                let lane = match processed.fate {
+                    Fate::Alerts => 0,
+                    Fate::Events => 1,
+                    Fate::Left(reason) => {
+                        done.left[reason as usize] += 1;
+                        return Ok(());
+                    }
+                };
                 let packed = &mut done.lanes[lane].packed;
                 match push(&mut batches[lane], processed.event, packed, compressor) {
                     Ok(true) => Ok(()),

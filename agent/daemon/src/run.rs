@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use agent_pipeline::{AgentFacts, Pipeline};
+use agent_pipeline::{AgentFacts, Flow, Pipeline, digest_key};
 use agent_shipper::Shipper;
 use agent_spool::{Options, Recovery, Spool};
 use agent_wire::{Identity, Lane};
@@ -35,6 +35,7 @@ use crate::rules::stored::Store;
 use crate::sealer::{Sealer, now};
 use crate::seals::Seals;
 use crate::silence::{Heard, Silence};
+use crate::thinning::Thinning;
 use crate::valve::Valve;
 use crate::watchdog::Watchdog;
 use crate::witness::{Action, REASON, Witness, count, text};
@@ -66,6 +67,7 @@ struct Agent {
     /// Moves on with every turn of the worker.
     progress: Arc<AtomicU64>,
     watchdog: Watchdog,
+    thinning: Thinning,
     cpu_pct: watch::Sender<u64>,
     witness: Witness,
     evidence: Evidence,
@@ -139,8 +141,16 @@ impl Agent {
         };
         let (evidence, seals) = begin(&source, &config, &pulse, &agent_id, &witness)?;
         tell_recovery(&recovery, &witness);
-        let pipeline = Pipeline::new(facts(&config, &identity)?, Some(rule_set));
-        let pipeline = Arc::new(pipeline.with_host(Arc::new(ThisHost::new())));
+        let mut input = config.input.clone();
+        input.exec_guarded = true;
+        input.state_dir = config.state_dir.join("inputs");
+        let flow = Arc::new(Flow::new(input.policies()));
+        flow.limit_agent(config.limits.rates());
+        let pipeline = Pipeline::new(facts(&config, &identity)?, Some(rule_set))
+            .with_host(Arc::new(ThisHost::new()))
+            .with_flow(Arc::clone(&flow))
+            .with_digest_key(digest_key(&identity.seed()));
+        let pipeline = Arc::new(pipeline);
 
         let address = config.metrics.listen;
         let bound = meter::serve(address, metrics.registry.clone(), health.clone(), stop.clone())
@@ -186,6 +196,12 @@ impl Agent {
         .start()?;
 
         let watchdog = Watchdog::new(&config, metrics.clone(), health.clone(), witness.clone());
+        let thinning = Thinning {
+            flow,
+            metrics: metrics.clone(),
+            health: health.clone(),
+            witness: witness.clone(),
+        };
         let (cpu_pct, cpu_pct_seen) = watch::channel(config.limits.cpu_pct_max);
         let heard = Heard::default();
         let close_valve = CancellationToken::new();
@@ -202,9 +218,6 @@ impl Agent {
         };
         let valve = tokio::spawn(valve.run());
         let report = InputReport::shared(health.clone(), metrics.clone(), witness.clone());
-        let mut input = config.input.clone();
-        input.exec_guarded = true;
-        input.state_dir = config.state_dir.join("inputs");
         let inputs = agent_inputs::start(input, positions, read, stop.clone(), report)?;
         tracing::info!(agent = agent_id, epoch, metrics = %bound, "the agent runs");
         announce(&bound.to_string(), &agent_id);
@@ -227,6 +240,7 @@ impl Agent {
             worker,
             progress,
             watchdog,
+            thinning,
             cpu_pct,
             witness,
             evidence,

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use agent_pipeline::Reason;
 use agent_spool::{Entry, LANE_ALERTS, LANE_EVENTS, Spool};
 use agent_wire::{BatchBuilder, ChainHead, Compressor, Identity, Lane, Packed};
 use rules_event::Timestamp;
@@ -97,6 +98,10 @@ impl Sealer {
         if done.too_large > 0 {
             self.metrics.sums.dropped_many(DROP_TOO_LARGE, done.too_large);
         }
+        for (reason, left) in Reason::ALL.into_iter().zip(done.left).filter(|(_, left)| *left > 0) {
+            self.metrics.sums.dropped_many(reason.as_str(), left);
+        }
+        self.metrics.quarantined.inc_by(done.quarantined);
         for (index, mut work) in done.lanes.into_iter().enumerate() {
             if !work.packed.is_empty() {
                 // Events stay in the order they were read in.

@@ -43,6 +43,12 @@ pub(crate) struct Status {
     shipped: u64,
     hits: u64,
     rules: u64,
+    /// Records with the mark of a state secret, of which only a stub went out.
+    quarantined: u64,
+    /// Repeats of alerts that went out as events.
+    suppressed: u64,
+    /// By input that is over its limit: one in how many is kept, of what no rule hit.
+    sampling: BTreeMap<String, u64>,
     spool_bytes: u64,
     spool_bytes_max: u64,
     lanes: BTreeMap<&'static str, LaneStatus>,
@@ -151,11 +157,15 @@ fn running(address: SocketAddr) -> io::Result<Status> {
         shipped: page.sum("events_shipped_total"),
         hits: page.one("hits_total"),
         rules: page.one("rules"),
+        quarantined: page.one("quarantined_total"),
+        suppressed: page.one("suppressed_total"),
+        sampling: page.by_label("rate_limit_sampling"),
         spool_bytes: page.one("spool_bytes"),
         limits: limits(&page),
         own_events: page.by_label("own_events_total"),
         ..Status::default()
     };
+    status.sampling.retain(|_, rate| *rate > 1);
     status.unaccounted =
         status.read as i64 - status.spooled as i64 - status.dropped as i64 - status.pending as i64;
     status.problems = page.problems.clone();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_inputs::{AuditConfig, Chunk, Count, InputsConfig, Report, Start};
-use agent_pipeline::{Pipeline, Scratch};
+use agent_pipeline::{Pipeline, Scratch, digest_key};
 use agent_wire::{Identity, write_event};
 use rules_service::meter::Health;
 use rules_service::shutdown;
@@ -45,7 +45,8 @@ pub(crate) fn tail(
     let identity =
         identity::load(&config.state_dir)?.unwrap_or_else(|| Identity::from_seed(&[0; 32]));
     let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?;
-    let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set));
+    let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set))
+        .with_digest_key(digest_key(&identity.seed()));
     let result = runtime.block_on(follow(config, start, bounds, &pipeline, out));
     runtime.shutdown_timeout(Duration::from_millis(100));
     result

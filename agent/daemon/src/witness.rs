@@ -65,11 +65,15 @@ pub(crate) enum Action {
     SheddingStarted,
     /// It does all of its work again.
     SheddingEnded,
+    /// A log is over its limit; what no rule hit is thinned out.
+    RateLimited,
+    /// It is within its limit again.
+    RateLimitEnded,
 }
 
 impl Action {
     /// Every action: the label values of the counter.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Started,
         Self::Stopped,
         Self::EndedUnclean,
@@ -90,6 +94,8 @@ impl Action {
         Self::EpochChanged,
         Self::SheddingStarted,
         Self::SheddingEnded,
+        Self::RateLimited,
+        Self::RateLimitEnded,
     ];
 
     /// Returns `event.action`.
@@ -115,6 +121,8 @@ impl Action {
             Self::EpochChanged => "epoch_changed",
             Self::SheddingStarted => "shedding_started",
             Self::SheddingEnded => "shedding_ended",
+            Self::RateLimited => "rate_limited",
+            Self::RateLimitEnded => "rate_limit_ended",
         }
     }
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditConfig;
 use crate::{
-    Error, EvtxConfig, ExecConfig, IntegrityConfig, InventoryConfig, ProcessConfig, SyslogConfig,
+    Error, EvtxConfig, ExecConfig, IntegrityConfig, InventoryConfig, PolicyConfig, ProcessConfig,
+    SyslogConfig,
 };
 
 /// Longest line handed on, bytes; the rest of a longer one is skipped and counted.
@@ -125,6 +126,8 @@ pub struct FilesConfig {
     pub system: String,
     /// Which lines belong together as one record; by default each line is one.
     pub multiline: MultilineConfig,
+    /// What of it leaves the host, and how much a second.
+    pub policy: PolicyConfig,
 }
 
 /// Joins lines into one record. Give `start` or `continuation`; without either nothing is joined.
@@ -257,6 +260,8 @@ pub struct JournalConfig {
     /// Whether audit records that journald took from the kernel are read. `auto` (default): unless
     /// they are read elsewhere, from `audit.log` or by `[input.audit]`.
     pub audit: Enabled,
+    /// What of it leaves the host, and how much a second.
+    pub policy: PolicyConfig,
 }
 
 impl Default for JournalConfig {
@@ -267,6 +272,7 @@ impl Default for JournalConfig {
             program: "journalctl".to_owned(),
             namespace: String::new(),
             audit: Enabled::Auto,
+            policy: PolicyConfig::default(),
         }
     }
 }
@@ -279,10 +285,12 @@ pub struct HostConfig {
     pub enabled: bool,
     /// Time between measurements, seconds (default 30, 1 to 3600).
     pub interval_s: u64,
+    /// What of it leaves the host, and how much a second.
+    pub policy: PolicyConfig,
 }
 
 impl Default for HostConfig {
     fn default() -> Self {
-        Self { enabled: true, interval_s: 30 }
+        Self { enabled: true, interval_s: 30, policy: PolicyConfig::default() }
     }
 }

@@ -39,8 +39,14 @@ pub(crate) fn positions(checkpoints: &HashMap<String, String>) -> HashMap<String
 pub(crate) fn run(config: &EvtxConfig, known: &HashMap<String, String>, attendant: &Attendant) {
     let logs = known.iter().filter_map(|(key, json)| Some((key.clone(), Position::parse(json)?)));
     let system = Some(config.system.clone()).filter(|system| !system.is_empty());
-    let mut follower =
-        Follower { attendant, logs: logs.collect(), looked: HashMap::new(), source: None, system };
+    let mut follower = Follower {
+        attendant,
+        logs: logs.collect(),
+        looked: HashMap::new(),
+        source: None,
+        system,
+        policy: config.policy.number,
+    };
     let interval = Duration::from_secs(config.interval_s);
     loop {
         let files = config.paths.iter().flat_map(|path| expand::expand(path)).take(FILES_MAX);
@@ -87,6 +93,7 @@ struct Follower<'a> {
     looked: HashMap<PathBuf, (State, bool)>,
     source: Option<Arc<SourceMeta>>,
     system: Option<String>,
+    policy: u16,
 }
 
 impl Follower<'_> {
@@ -176,6 +183,7 @@ impl Follower<'_> {
                     format: Format::Evtx,
                     system: self.system.clone(),
                     dataset: None,
+                    policy: self.policy,
                     ..SourceMeta::default()
                 });
                 self.source.insert(source).clone()

@@ -85,6 +85,7 @@ struct Group {
     start: Start,
     dataset: Option<String>,
     system: Option<String>,
+    policy: u16,
     encoding: Encoding,
     multiline: Option<Arc<multiline::Rules>>,
     /// How long an incomplete audit event waits.
@@ -100,6 +101,7 @@ impl Group {
             start: config.start,
             dataset: Some(config.dataset.clone()).filter(|dataset| !dataset.is_empty()),
             system: Some(config.system.clone()).filter(|system| !system.is_empty()),
+            policy: config.policy.number,
             encoding: config.encoding,
             multiline: multiline::Rules::new(&config.multiline)?.map(Arc::new),
         })
@@ -273,6 +275,7 @@ impl Follower {
             format: group.map_or(Format::Auto, |group| group.format),
             dataset: group.and_then(|group| group.dataset.clone()),
             system: group.and_then(|group| group.system.clone()),
+            policy: group.map_or(0, |group| group.policy),
             ..SourceMeta::default()
         }
     }

@@ -140,6 +140,8 @@ pub struct SourceMeta {
     pub command: Option<String>,
     /// The information system it belongs to (`vonglau.system.id`), where that is not the agent's.
     pub system: Option<String>,
+    /// Number of the policy of its input ([`crate::InputsConfig::policies`]); 0: everything is kept.
+    pub policy: u16,
 }
 
 /// Some items, and where to resume once they (and all before them) are durable.

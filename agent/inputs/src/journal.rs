@@ -124,6 +124,7 @@ pub(crate) async fn run(
         path: None,
         format: Format::Journal,
         dataset: None,
+        policy: config.policy.number,
         ..SourceMeta::default()
     });
     let cursor = cursor.and_then(|json| parse_cursor(&json));

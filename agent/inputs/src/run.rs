@@ -78,9 +78,10 @@ pub fn start(
     }
     for feed in audit::stream::wanted(&config) {
         let wait = Duration::from_millis(config.audit.wait_ms);
+        let policy = config.audit.policy.number;
         let known = checkpoints.get(feed.key()).cloned();
         threads.push(attend::spawn("audit", wiring.clone(), move |attendant| {
-            audit::stream::run(feed, wait, known.as_deref(), attendant);
+            audit::stream::run(feed, wait, policy, known.as_deref(), attendant);
         })?);
     }
     if !config.evtx.paths.is_empty() {
@@ -148,6 +149,7 @@ pub fn start(
 /// The first mistake.
 pub fn check(config: &InputsConfig) -> Result<(), Error> {
     check_bounds(config)?;
+    config.check_policies()?;
     files::check(config)?;
     journal::check(&config.journal)?;
     syslog::plans(&config.syslog)?;

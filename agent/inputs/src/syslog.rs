@@ -164,6 +164,7 @@ impl Listener {
             dataset: Some(config.dataset.clone()).filter(|name| !name.is_empty()),
             address: Some(from.to_string()),
             system: Some(config.system.clone()).filter(|id| !id.is_empty()),
+            policy: config.policy.number,
             ..SourceMeta::default()
         })
     }

@@ -30,6 +30,10 @@ impl Detector {
 }
 
 impl InForce {
+    pub(crate) fn matcher(&self) -> Option<&Matcher> {
+        self.0.as_deref()
+    }
+
     /// Sets `rule.id`, `rule.ruleset` and `vonglau.level` when rules hit; returns the highest level.
     /// `hits` is left with the rules that did.
     pub(crate) fn attach(&self, event: &mut Event, hits: &mut Vec<usize>) -> Option<Level> {

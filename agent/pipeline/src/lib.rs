@@ -1,8 +1,8 @@
 //! The pipeline: from a record to an event with its rule hits.
 //!
 //! A record is decoded by the first decoder that understands it, gets its identity and the facts of
-//! its host, and is shown to the rules. Nothing is ever dropped here: what no decoder understands
-//! stays text.
+//! its host, and is shown to the rules. What no decoder understands stays text. Nothing is ever dropped
+//! here: every event comes out with its [`Fate`], for the caller to carry out and count.
 
 mod clock;
 mod decode;
@@ -13,9 +13,15 @@ mod host;
 mod identity;
 mod moment;
 mod pipeline;
+mod policy;
+mod quarantine;
 mod zone;
 
 pub use error::Error;
 pub use host::Host;
 pub use pipeline::{AgentFacts, Pipeline, Processed, Scratch, is_head};
+pub use policy::{
+    ALERT_LEVEL, Fate, Flow, Limited, Rates, Reason, SAMPLE_RATE, SUPPRESSED, Suppressor,
+};
+pub use quarantine::{DigestKey, QUARANTINED, digest_key};
 pub use zone::timezone;

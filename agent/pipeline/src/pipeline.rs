@@ -11,6 +11,8 @@ use crate::decode::{self, Context, Headers, LogFacts};
 use crate::detect::{Detector, InForce};
 use crate::host::{Host, Hosts};
 use crate::identity::SourceHash;
+use crate::policy::{Arrival, Course, Fate, Flow};
+use crate::quarantine::{self, DigestKey};
 
 /// What is true of every event of this agent.
 #[derive(Debug, Clone)]
@@ -37,6 +39,8 @@ pub struct Pipeline {
     detector: Detector,
     headers: Headers,
     hosts: Hosts,
+    flow: Arc<Flow>,
+    digest_key: DigestKey,
 }
 
 /// A decoded record.
@@ -48,6 +52,10 @@ pub struct Processed<'a> {
     pub level: Option<Level>,
     /// How many rules hit.
     pub hits: usize,
+    /// What is to become of it.
+    pub fate: Fate,
+    /// Whether it is the stub of a record that is held back.
+    pub quarantined: bool,
 }
 
 /// What a thread keeps from record to record, so that none needs memory of its own. Belongs to the
@@ -96,7 +104,21 @@ impl Pipeline {
             detector: Detector::new(rules),
             headers: Headers::default(),
             hosts: Hosts::default(),
+            flow: Arc::default(),
+            digest_key: DigestKey::default(),
         }
+    }
+
+    /// Decides by these policies what becomes of events; without them every event is kept.
+    #[must_use]
+    pub fn with_flow(self, flow: Arc<Flow>) -> Self {
+        Self { flow, ..self }
+    }
+
+    /// Makes the digests of records that are held back with this key.
+    #[must_use]
+    pub fn with_digest_key(self, digest_key: DigestKey) -> Self {
+        Self { digest_key, ..self }
     }
 
     /// Asks the host for names and programs behind the numbers of audit records.
@@ -118,17 +140,30 @@ impl Pipeline {
     ) -> Result<(), E> {
         let rules = self.detector.in_force();
         match item {
-            Item::Lines(lines) => lines.iter().try_for_each(|line| {
-                take(self.judged(&rules, &lines.source, lines.read_at, line, scratch))
-            }),
+            Item::Lines(lines) => {
+                let course = self.course(&lines.source);
+                lines.iter().try_for_each(|line| {
+                    let source = &lines.source;
+                    take(self.judged(&rules, &course, source, lines.read_at, line, scratch))
+                })
+            }
             Item::Entry(entry) => {
                 let place = Place::Cursor(&entry.cursor);
                 self.decode(scratch, &entry.source, entry.read_at, &place, &entry.bytes);
-                take(judge(&rules, &mut scratch.event, &mut scratch.hits))
+                let raw = Raw {
+                    bytes: &entry.bytes,
+                    cursor: Some(&entry.cursor),
+                    read_at: entry.read_at,
+                };
+                let course = self.course(&entry.source);
+                take(self.judge(&rules, &course, raw, &mut scratch.event, &mut scratch.hits))
             }
             Item::Sample(sample) => {
                 let mut event = self.complete(sample);
-                take(judge(&rules, &mut event, &mut scratch.hits))
+                let course = self.flow.course_of_sample(&event);
+                let text = event.get_str(field::MESSAGE).unwrap_or_default().to_owned();
+                let raw = Raw { bytes: text.as_bytes(), cursor: None, read_at: event.time };
+                take(self.judge(&rules, &course, raw, &mut event, &mut scratch.hits))
             }
         }
     }
@@ -141,12 +176,19 @@ impl Pipeline {
         line: Line<'_>,
         scratch: &'a mut Scratch,
     ) -> Processed<'a> {
-        self.judged(&self.detector.in_force(), source, read_at, line, scratch)
+        let course = Course::default();
+        self.judged(&self.detector.in_force(), &course, source, read_at, line, scratch)
+    }
+
+    fn course(&self, source: &SourceMeta) -> Course {
+        let name = source.path.as_deref().or(source.address.as_deref()).unwrap_or(&source.key);
+        self.flow.course(source.policy, &source.key, name)
     }
 
     fn judged<'a>(
         &self,
         rules: &InForce,
+        course: &Course,
         source: &Arc<SourceMeta>,
         read_at: Timestamp,
         line: Line<'_>,
@@ -156,7 +198,32 @@ impl Pipeline {
         if line.truncated {
             scratch.event.set(field::VONGLAU_TRUNCATED, true);
         }
-        judge(rules, &mut scratch.event, &mut scratch.hits)
+        let raw = Raw { bytes: line.bytes, cursor: None, read_at };
+        self.judge(rules, course, raw, &mut scratch.event, &mut scratch.hits)
+    }
+
+    /// Shows the event to the rules and decides what becomes of it. What carries a mark of state
+    /// secrets is a stub from here on, whoever asked: what comes after never sees the record.
+    fn judge<'a>(
+        &self,
+        rules: &InForce,
+        course: &Course,
+        raw: Raw<'_>,
+        event: &'a mut Event,
+        hits: &mut Vec<usize>,
+    ) -> Processed<'a> {
+        let level = rules.attach(event, hits);
+        let matcher = rules.matcher();
+        let is_secret = |rules: &Matcher| hits.iter().any(|rule| rules.quarantines(*rule));
+        let quarantined = level.is_some() && matcher.is_some_and(is_secret);
+        let fate = if quarantined {
+            quarantine::hold_back(event, raw.bytes, raw.cursor, &self.digest_key);
+            Fate::Alerts
+        } else {
+            let arrival = Arrival { read_at: raw.read_at, bytes: raw.bytes.len() };
+            self.flow.decide(course, matcher, hits, arrival, event)
+        };
+        Processed { event, level, hits: hits.len(), fate, quarantined }
     }
 
     /// Puts another rule set in force, from the next item on.
@@ -266,11 +333,11 @@ impl Pipeline {
     }
 }
 
-/// Shows the event to the rules. What decides where it goes (policy of the source, rate limits) belongs
-/// behind this, what adds to it (correlation on the host) too.
-fn judge<'a>(rules: &InForce, event: &'a mut Event, hits: &mut Vec<usize>) -> Processed<'a> {
-    let level = rules.attach(event, hits);
-    Processed { event, level, hits: hits.len() }
+/// A record as it was read.
+struct Raw<'a> {
+    bytes: &'a [u8],
+    cursor: Option<&'a str>,
+    read_at: Timestamp,
 }
 
 /// `host: host.cpu.usage=0.25 …`, for people who read events as lines.

@@ -47,7 +47,13 @@ pub(crate) mod rule_at {
     pub(crate) const NAME: usize = 2;
     pub(crate) const TITLE: usize = 4;
     pub(crate) const LEVEL: usize = 6;
-    pub(crate) const WORDS: usize = 7;
+    /// 1: its events are held back.
+    pub(crate) const QUARANTINE: usize = 7;
+    /// Seconds for which equal alerts are held back after one; 0: they are not.
+    pub(crate) const SUPPRESS: usize = 8;
+    /// Text: the fields that must be equal, each followed by a line end.
+    pub(crate) const SUPPRESS_BY: usize = 9;
+    pub(crate) const WORDS: usize = 11;
 }
 
 /// Words of a plan, by place. A plan serves the rules of one logsource.
@@ -118,7 +124,16 @@ pub(crate) fn assemble(
             let name = optional(it.rule.name.as_deref(), writer);
             let title = writer.text(it.rule.title.as_bytes());
             let level = u32::from(it.rule.level.rank());
-            [id.at, id.len, name.at, name.len, title.at, title.len, level]
+            let custom = &it.rule.custom;
+            let (mut seconds, mut by) = (0, String::new());
+            if let Some(suppress) = &custom.suppress {
+                seconds = u32::try_from(suppress.span.as_secs()).unwrap_or(u32::MAX).max(1);
+                suppress.by.iter().for_each(|field| by.extend([field, "\n"]));
+            }
+            let by = writer.text(by.as_bytes());
+            let texts = [id.at, id.len, name.at, name.len, title.at, title.len];
+            let rest = [level, u32::from(custom.quarantine), seconds, by.at, by.len];
+            texts.into_iter().chain(rest)
         })
         .collect();
     let slot_words: Vec<u32> = slots

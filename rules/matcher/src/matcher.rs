@@ -206,6 +206,21 @@ impl Matcher {
         Level::from_rank(level.and_then(|level| u8::try_from(level).ok()).unwrap_or(0))
     }
 
+    /// Says whether events that a rule hits must be held back (`custom.vonglau.quarantine`).
+    #[must_use]
+    pub fn quarantines(&self, rule: usize) -> bool {
+        self.rule_words(rule).is_some_and(|words| words[rule_at::QUARANTINE] != 0)
+    }
+
+    /// Returns for how many seconds equal alerts of a rule are held back after one
+    /// (`custom.vonglau.suppress`), and the fields that must be equal, each followed by a line end.
+    #[must_use]
+    pub fn suppress(&self, rule: usize) -> Option<(u32, &str)> {
+        let seconds = self.rule_words(rule)?[rule_at::SUPPRESS];
+        let by = self.rule_text(rule, rule_at::SUPPRESS_BY).unwrap_or_default();
+        (seconds > 0).then_some((seconds, by))
+    }
+
     /// Returns the names that events must bear.
     #[must_use]
     pub fn naming(&self) -> Naming {

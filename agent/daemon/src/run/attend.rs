@@ -12,6 +12,7 @@ use super::Agent;
 use crate::error::{Error, Result};
 use crate::evidence::ALIVE_INTERVAL;
 use crate::heartbeat;
+use crate::sealer::now;
 use crate::silence;
 use crate::watchdog::INTERVAL;
 use crate::witness::{self, Action, REASON};
@@ -60,6 +61,7 @@ impl Agent {
                         ledger.follow(&self.spool_dir, &self.metrics);
                     }
                     self.clocks.look(&self.witness);
+                    self.thinning.look(now());
                     self.feed(&mut fed);
                     if let Err(bytes) = self.watchdog.look() {
                         let bound = self.config.limits.memory_bytes_max;

@@ -107,6 +107,7 @@ impl Agent {
         self.config.evidence.silent_after_s = new.evidence.silent_after_s;
         self.cpu_pct.send_replace(self.config.limits.cpu_pct_max);
         self.watchdog.apply(&self.config);
+        self.thinning.flow.limit_agent(self.config.limits.rates());
         let text = match live.is_empty() {
             true => format!("no setting is in force anew; after a restart: {}", later.join(", ")),
             false => format!("settings in force anew: {}", live.join(", ")),

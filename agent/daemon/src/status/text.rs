@@ -24,6 +24,17 @@ impl Status {
             if !self.dropped_by_reason.is_empty() {
                 say("dropped", list(&self.dropped_by_reason, ""));
             }
+            if !self.sampling.is_empty() {
+                let what = "over the limit, one in so many of what no rule hit is kept";
+                say("thinned", format!("{what}: {}", list(&self.sampling, "")));
+            }
+            if self.quarantined > 0 {
+                let what = "records with the mark of a state secret; only stubs were sent";
+                say("secret", format!("{} {what}", self.quarantined));
+            }
+            if self.suppressed > 0 {
+                say("repeats", format!("{} of alerts, sent as events", self.suppressed));
+            }
             let (shipped, hits, rules) = (self.shipped, self.hits, self.rules);
             let what = format!("{shipped} events acknowledged; {hits} rule hits by {rules} rules");
             say("shipped", what);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Enabled;
+use crate::{Enabled, PolicyConfig};
 
 /// Linux audit. Files that auditd writes are read like others (`[[input.files]]`, format `auditd`, or
 /// `auto` for files named `audit.log…`); this part says how their events are put together, and where
@@ -20,10 +20,17 @@ pub struct AuditConfig {
     /// `CAP_AUDIT_READ` and Linux 3.16. `auto`: when neither `socket` nor a file named `audit.log…` is
     /// read.
     pub kernel: Enabled,
+    /// What of `socket` and `kernel` leaves the host; for `audit.log` that of its files counts.
+    pub policy: PolicyConfig,
 }
 
 impl Default for AuditConfig {
     fn default() -> Self {
-        Self { wait_ms: 10_000, socket: String::new(), kernel: Enabled::No }
+        Self {
+            wait_ms: 10_000,
+            socket: String::new(),
+            kernel: Enabled::No,
+            policy: PolicyConfig::default(),
+        }
     }
 }

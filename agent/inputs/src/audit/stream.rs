@@ -97,8 +97,14 @@ pub(crate) fn is_read_elsewhere(config: &InputsConfig) -> bool {
 }
 
 /// Reads a source until stopped.
-pub(crate) fn run(mut feed: Box<dyn Feed>, wait: Duration, position: Option<&str>, on: &Attendant) {
-    let mut stream = Stream::new(feed.key(), wait, position, on);
+pub(crate) fn run(
+    mut feed: Box<dyn Feed>,
+    wait: Duration,
+    policy: u16,
+    position: Option<&str>,
+    on: &Attendant,
+) {
+    let mut stream = Stream::new(feed.key(), wait, policy, position, on);
     let report = Arc::clone(&on.wiring.report);
     let mut failures = 0;
     while !on.is_stopped() {
@@ -142,7 +148,13 @@ struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    fn new(key: &'static str, wait: Duration, position: Option<&str>, on: &'a Attendant) -> Self {
+    fn new(
+        key: &'static str,
+        wait: Duration,
+        policy: u16,
+        position: Option<&str>,
+        on: &'a Attendant,
+    ) -> Self {
         let position: Value =
             position.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         let next = position.get("next").and_then(Value::as_u64).unwrap_or(0);
@@ -159,6 +171,7 @@ impl<'a> Stream<'a> {
             path: None,
             format: Format::Auditd,
             dataset: None,
+            policy,
             ..SourceMeta::default()
         };
         let ready = Lines::new(Arc::new(meta), clock::now());

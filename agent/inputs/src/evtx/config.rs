@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, PolicyConfig};
 
 /// Exported logs of Windows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,11 +16,18 @@ pub struct EvtxConfig {
     /// Time between two looks for new files, seconds (default 10, 1 to 3600). A file is read when
     /// nothing was written to it for as long.
     pub interval_s: u64,
+    /// What of it leaves the host, and how much a second.
+    pub policy: PolicyConfig,
 }
 
 impl Default for EvtxConfig {
     fn default() -> Self {
-        Self { paths: Vec::new(), system: String::new(), interval_s: 10 }
+        Self {
+            paths: Vec::new(),
+            system: String::new(),
+            interval_s: 10,
+            policy: PolicyConfig::default(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::schedule::Schedule;
 use super::{KEY_PREFIX, OUTPUT_BYTES_MAX};
 use crate::config::check_system;
 use crate::files::join::Joining;
-use crate::{Error, Format, MultilineConfig, SourceMeta};
+use crate::{Error, Format, MultilineConfig, PolicyConfig, SourceMeta};
 
 /// Commands at most: each may keep a process and its output in memory.
 const COMMANDS_MAX: usize = 32;
@@ -62,6 +62,8 @@ pub struct ExecConfig {
     /// Whether output is sent only when it is another than that of the run before (default false). Of
     /// a run that was ended before its time nothing is sent then: half an output always differs.
     pub on_change: bool,
+    /// What of its records leaves the host, and how much a second.
+    pub policy: PolicyConfig,
 }
 
 /// What a record of the output is.
@@ -93,6 +95,7 @@ impl Default for ExecConfig {
             working_dir: PathBuf::from("/"),
             user: String::new(),
             on_change: false,
+            policy: PolicyConfig::default(),
         }
     }
 }
@@ -176,6 +179,7 @@ impl Plan {
             dataset: some(&config.dataset),
             command: Some(name.to_owned()),
             system: some(&config.system),
+            policy: config.policy.number,
             ..SourceMeta::default()
         };
         Ok(Self {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::window::Window;
-use crate::Error;
+use crate::{Error, PolicyConfig};
 
 /// Files that must not change unnoticed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub struct IntegrityConfig {
     /// `2026-11-28T22:00+07:00/2026-11-29T04:00+07:00`, or a weekly one in the host's time,
     /// `Sat 22:00-04:00` (`Mon Tue … Sun`, or `daily`).
     pub change_windows: Vec<String>,
+    /// What of it leaves the host, and how much a second.
+    pub policy: PolicyConfig,
 }
 
 impl Default for IntegrityConfig {
@@ -67,6 +69,7 @@ impl Default for IntegrityConfig {
             hash_bytes_per_s: 20 << 20,
             mass_changes_per_min: 300,
             change_windows: Vec::new(),
+            policy: PolicyConfig::default(),
         }
     }
 }

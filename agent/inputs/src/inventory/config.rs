@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, PolicyConfig};
 
 /// What is installed, allowed and listening on the host. Only differences are sent; the first time
 /// everything is, marked `vonglau.inventory.baseline`.
@@ -22,6 +22,8 @@ pub struct InventoryConfig {
     /// The program that lists packages where they are kept by RPM (default `rpm`, found in `PATH`); it
     /// is run when its database changed, for at most 60 s.
     pub rpm: String,
+    /// What of it leaves the host, and how much a second.
+    pub policy: PolicyConfig,
 }
 
 impl Default for InventoryConfig {
@@ -42,6 +44,7 @@ impl Default for InventoryConfig {
             skip: Vec::new(),
             certificates: paths.iter().map(|&path| path.to_owned()).collect(),
             rpm: "rpm".to_owned(),
+            policy: PolicyConfig::default(),
         }
     }
 }

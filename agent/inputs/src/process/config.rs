@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, PolicyConfig};
 
 /// Programs that begin and end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub struct ProcessConfig {
     pub connections_interval_s: u64,
     /// Share of one processor from which on a process is busy, percent (default 50, 1 to 100).
     pub busy_min_pct: u64,
+    /// What of it leaves the host, and how much a second.
+    pub policy: PolicyConfig,
 }
 
 /// Where news of processes come from.
@@ -54,6 +56,7 @@ impl Default for ProcessConfig {
             busy_interval_s: 60,
             connections_interval_s: 10,
             busy_min_pct: 50,
+            policy: PolicyConfig::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::config::check_system;
-use crate::{Error, Format};
+use crate::{Error, Format, PolicyConfig};
 
 /// Listeners at most; each has its own socket and tasks.
 pub(crate) const LISTENERS_MAX: usize = 16;
@@ -44,6 +44,8 @@ pub struct SyslogConfig {
     pub key: PathBuf,
     /// Authorities of senders' certificates, PEM, `tls`; when given, a sender must have one.
     pub client_ca: PathBuf,
+    /// What of it leaves the host, and how much a second.
+    pub policy: PolicyConfig,
 }
 
 /// How messages travel.
@@ -83,6 +85,7 @@ impl Default for SyslogConfig {
             certificate: PathBuf::new(),
             key: PathBuf::new(),
             client_ca: PathBuf::new(),
+            policy: PolicyConfig::default(),
         }
     }
 }
