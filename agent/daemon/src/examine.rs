@@ -1,16 +1,17 @@
 //! `examine`: which rules hit in files that somebody brings, Windows logs among them. Touches no state.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agent_inputs::{EvtxReader, Format, LINE_BYTES_MAX, Line, SourceMeta};
+use agent_inputs::{EvtxReader, Format, Line, SourceMeta};
 use agent_pipeline::{Pipeline, Processed, Scratch, digest_key};
 use agent_wire::{Identity, write_event};
 use rules_service::meter::Health;
 
 use crate::config::Config;
+use crate::decode::each_record;
 use crate::error::{Error, Result};
 use crate::rules;
 use crate::run::facts;
@@ -74,47 +75,28 @@ fn file(
         key: if is_evtx { "evtx".to_owned() } else { format!("examine:{}", path.display()) },
         path: Some(path.display().to_string()),
         format: if is_evtx { Format::Evtx } else { Format::Auto },
-        dataset: None,
         ..SourceMeta::default()
     });
-    let mut scratch = Scratch::default();
     let mut found = Found::default();
-    let mut judge = |bytes: &[u8], offset: u64, truncated: bool| {
-        let line = Line { offset, bytes, truncated };
-        print(pipeline.line(&source, now(), line, &mut scratch)).map(u64::from)
-    };
     if is_evtx {
+        let mut scratch = Scratch::default();
         let mut reader = EvtxReader::open(path)?;
         while let Some(chunk) = reader.next(0) {
             found.damaged += chunk.damaged;
             for record in chunk.records {
                 found.records += 1;
-                found.with_hits += judge(&record.json, record.number, false)?;
+                let line = Line { offset: record.number, bytes: &record.json, truncated: false };
+                let processed = pipeline.line(&source, now(), line, &mut scratch);
+                found.with_hits += u64::from(print(processed)?);
             }
         }
         return Ok(found);
     }
-    let mut input = BufReader::new(File::open(path).map_err(failed)?);
-    let (mut offset, mut line) = (0, Vec::new());
-    loop {
-        line.clear();
-        let limit = LINE_BYTES_MAX as u64;
-        let taken = (&mut input).take(limit).read_until(b'\n', &mut line).map_err(failed)? as u64;
-        if taken == 0 {
-            return Ok(found);
-        }
-        let is_cut = taken == limit && !line.ends_with(b"\n");
-        let skipped = if is_cut { skip(&mut input).map_err(failed)? } else { 0 };
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        if !text.is_empty() {
-            found.records += 1;
-            found.with_hits += judge(text, offset, is_cut)?;
-        }
-        offset += taken + skipped;
-    }
-}
-
-fn skip(input: &mut impl BufRead) -> io::Result<u64> {
-    Ok(input.skip_until(b'\n')? as u64)
+    let input = BufReader::new(File::open(path).map_err(failed)?);
+    let mut with_hits = 0;
+    let records = each_record(pipeline, &source, None, input, |processed| {
+        with_hits += u64::from(print(processed)?);
+        Ok(())
+    })?;
+    Ok(Found { records, with_hits, ..found })
 }

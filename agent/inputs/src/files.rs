@@ -174,6 +174,13 @@ pub(crate) fn check(config: &InputsConfig) -> Result<(), Error> {
     config.files.iter().try_for_each(|group| Group::new(group, &config.audit).map(drop))
 }
 
+/// Returns what the configuration says of a log, whether or not it exists: that of its first group.
+#[must_use]
+pub fn settings_of<'a>(config: &'a InputsConfig, path: &str) -> Option<&'a FilesConfig> {
+    let globs = Globs::new(&config.files, config.files_max).ok()?;
+    config.files.get(globs.group_of(Path::new(path))?)
+}
+
 impl Follower {
     /// Checks the configuration and takes over the checkpoints.
     pub(crate) fn new(

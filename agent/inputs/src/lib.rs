@@ -39,6 +39,7 @@ pub use error::Error;
 pub use evtx::{EvtxChunk, EvtxConfig, EvtxReader, EvtxRecord};
 pub use exec::{ExecConfig, GUARD_ARGUMENT, Record, distrusted, guard};
 pub use files::join::Joiner;
+pub use files::settings_of;
 pub use integrity::IntegrityConfig;
 pub use inventory::InventoryConfig;
 pub use item::{Chunk, Entry, Item, Line, Lines, Sample, SourceMeta, Span};

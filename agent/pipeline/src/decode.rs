@@ -16,6 +16,7 @@ mod iis;
 mod journal;
 mod json;
 mod kernel;
+mod laurel;
 mod login;
 mod mail;
 mod named;
@@ -123,6 +124,7 @@ pub(crate) fn line(text: &str, context: &Context<'_>, event: &mut Event) {
             database::decode_postgres(text, context, event)
                 || database::decode_postgres_csv(text, context, event)
         }
+        Format::Auditd if is_object(text) => laurel::decode(text, event),
         Format::Auditd => auditd::decode(text, event),
         Format::Evtx => evtx::decode(text, event),
         Format::Json => json::decode(text, context, event),
@@ -143,7 +145,9 @@ fn is_object(text: &str) -> bool {
 /// Tries the decoder that the first byte speaks for; the path only settles what the text leaves open.
 fn auto(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
     match text.as_bytes() {
-        [b'{', ..] => object(text, context, event),
+        [b'{', ..] => {
+            laurel::is_line(text) && laurel::decode(text, event) || object(text, context, event)
+        }
         [b'<', ..] => syslog::decode(text, context, event),
         // type=…, node=…
         [b't' | b'n', ..] => auditd::decode(text, event) || web::decode(text, context, event),

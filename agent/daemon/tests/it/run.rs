@@ -191,3 +191,64 @@ fn the_configuration_is_shown_with_origins_and_checked_with_places() {
     assert_eq!(answer.status.code(), Some(3));
     assert!(said.contains("agent.toml:") && said.contains("did you mean 'evidence'?"), "{said}");
 }
+
+/// Two audit events whose records are mixed, and the end of a log.
+const AUDIT: &str = "\
+type=SYSCALL msg=audit(1795600000.100:7): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=1 ppid=1 pid=70 uid=0 comm=\"id\" exe=\"/usr/bin/id\" key=\"x\"
+type=SYSCALL msg=audit(1795600000.101:8): arch=c000003e syscall=59 success=yes exit=0 a0=1 a1=2 a2=3 a3=4 items=1 ppid=1 pid=80 uid=0 comm=\"ls\" exe=\"/usr/bin/ls\" key=\"x\"
+type=EXECVE msg=audit(1795600000.100:7): argc=2 a0=\"id\" a1=\"-u\"
+type=EXECVE msg=audit(1795600000.101:8): argc=2 a0=\"ls\" a1=\"/\"
+type=PROCTITLE msg=audit(1795600000.101:8): proctitle=6C73002F
+type=PROCTITLE msg=audit(1795600000.100:7): proctitle=6964002D75
+";
+
+#[test]
+fn records_of_several_lines_are_put_together_as_while_a_log_is_followed() {
+    use std::io::Write;
+    let site = Site::new();
+    let dir = site.dir.path();
+    for folder in ["audit", "app"] {
+        std::fs::create_dir(dir.join(folder)).unwrap();
+    }
+    std::fs::write(dir.join("audit/audit.log"), AUDIT).unwrap();
+    std::fs::write(dir.join("copy"), AUDIT).unwrap();
+    let place = dir.display();
+    site.configure(&format!(
+        "[input.audit]\nwait_ms = 100\n[[input.files]]\npaths = [\"{place}/audit/*\"]\n[[input.files]]\n\
+         paths = [\"{place}/app/*.log\"]\nsystem = \"lgsp\"\nmultiline = {{ continuation = '^\\s' }}"
+    ));
+    let decode = |flags: &[&str], text: &str| {
+        let mut command = site.command("decode");
+        command.args(flags).stdin(std::process::Stdio::piped());
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        events_of(&child.wait_with_output().unwrap().stdout)
+    };
+    let lines = |events: &[serde_json::Value]| {
+        let mut lines: Vec<String> =
+            events.iter().map(|event| event["process.command_line"].to_string()).collect();
+        lines.sort();
+        lines
+    };
+    let wanted = ["\"id -u\"", "\"ls /\""];
+    let path = format!("{place}/audit/audit.log");
+    for flags in [&["--format", "auditd"][..], &["--path", &path], &[]] {
+        assert_eq!(lines(&decode(flags, AUDIT)), wanted, "{flags:?}");
+    }
+    let events = decode(&["--path", &format!("{place}/app/a.log")], "one\n at two\nthree\n");
+    let texts: Vec<_> = events.iter().map(|event| event["event.original"].clone()).collect();
+    assert_eq!(texts, ["one\n at two", "three"]);
+    assert!(events.iter().all(|event| event["vonglau.system.id"] == "lgsp"));
+
+    let answer = site.ask("tail", &["--dry-run", "--from", "start", "--events", "2"]);
+    assert_eq!(lines(&events_of(&answer.stdout)), wanted);
+    let copy = dir.join("copy").display().to_string();
+    for file in [&path, &copy] {
+        let answer = site.command("examine").args(["--all", file]).output().unwrap();
+        assert_eq!(lines(&events_of(&answer.stdout)), wanted, "{file}");
+    }
+}
+
+fn events_of(output: &[u8]) -> Vec<serde_json::Value> {
+    output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(json).collect()
+}
