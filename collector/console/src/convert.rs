@@ -43,6 +43,7 @@ impl From<ForwardError> for Problem {
             ForwardError::Stale { .. } => Kind::Stale,
             ForwardError::WrongState { .. }
             | ForwardError::Drill { .. }
+            | ForwardError::Kept { .. }
             | ForwardError::StateSecret { .. } => Kind::Conflict,
             ForwardError::Forbidden { .. } | ForwardError::OwnReport { .. } => Kind::Forbidden,
             ForwardError::Invalid { .. } => Kind::Invalid,

@@ -6,13 +6,13 @@
 //!   agent that runs the same correlation over its own events tells what fires under the same key:
 //!   whoever says it first, it is one alert.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use collector_incident::{Alert, Entity};
 use collector_ingest::{Finding, FindingKind};
 use rules_correlate::told::Told;
 use rules_correlate::{Correlator, Fired, Limits, Tardy};
-use rules_event::{Event, Level, Timestamp, field};
+use rules_event::{Event, Level, Timestamp, Value, field};
 use rules_pack::Loaded;
 use rules_sigma::{CorrelationKind, Custom, Diagnostic};
 use uuid::Uuid;
@@ -21,6 +21,10 @@ use uuid::Uuid;
 const ALERT_LEVEL_MIN: Level = Level::Medium;
 /// One alert of a rule covers this much event time for one entity.
 const RULE_WINDOW_SECONDS: i64 = 3600;
+/// What a rule says (`custom.vonglau.forward`) of whose alerts nothing may leave the house.
+const NEVER: &str = "never";
+/// Set by the agent on the stub of a record that it holds back.
+const QUARANTINED: &str = "vonglau.quarantined";
 /// Event ids kept with an alert; its count goes on.
 const EVIDENCE_MAX: usize = 100;
 /// Events that are announced to the correlations together.
@@ -40,6 +44,8 @@ struct RuleFacts {
     ordered: bool,
     /// Only a correlation in its own file speaks for it: see [`Loaded::silent`].
     silent: bool,
+    /// Nothing of its alerts may leave the house: see [`kept`].
+    never_forward: bool,
 }
 
 /// How the count of an alert is to be understood.
@@ -61,6 +67,7 @@ impl Detector {
     /// Returns a detector for loaded rules, and what is wrong with their correlations.
     pub(crate) fn new(loaded: Loaded) -> (Self, Vec<Diagnostic>) {
         let (silent, names) = (loaded.silent(), loaded.ids_by_name());
+        let kept = kept(&loaded, &names);
         let mut rules = HashMap::new();
         for rule in &loaded.rules {
             let facts = RuleFacts {
@@ -70,6 +77,7 @@ impl Detector {
                 custom: rule.custom.clone(),
                 ordered: false,
                 silent: silent.contains(&rule.id),
+                never_forward: kept.contains(&rule.id),
             };
             rules.insert(rule.id.clone(), facts);
         }
@@ -81,6 +89,7 @@ impl Detector {
                 custom: correlation.custom.clone(),
                 ordered: correlation.kind == CorrelationKind::TemporalOrdered,
                 silent: silent.contains(&correlation.id),
+                never_forward: kept.contains(&correlation.id),
             };
             rules.insert(correlation.id.clone(), facts);
         }
@@ -156,8 +165,9 @@ impl Detector {
             return;
         }
         let entity = entity_of(event);
-        let hour = event.time.as_seconds().div_euclid(RULE_WINDOW_SECONDS);
-        let id = alert_id(&format!("rule|{rule_id}|{:?}|{hour}", entity.pairs()));
+        let (key, window) = facts.window_of(&entity, event);
+        let slot = event.time.as_seconds().div_euclid(window);
+        let id = alert_id(&format!("rule|{rule_id}|{key:?}|{slot}"));
         let (alert, _) = alerts
             .entry(id.clone())
             .or_insert_with(|| (facts.alert_of_hit(id, rule_id, entity, event), Tally::Added));
@@ -234,6 +244,27 @@ pub(crate) struct Load {
     pub(crate) tardy: Tardy,
 }
 
+/// Returns the ids of rules that say `forward: never`, and of the correlations over them: what is
+/// counted of such events tells of them, too.
+fn kept(loaded: &Loaded, names: &HashMap<String, String>) -> HashSet<String> {
+    let is_never = |custom: &Custom| custom.forward.as_deref() == Some(NEVER);
+    let rules = loaded.rules.iter().filter(|rule| is_never(&rule.custom));
+    let mut kept: HashSet<String> = rules.map(|rule| rule.id.clone()).collect();
+    loop {
+        let known = kept.len();
+        for it in &loaded.correlations {
+            let mut of = it.rules.iter().map(|rule| names.get(rule).unwrap_or(rule));
+            if is_never(&it.custom) || of.any(|rule| kept.contains(rule)) {
+                kept.insert(it.id.clone());
+            }
+        }
+        // A correlation may be over one that stands behind it.
+        if kept.len() == known {
+            return kept;
+        }
+    }
+}
+
 impl RuleFacts {
     /// What is known of a correlation that only the host has.
     fn of_told(told: &Told) -> Self {
@@ -244,13 +275,33 @@ impl RuleFacts {
             custom: Custom::default(),
             ordered: false,
             silent: false,
+            never_forward: false,
         }
     }
 
+    /// Returns what tells an alert of this rule from others, and how much event time it covers. A
+    /// rule with `suppress` says so itself: its repeats add to the count of the alert, on whichever
+    /// lane they came. Windows begin at fixed times, so that nothing has to be remembered and the
+    /// repeat of an alert is the same alert after every restart.
+    fn window_of(&self, entity: &Entity, event: &Event) -> (Vec<(String, String)>, i64) {
+        let Some(suppress) = &self.custom.suppress else {
+            return (entity.pairs(), RULE_WINDOW_SECONDS);
+        };
+        let value = |name: &String| event.get(name).map(ToString::to_string).unwrap_or_default();
+        let key = suppress.by.iter().map(|name| (name.clone(), value(name)));
+        (key.collect(), i64::try_from(suppress.span.as_secs().max(1)).unwrap_or(i64::MAX))
+    }
+
     fn alert_of_hit(&self, id: String, rule_id: &str, entity: Entity, event: &Event) -> Alert {
+        let quarantined = event.get(QUARANTINED) == Some(&Value::Bool(true));
+        let summary = match quarantined {
+            true => place_of(event),
+            false => event.get_str(field::MESSAGE).map(short).unwrap_or_default(),
+        };
         Alert {
-            summary: event.get_str(field::MESSAGE).map(short).unwrap_or_default(),
+            summary,
             entity,
+            never_forward: self.never_forward || quarantined,
             organization: event.get_str(field::ORGANIZATION_ID).map(str::to_owned),
             ..self.alert(id, rule_id, event.time)
         }
@@ -276,6 +327,7 @@ impl RuleFacts {
             incident_type: self.custom.incident_type.clone(),
             runbook_vi: self.custom.runbook_vi.clone(),
             runbook_en: self.custom.runbook_en.clone(),
+            never_forward: self.never_forward,
         }
     }
 }
@@ -318,6 +370,7 @@ pub(crate) fn alert_about_pipeline(finding: &Finding, titles: (&str, &str)) -> A
         incident_type: None,
         runbook_vi: None,
         runbook_en: None,
+        never_forward: false,
         summary: finding.detail.clone(),
     }
 }
@@ -341,6 +394,21 @@ fn add_host_and_user(entity: &mut Entity, event: &Event) {
     entity.set(field::USER_NAME, event.get_str(field::USER_NAME).unwrap_or_default());
 }
 
+/// Says where the record of a stub lies: the person in charge looks there, not here.
+fn place_of(event: &Event) -> String {
+    let text = |name: &str| event.get(name).map(ToString::to_string);
+    let place = [
+        (field::LOG_FILE_PATH, ""),
+        (field::LOG_SOURCE_ADDRESS, ""),
+        (field::LOG_OFFSET, "byte "),
+        ("file.inode", "inode "),
+        ("vonglau.quarantine.cursor", "cursor "),
+        ("vonglau.quarantine.bytes", "length "),
+    ];
+    let known = place.iter().filter_map(|(name, what)| Some(format!("{what}{}", text(name)?)));
+    format!("held back on the host / giữ lại trên máy: {}", known.collect::<Vec<_>>().join(", "))
+}
+
 fn alert_id(text: &str) -> String {
     Uuid::new_v5(&ALERTS, text.as_bytes()).to_string()
 }
@@ -355,3 +423,6 @@ fn add(list: &mut Vec<String>, item: &str) {
 fn short(text: &str) -> String {
     text.chars().take(300).collect()
 }
+
+#[cfg(test)]
+mod tests;

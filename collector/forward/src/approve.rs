@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use crate::database::begin;
+use crate::draft::must_not_be_kept;
 use crate::error::database;
 use crate::report::read;
 use crate::{Error, Report, ReportState, Result, outbox};
@@ -26,6 +27,7 @@ pub async fn submit(
     }
     let mut change = Change::open(db, id, revision, now).await?;
     change.expect("submit", &[ReportState::Draft], "a draft")?;
+    must_not_be_kept(&mut change.tx, &change.report.incident_id).await?;
     change.set(ReportState::PendingApproval, None).await?;
     change.finish(actor, "report_submitted", &json!({ "report": id })).await
 }
@@ -34,7 +36,7 @@ pub async fn submit(
 /// admin, and must have written none of it.
 ///
 /// # Errors
-/// [`Error::OwnReport`], [`Error::Drill`], and as [`submit`].
+/// [`Error::OwnReport`], [`Error::Drill`], [`Error::Kept`], and as [`submit`].
 pub async fn approve(
     db: &SqlitePool,
     id: &str,
@@ -57,6 +59,7 @@ pub async fn approve(
     if let Some(number) = drill {
         return Err(Error::Drill { number });
     }
+    must_not_be_kept(&mut change.tx, &change.report.incident_id).await?;
     sqlx::query(
         "UPDATE report SET approver = $2, approved_at = $3, attempts = 0, next_at = $3, \
          place = (SELECT COALESCE(MAX(place), 0) + 1 FROM report) WHERE id = $1",
@@ -109,6 +112,7 @@ pub async fn retry(
     let mut change = Change::open(db, id, revision, now).await?;
     let dead = [ReportState::Partial, ReportState::Rejected];
     change.expect("retry", &dead, "partial or rejected")?;
+    must_not_be_kept(&mut change.tx, &change.report.incident_id).await?;
     outbox::reopen(&mut change.tx, id).await?;
     sqlx::query("UPDATE report SET attempts = 0, next_at = $2 WHERE id = $1")
         .bind(id)

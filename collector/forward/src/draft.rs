@@ -1,10 +1,10 @@
 //! Drafts: what people write, turned into redacted STIX objects whose bytes are kept.
 
-use collector_incident::{Actor, Detail, detail, journal};
+use collector_incident::{Actor, Detail, detail, journal, kept_by};
 use rules_event::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::SqlitePool;
+use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::database::begin;
 use crate::error::database;
@@ -62,8 +62,8 @@ impl Draft {
 /// `system`.
 ///
 /// # Errors
-/// [`Error::Drill`], [`Error::StateSecret`] (also noted in the journal), [`Error::Forbidden`],
-/// [`Error::Invalid`], the database.
+/// [`Error::Drill`], [`Error::Kept`], [`Error::StateSecret`] (also noted in the journal),
+/// [`Error::Forbidden`], [`Error::Invalid`], the database.
 pub async fn request(
     db: &SqlitePool,
     profile: &Profile,
@@ -72,7 +72,7 @@ pub async fn request(
     author: &Actor,
     now: Timestamp,
 ) -> Result<Report> {
-    let evidence = writable(db, incident, draft, author).await?;
+    let evidence = writable(db, incident, draft, author, now).await?;
     let id = uuid::Uuid::new_v4().to_string();
     let redactor = checked(db, profile, &evidence, draft, author, now).await?;
     let mut tx = begin(db).await?;
@@ -117,7 +117,7 @@ pub async fn edit(
     now: Timestamp,
 ) -> Result<Report> {
     let old = crate::get(db, id).await?;
-    let evidence = writable(db, &old.incident_id, draft, author).await?;
+    let evidence = writable(db, &old.incident_id, draft, author, now).await?;
     let redactor = checked(db, profile, &evidence, draft, author, now).await?;
     let mut tx = begin(db).await?;
     let mut report = read(&mut tx, id).await?;
@@ -154,7 +154,13 @@ pub async fn edit(
     Ok(report)
 }
 
-async fn writable(db: &SqlitePool, incident: &str, draft: &Draft, who: &Actor) -> Result<Detail> {
+async fn writable(
+    db: &SqlitePool,
+    incident: &str,
+    draft: &Draft,
+    who: &Actor,
+    now: Timestamp,
+) -> Result<Detail> {
     if !who.role.may_work() {
         let (name, role) = (who.name.clone(), who.role);
         return Err(Error::Forbidden { name, role, needs: "analyst, lead or admin" });
@@ -164,7 +170,32 @@ async fn writable(db: &SqlitePool, incident: &str, draft: &Draft, who: &Actor) -
     if evidence.incident.exercise {
         return Err(Error::Drill { number: evidence.incident.number });
     }
+    let mut tx = begin(db).await?;
+    let id = &evidence.incident.id;
+    if let Err(error) = must_not_be_kept(&mut tx, id).await {
+        if let Error::Kept { rule, .. } = &error {
+            let facts = json!({ "rule": rule });
+            journal::append(&mut tx, Some(id), now, who, "forward_blocked", &facts).await?;
+            tx.commit().await.map_err(database("commit a blocked report"))?;
+        }
+        return Err(error);
+    }
     Ok(evidence)
+}
+
+/// Refuses an incident of which nothing may leave. Asked again at every step on the way out: an alert
+/// may have come in between.
+pub(crate) async fn must_not_be_kept(
+    connection: &mut SqliteConnection,
+    incident: &str,
+) -> Result<()> {
+    let Some(by) = kept_by(connection, incident).await? else { return Ok(()) };
+    let number = sqlx::query_scalar("SELECT number FROM incident WHERE id = $1")
+        .bind(incident)
+        .fetch_one(connection)
+        .await
+        .map_err(database("get the number of an incident"))?;
+    Err(Error::Kept { number, rule: by.rule_id, title: by.title, title_vi: by.title_vi })
 }
 
 /// Looks for marks of state secrets in everything that could leave, as it was written, before

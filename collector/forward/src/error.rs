@@ -58,6 +58,25 @@ pub enum Error {
         /// The incident.
         number: String,
     },
+    /// A rule says that nothing of its alerts may leave.
+    #[error(
+        "forward incident {number}: the rule '{title}' ({rule}) says 'forward: never', so nothing of \
+         this incident may leave the province; tell the head of the SOC and the officer for state \
+         secrets, report by the way meant for such documents, and note the number of that letter / \
+         không chuyển tiếp sự cố {number}: quy tắc '{title_vi}' quy định 'forward: never', không nội \
+         dung nào của sự cố được rời khỏi tỉnh; báo lãnh đạo SOC và cán bộ bảo vệ bí mật nhà nước, \
+         báo cáo qua kênh dành cho tài liệu mật và ghi lại số văn bản"
+    )]
+    Kept {
+        /// The incident.
+        number: String,
+        /// Id of the rule.
+        rule: String,
+        /// Its title in English.
+        title: String,
+        /// Its title in Vietnamese.
+        title_vi: String,
+    },
     /// A text carries the mark of a state secret.
     #[error(
         "forward incident {number}: {place} carries the state-secret mark '{mark}'; it must not \

@@ -115,6 +115,9 @@ pub struct Alert {
     pub runbook_en: Option<String>,
     /// One line for people: what was seen.
     pub summary: String,
+    /// Nothing of it may leave the house: its rule says `forward: never`.
+    #[serde(default)]
+    pub never_forward: bool,
 }
 
 #[cfg(test)]

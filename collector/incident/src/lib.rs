@@ -17,6 +17,7 @@ mod error;
 mod fold;
 mod group;
 mod incident;
+mod kept;
 mod list;
 mod overdue;
 mod record;
@@ -39,6 +40,7 @@ pub use incident::{
     detail, get,
 };
 pub use journal::{JournalEntry, verify_journal};
+pub use kept::{KeptBy, kept_by};
 pub use list::{PAGE_MAX, Page, Query, list};
 pub use overdue::overdue;
 pub use policy::{Deadline, DeadlineState, Policy};

@@ -71,7 +71,8 @@ pub async fn record_alert(
 /// Records an alert in the caller's transaction.
 ///
 /// An id that is known updates its alert: count, times, level and evidence only ever grow, so a
-/// replay with an older state changes nothing. A new alert joins an open incident or opens one.
+/// replay with an older state changes nothing. A new alert joins an open incident or opens one; one
+/// that must not be forwarded joins its like only (see [`crate::kept_by`]).
 ///
 /// # Errors
 /// The database.
@@ -166,6 +167,8 @@ async fn candidates(
             "SELECT i.id, i.status, e.last_at FROM incident_entity e \
              JOIN incident i ON i.id = e.incident_id \
              WHERE e.field = $1 AND e.value = $2 AND e.last_at >= $3 AND i.occurred_first <= $4 \
+             AND EXISTS (SELECT 1 FROM incident_alert a WHERE a.incident_id = i.id \
+             AND a.never_forward = 1) = $6 \
              ORDER BY e.last_at DESC LIMIT $5",
         )
         .bind(field)
@@ -173,6 +176,7 @@ async fn candidates(
         .bind(alert.first.saturating_sub(grouping.window).as_nanos())
         .bind(alert.last.saturating_add(grouping.window).as_nanos())
         .bind(CANDIDATES_PER_PAIR)
+        .bind(alert.never_forward)
         .fetch_all(&mut *tx)
         .await
         .map_err(&doing)?;

@@ -225,6 +225,7 @@ impl House {
             organization: None,
             incident_type: None,
             runbook_vi: Some(format!("Chặn địa chỉ {SCRIPT}")),
+            never_forward: false,
             runbook_en: Some("Block the address".into()),
             summary: format!("5 lần {SCRIPT}"),
         };

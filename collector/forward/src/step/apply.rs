@@ -13,10 +13,11 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use super::{Action, Outcome};
 use crate::database::begin;
+use crate::draft::must_not_be_kept;
 use crate::error::database;
 use crate::report::read;
 use crate::taxii::{Answer, StatusResource, Trouble};
-use crate::{Report, ReportState, Result, outbox};
+use crate::{Error, Report, ReportState, Result, outbox};
 use store::{problem, set};
 
 /// A doubled delay is the same for ever from here on.
@@ -46,13 +47,19 @@ pub(crate) async fn begin_sending(db: &SqlitePool, id: &str, now: Timestamp) -> 
             .fetch_optional(&mut *tx)
             .await
             .map_err(database("look whether an incident is a drill"))?;
-    let ready = drill.is_none();
+    let kept = must_not_be_kept(&mut tx, &report.incident_id).await;
+    let stops = match (drill, kept) {
+        (Some(_), _) => Some("the incident was made a drill; drills never leave".to_owned()),
+        (None, Err(error @ Error::Kept { .. })) => Some(error.to_string()),
+        (None, kept) => kept.map(|()| None)?,
+    };
+    let ready = stops.is_none();
     let state = if ready { ReportState::Sending } else { ReportState::Rejected };
     if report.state != state {
         set(&mut tx, id, state, now).await?;
         let action = if ready { "report_sending" } else { "report_rejected" };
-        if !ready {
-            problem(&mut tx, id, Some("the incident was made a drill; drills never leave")).await?;
+        if let Some(stops) = &stops {
+            problem(&mut tx, id, Some(stops)).await?;
         }
         let facts = json!({ "report": id, "digest": report.digest });
         let (incident, actor) = (Some(report.incident_id.as_str()), Actor::system());

@@ -1,11 +1,11 @@
 //! Approval: two people, no drills, no state secrets, no stale eyes.
 
 use collector_forward::{
-    Draft, Error, ReportKind, ReportState, approve, edit, preview, refuse, request, submit,
+    Draft, Error, Report, ReportKind, ReportState, approve, edit, preview, refuse, request, submit,
 };
-use collector_incident::{Actor, Amendment, Role, amend, journal::entries};
+use collector_incident::{Actor, Alert, Amendment, Role, amend, journal::entries, record_alert};
 
-use super::{actor, at, base, draft, incident, profile};
+use super::{actor, alert, at, base, draft, incident, profile};
 
 #[tokio::test]
 async fn whoever_wrote_it_cannot_approve_it() {
@@ -99,4 +99,38 @@ async fn drills_and_state_secrets_are_blocked() {
     let denied =
         request(&base.db, &profile(), &id, &draft(ReportKind::Initial), &viewer, at(2)).await;
     assert!(matches!(denied, Err(Error::Forbidden { .. })));
+}
+
+/// Records the alert of an incident again, now by a rule that says `forward: never`.
+pub(crate) async fn keep(db: &sqlx::SqlitePool, host: &str) {
+    let mut tx = db.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let alert = Alert { never_forward: true, ..alert(&format!("alert-{host}"), host) };
+    record_alert(&mut tx, &alert, at(1)).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_rule_keeps_at_home_is_refused_at_every_step() {
+    let base = base().await;
+    let (an, lead) = (actor("an", Role::Analyst), actor("lan", Role::Lead));
+    let refused = |result: Result<Report, Error>| {
+        let Err(error @ Error::Kept { .. }) = result else { panic!("{result:?}") };
+        let text = error.to_string();
+        assert!(text.contains("nothing of") && text.contains("không nội dung nào"), "{text}");
+        assert!(text.contains("Dò mật khẩu SSH") && text.contains("INC-2026-"), "{text}");
+    };
+    let id = incident(&base.db, "web01").await;
+    let write = draft(ReportKind::Initial);
+    let it = request(&base.db, &profile(), &id, &write, &an, at(1)).await.unwrap();
+    let other = request(&base.db, &profile(), &id, &write, &an, at(1)).await.unwrap();
+    let it = submit(&base.db, &it.id, it.revision, &an, at(1)).await.unwrap();
+    keep(&base.db, "web01").await;
+    refused(approve(&base.db, &it.id, it.revision, &lead, at(2)).await);
+    refused(submit(&base.db, &other.id, other.revision, &an, at(2)).await);
+    refused(edit(&base.db, &profile(), &it.id, it.revision, &write, &an, at(2)).await);
+    refused(request(&base.db, &profile(), &id, &write, &an, at(2)).await);
+    let last = entries(&base.db, Some(&id), 0, 100).await.unwrap().pop().unwrap();
+    assert_eq!((last.action.as_str(), last.who.as_str()), ("forward_blocked", "an"));
+    let free = incident(&base.db, "web02").await;
+    assert!(request(&base.db, &profile(), &free, &write, &an, at(2)).await.is_ok());
 }

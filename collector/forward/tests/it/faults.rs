@@ -222,6 +222,19 @@ async fn an_incident_made_a_drill_never_leaves() {
 }
 
 #[tokio::test]
+async fn an_alert_that_must_stay_stops_what_was_approved_before_it() {
+    let base = base().await;
+    let centre = Centre::start(&[]).await;
+    let id = incident(&base.db, "web01").await;
+    let it = approved(&base.db, &id, ReportKind::Initial).await;
+    super::approval::keep(&base.db, "web01").await;
+    assert_eq!(drive(&base.db, &taxii(&centre.url, None), &it.id).await, ReportState::Rejected);
+    assert!(centre.inner.lock().unwrap().bodies.is_empty());
+    let problem = get(&base.db, &it.id).await.unwrap().problem.unwrap();
+    assert!(problem.contains("forward: never"), "{problem}");
+}
+
+#[tokio::test]
 async fn a_delivered_report_meets_its_deadline() {
     let base = base().await;
     let centre = Centre::start(&[]).await;

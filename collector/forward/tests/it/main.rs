@@ -74,6 +74,7 @@ pub(crate) fn alert(id: &str, host: &str) -> Alert {
         incident_type: Some("N2".into()),
         runbook_vi: None,
         runbook_en: None,
+        never_forward: false,
         summary: "42 failures, password=Zq9sesame".into(),
     }
 }

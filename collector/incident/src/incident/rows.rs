@@ -69,6 +69,7 @@ pub(crate) fn alert_of(row: &SqliteRow) -> Result<AlertRecord> {
         runbook_vi: row.get("runbook_vi"),
         runbook_en: row.get("runbook_en"),
         summary: row.get("summary"),
+        never_forward: row.get::<i64, _>("never_forward") != 0,
         id,
     };
     Ok(AlertRecord { alert, recorded_at: moment_of(row, "recorded_at") })

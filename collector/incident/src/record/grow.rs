@@ -75,13 +75,14 @@ pub(super) async fn store(
     sqlx::query(
         "INSERT INTO incident_alert (id, incident_id, rule_id, title, title_vi, level, techniques, \
          attack_version, entity, first_at, last_at, count, event_ids, agents, organization, \
-         incident_type, runbook_vi, runbook_en, summary, recorded_at, updated_at) \
+         incident_type, runbook_vi, runbook_en, summary, recorded_at, updated_at, never_forward) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $20) \
+         $19, $20, $20, $21) \
          ON CONFLICT (id) DO UPDATE SET title = excluded.title, title_vi = excluded.title_vi, \
          level = excluded.level, techniques = excluded.techniques, first_at = excluded.first_at, \
          last_at = excluded.last_at, count = excluded.count, event_ids = excluded.event_ids, \
-         agents = excluded.agents, summary = excluded.summary, updated_at = excluded.updated_at",
+         agents = excluded.agents, summary = excluded.summary, updated_at = excluded.updated_at, \
+         never_forward = excluded.never_forward",
     )
     .bind(&alert.id)
     .bind(incident)
@@ -103,6 +104,7 @@ pub(super) async fn store(
     .bind(&alert.runbook_en)
     .bind(&alert.summary)
     .bind(now.as_nanos())
+    .bind(i64::from(alert.never_forward))
     .execute(tx)
     .await
     .map_err(database("store an alert"))?;
@@ -126,6 +128,8 @@ pub(super) async fn update(
     merged.event_ids = union(&old.event_ids, &new.event_ids, EVENT_IDS_MAX);
     merged.agents = union(&old.agents, &new.agents, AGENTS_MAX);
     merged.techniques = union(&old.techniques, &new.techniques, TECHNIQUES_MAX);
+    // What was once kept back stays so, whatever became of its rule.
+    merged.never_forward = old.never_forward || new.never_forward;
     // What an alert was grouped and reported by does not change under it.
     merged.entity = old.entity.clone();
     merged.rule_id.clone_from(&old.rule_id);

@@ -59,6 +59,7 @@ pub(crate) fn alert(id: &str, entity: &str) -> Alert {
         incident_type: Some("N2".into()),
         runbook_vi: None,
         runbook_en: None,
+        never_forward: false,
         summary: "12 failed logins".into(),
     }
 }

@@ -1,6 +1,6 @@
 //! Recording: exactly once, growing only, grouped by entity and window.
 
-use collector_incident::{LinkKind, Query, Status, detail, get, list};
+use collector_incident::{Alert, LinkKind, Query, Status, detail, get, kept_by, list};
 use proptest::prelude::*;
 use rules_event::Level;
 
@@ -171,4 +171,30 @@ proptest! {
             assert_eq!(all.iter().map(|it| it.event_count).sum::<u64>(), highest.values().sum::<u64>());
         });
     }
+}
+
+#[tokio::test]
+async fn what_must_not_be_forwarded_has_incidents_of_its_own() {
+    let base = base().await;
+    let entity = "host.name=web01";
+    let kept = |id: &str| Alert { never_forward: true, ..alert(id, entity) };
+    let open = record(&base.db, &alert("1", entity), at(0)).await;
+    let home = record(&base.db, &kept("2"), at(1)).await;
+    assert!(home.created, "nobody can hold back a report by writing a mark into a log");
+    let more = record(&base.db, &alert("3", "host.name=web01 user.name=x"), at(2)).await;
+    assert_eq!(more.incident, open.incident);
+    assert_eq!(record(&base.db, &kept("4"), at(3)).await.incident, home.incident);
+    let by = |incident: String| {
+        let db = base.db.clone();
+        async move { kept_by(&mut db.acquire().await.unwrap(), &incident).await.unwrap() }
+    };
+    assert_eq!(by(open.incident.clone()).await, None);
+    assert_eq!(by(home.incident.clone()).await.unwrap().rule_id, "rule-1");
+    let stored = detail(&base.db, &home.incident).await.unwrap().alerts;
+    assert!(stored.iter().all(|it| it.alert.never_forward));
+    // A rule that says so later keeps the whole incident back, and what is kept back stays.
+    record(&base.db, &kept("1"), at(4)).await;
+    assert!(by(open.incident.clone()).await.is_some());
+    record(&base.db, &alert("1", entity), at(5)).await;
+    assert!(by(open.incident).await.is_some());
 }
