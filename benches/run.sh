@@ -70,7 +70,7 @@ case " ${own[*]} " in
 esac
 case " ${own[*]} " in
   *" agent-rivals "*)
-    if benches/lib/rsyslog.sh "$cache/rsyslog" > "$log_dir/bench-rsyslog.log" 2>&1; then
+    if tests/lib/rsyslog.sh "$cache/rsyslog" > "$log_dir/bench-rsyslog.log" 2>&1; then
       export VONGLAU_RSYSLOG=$cache/rsyslog/root
     else
       note "rsyslog is not measured: $(tail -n 1 "$log_dir/bench-rsyslog.log")"

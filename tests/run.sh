@@ -60,6 +60,11 @@ if [ -z "$quick" ]; then
   else
     missing+=("Apache Kafka: Maven Central does not give it; see $log_dir/kafka-fetch.log")
   fi
+  if tests/lib/rsyslog.sh "$cache/rsyslog" > "$log_dir/rsyslog-fetch.log" 2>&1; then
+    export VONGLAU_RSYSLOG=$cache/rsyslog/root
+  else
+    missing+=("rsyslog: $(tail -n 1 "$log_dir/rsyslog-fetch.log")")
+  fi
 fi
 
 step "checking formatting" cargo fmt --check

@@ -5,5 +5,6 @@ mod browser;
 mod faults;
 mod kafka_path;
 mod quickstart;
+mod rsyslog;
 mod standalone;
 mod tidy;

@@ -7,6 +7,7 @@ pub mod collector;
 pub mod data;
 pub mod faults;
 pub mod process;
+pub mod rsyslog;
 pub mod servers;
 
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //!
 //! What arrives is known by listener, sender and a running number; there is nothing to resume from,
 //! since nobody sends anything twice. So what the process holds when it is killed is lost with it:
-//! some milliseconds of a UDP listener, and of TCP what was acknowledged by the kernel and not read.
+//! what came since the last seal, and of TCP what was acknowledged by the kernel and not read.
 //! While the spool is full nothing is read: TCP holds the sender back, UDP overflows in the kernel,
 //! which counts it, and so do we.
 //!
