@@ -7,6 +7,8 @@ mod evidence;
 mod exec;
 mod kill;
 mod manager;
+mod policy;
+mod quarantine;
 mod reload;
 mod run;
 mod telemetry;
