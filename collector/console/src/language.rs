@@ -184,6 +184,7 @@ messages! {
     host: "Máy chủ", "Host";
     agent: "Agent", "Agent";
     organization: "Cơ quan, đơn vị", "Agency";
+    information_system: "Hệ thống thông tin", "Information system";
     version: "Phiên bản", "Version";
     key: "Khoá công khai", "Public key";
     first_seen: "Thấy lần đầu", "First seen";

@@ -101,6 +101,7 @@ struct AgentFile {
 struct AgentHost {
     name: String,
     organization: String,
+    system: String,
     timezone: String,
 }
 
@@ -192,6 +193,7 @@ fn agent_toml(config: &Config, state: &Path) -> anyhow::Result<String> {
         host: AgentHost {
             name: wanted.host_name.clone(),
             organization: wanted.organization.clone(),
+            system: wanted.system.clone(),
             timezone: wanted.timezone.clone(),
         },
         input: AgentInput {

@@ -140,6 +140,8 @@ pub(crate) struct Standalone {
     pub timezone: String,
     /// Organisation code (mã định danh) of the agency.
     pub organization: String,
+    /// Id of the information system the host belongs to.
+    pub system: String,
     /// Most bytes the spool may hold; 0 means the agent's default.
     pub spool_bytes_max: u64,
 }
@@ -153,6 +155,7 @@ impl Default for Standalone {
             host_name: String::new(),
             timezone: String::new(),
             organization: String::new(),
+            system: String::new(),
             spool_bytes_max: 0,
         }
     }

@@ -303,6 +303,7 @@ impl RuleFacts {
             entity,
             never_forward: self.never_forward || quarantined,
             organization: event.get_str(field::ORGANIZATION_ID).map(str::to_owned),
+            system: event.get_str(field::VONGLAU_SYSTEM_ID).map(str::to_owned),
             ..self.alert(id, rule_id, event.time)
         }
     }
@@ -324,6 +325,7 @@ impl RuleFacts {
             event_ids: Vec::new(),
             agents: Vec::new(),
             organization: None,
+            system: None,
             incident_type: self.custom.incident_type.clone(),
             runbook_vi: self.custom.runbook_vi.clone(),
             runbook_en: self.custom.runbook_en.clone(),
@@ -367,6 +369,7 @@ pub(crate) fn alert_about_pipeline(finding: &Finding, titles: (&str, &str)) -> A
         event_ids: Vec::new(),
         agents: Some(agent).filter(|agent| !agent.is_empty()).into_iter().collect(),
         organization: None,
+        system: None,
         incident_type: None,
         runbook_vi: None,
         runbook_en: None,

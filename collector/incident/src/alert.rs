@@ -107,6 +107,9 @@ pub struct Alert {
     pub agents: Vec<String>,
     /// Organisation code of the agency.
     pub organization: Option<String>,
+    /// The information system it is of, by its id in the register.
+    #[serde(default)]
+    pub system: Option<String>,
     /// Group of incident, `N1` to `N9`.
     pub incident_type: Option<String>,
     /// What to do, in Vietnamese.

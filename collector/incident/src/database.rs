@@ -5,9 +5,10 @@ use sqlx::SqlitePool;
 use crate::{Error, Result};
 
 /// Our migrations, oldest first. A shipped one is never edited.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (2001, "incident", include_str!("../migrations/2001_incident.sql")),
     (2002, "never_forward", include_str!("../migrations/2002_never_forward.sql")),
+    (2003, "system", include_str!("../migrations/2003_system.sql")),
 ];
 
 /// Creates the tables or brings them up to date. Migrations of other crates in the same database

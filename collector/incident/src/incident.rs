@@ -54,6 +54,8 @@ pub struct Incident {
     pub incident_type: Option<String>,
     /// Organisation code of the agency.
     pub organization: Option<String>,
+    /// The information system it is of, by its id in the register.
+    pub system: Option<String>,
     /// Whom it speaks of.
     pub entity: Entity,
     /// How many alerts.

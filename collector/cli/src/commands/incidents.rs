@@ -142,6 +142,7 @@ pub(super) fn show(desk: &Desk, answer: &Value) -> String {
     fact("occurred", format!("{first} – {last}"));
     fact("techniques", join(&one["techniques"]));
     fact("agency", text(&one["organization"]));
+    fact("system", text(&one["system"]));
     fact("counts", format!("{} alerts, {} events", one["alert_count"], one["event_count"]));
     fact("closed", text(&one["close_reason"]));
     fact("found", text(&one["close_note"]));

@@ -47,6 +47,8 @@ pub(crate) struct IncidentBody {
     pub(crate) incident_type: Option<String>,
     /// Organisation code of the agency.
     pub(crate) organization: Option<String>,
+    /// The information system it is of, by its id in the register.
+    pub(crate) system: Option<String>,
     /// Whom it speaks of, by ECS field name.
     pub(crate) entity: BTreeMap<String, String>,
     /// Alerts grouped in it.
@@ -197,6 +199,7 @@ impl IncidentBody {
             attack_version: incident.attack_version.clone(),
             incident_type: incident.incident_type.clone(),
             organization: incident.organization.clone(),
+            system: incident.system.clone(),
             entity: incident.entity.pairs().into_iter().collect(),
             alert_count: incident.alert_count,
             event_count: incident.event_count,

@@ -223,6 +223,7 @@ impl House {
             event_ids: vec![format!("{:032x}", 0), format!("{:032x}", 1)],
             agents: vec![],
             organization: None,
+            system: None,
             incident_type: None,
             runbook_vi: Some(format!("Chặn địa chỉ {SCRIPT}")),
             never_forward: false,

@@ -82,6 +82,7 @@ fn repeats_add_to_the_alert_of_their_window_on_whichever_lane() {
             event.set(field::SOURCE_IP, source);
             event.set(field::USER_NAME, format!("user {number}"));
             event.set("vonglau.suppressed", number > 0);
+            event.set(field::VONGLAU_SYSTEM_ID, "lgsp");
             event
         })
         .collect();
@@ -90,6 +91,7 @@ fn repeats_add_to_the_alert_of_their_window_on_whichever_lane() {
         alerts.values().map(|(it, _)| (it.first.as_seconds() % 86_400, it.count)).collect();
     found.sort_unstable();
     assert_eq!(found, [(0, 3), (20, 1), (7_200, 1)]);
+    assert!(alerts.values().all(|(it, _)| it.system.as_deref() == Some("lgsp")));
     let again: Vec<_> = detector().judge(events.iter()).into_keys().collect();
     assert_eq!(again, alerts.into_keys().collect::<Vec<_>>(), "the same alerts after a restart");
 }

@@ -71,6 +71,7 @@ pub(crate) fn alert(id: &str, host: &str) -> Alert {
         event_ids: vec!["e1".into()],
         agents: vec!["agent-1".into()],
         organization: Some("H49.01".into()),
+        system: None,
         incident_type: Some("N2".into()),
         runbook_vi: None,
         runbook_en: None,

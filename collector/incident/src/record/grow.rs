@@ -43,8 +43,8 @@ pub(super) async fn create(
     sqlx::query(
         "INSERT INTO incident (id, number, revision, title_en, title_vi, severity, status, \
          detected_at, occurred_first, occurred_last, techniques, attack_version, incident_type, \
-         organization, alert_count, event_count, updated_at, search_text) \
-         VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, '[]', $10, $11, $12, 0, 0, $7, '')",
+         organization, system, alert_count, event_count, updated_at, search_text) \
+         VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, '[]', $10, $11, $12, $13, 0, 0, $7, '')",
     )
     .bind(&id)
     .bind(&number)
@@ -58,6 +58,7 @@ pub(super) async fn create(
     .bind(&alert.attack_version)
     .bind(&alert.incident_type)
     .bind(&alert.organization)
+    .bind(&alert.system)
     .execute(tx)
     .await
     .map_err(&doing)?;
@@ -75,9 +76,10 @@ pub(super) async fn store(
     sqlx::query(
         "INSERT INTO incident_alert (id, incident_id, rule_id, title, title_vi, level, techniques, \
          attack_version, entity, first_at, last_at, count, event_ids, agents, organization, \
-         incident_type, runbook_vi, runbook_en, summary, recorded_at, updated_at, never_forward) \
+         incident_type, runbook_vi, runbook_en, summary, recorded_at, updated_at, never_forward, \
+         system) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $20, $21) \
+         $19, $20, $20, $21, $22) \
          ON CONFLICT (id) DO UPDATE SET title = excluded.title, title_vi = excluded.title_vi, \
          level = excluded.level, techniques = excluded.techniques, first_at = excluded.first_at, \
          last_at = excluded.last_at, count = excluded.count, event_ids = excluded.event_ids, \
@@ -105,6 +107,7 @@ pub(super) async fn store(
     .bind(&alert.summary)
     .bind(now.as_nanos())
     .bind(i64::from(alert.never_forward))
+    .bind(&alert.system)
     .execute(tx)
     .await
     .map_err(database("store an alert"))?;
@@ -135,6 +138,7 @@ pub(super) async fn update(
     merged.rule_id.clone_from(&old.rule_id);
     merged.attack_version.clone_from(&old.attack_version);
     merged.organization.clone_from(&old.organization);
+    merged.system.clone_from(&old.system);
     merged.incident_type.clone_from(&old.incident_type);
     merged.runbook_vi.clone_from(&old.runbook_vi);
     merged.runbook_en.clone_from(&old.runbook_en);
@@ -188,6 +192,7 @@ pub(super) async fn grow(
             incident.title_vi.clone_from(&alert.title_vi);
         }
     }
+    incident.system = incident.system.or_else(|| alert.system.clone());
     incident.occurred_first = incident.occurred_first.min(alert.first);
     incident.occurred_last = incident.occurred_last.max(alert.last);
     incident.techniques = union(&incident.techniques, &alert.techniques, TECHNIQUES_MAX);
@@ -216,7 +221,7 @@ pub(super) async fn grow(
         "UPDATE incident SET severity = $2, title_en = $3, title_vi = $4, occurred_first = $5, \
          occurred_last = $6, techniques = $7, alert_count = alert_count + $8, \
          event_count = event_count + $9, incident_type = COALESCE(incident_type, $10), \
-         organization = COALESCE(organization, $11), updated_at = $12, search_text = $13, \
+         organization = COALESCE(organization, $11), system = $15, updated_at = $12, search_text = $13, \
          attack_version = CASE WHEN attack_version = '' THEN $14 ELSE attack_version END \
          WHERE id = $1",
     )
@@ -234,6 +239,7 @@ pub(super) async fn grow(
     .bind(now.as_nanos())
     .bind(search_text(&incident))
     .bind(&alert.attack_version)
+    .bind(&incident.system)
     .execute(&mut *tx)
     .await
     .map_err(&doing)?;
@@ -258,6 +264,10 @@ pub(crate) fn search_text(incident: &Incident) -> String {
     for (_, value) in incident.entity.pairs() {
         text.push(' ');
         text.push_str(&value);
+    }
+    if let Some(system) = &incident.system {
+        text.push(' ');
+        text.push_str(system);
     }
     for technique in &incident.techniques {
         text.push(' ');

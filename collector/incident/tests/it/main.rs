@@ -56,6 +56,7 @@ pub(crate) fn alert(id: &str, entity: &str) -> Alert {
         event_ids: (0..3).map(|n| format!("{id}-event-{n}")).collect(),
         agents: vec!["agent-1".into()],
         organization: Some("H49.01".into()),
+        system: Some("mot-cua".into()),
         incident_type: Some("N2".into()),
         runbook_vi: None,
         runbook_en: None,

@@ -127,6 +127,7 @@ async fn lists_filter_search_without_marks_and_page() {
     let count = async |query: Query| all(query).await.incidents.len();
     assert_eq!(count(Query { text: "dang nhap 100.3".into(), ..Query::default() }).await, 1);
     assert_eq!(count(Query { text: "T1110 ĐĂNG".into(), ..Query::default() }).await, 7);
+    assert_eq!(count(Query { text: "mot-cua 100.3".into(), ..Query::default() }).await, 1);
     assert_eq!(count(Query { text: "100%".into(), ..Query::default() }).await, 0);
     assert_eq!(count(Query { severity_min: Some(Level::High), ..Query::default() }).await, 1);
     let entity = Some(("source.ip".to_owned(), "198.51.100.5".to_owned()));
@@ -197,4 +198,20 @@ async fn what_must_not_be_forwarded_has_incidents_of_its_own() {
     assert!(by(open.incident.clone()).await.is_some());
     record(&base.db, &alert("1", entity), at(5)).await;
     assert!(by(open.incident).await.is_some());
+}
+
+#[tokio::test]
+async fn an_incident_is_of_the_system_of_its_first_alert_that_has_one() {
+    let base = base().await;
+    let of = |id: &str, system: Option<&str>| Alert {
+        system: system.map(str::to_owned),
+        ..alert(id, "source.ip=203.0.113.9")
+    };
+    let first = record(&base.db, &of("a", None), at(0)).await;
+    let look = async || get(&base.db, &first.incident).await.unwrap().system;
+    assert_eq!(look().await, None);
+    record(&base.db, &of("b", Some("mot-cua")), at(1)).await;
+    assert_eq!(look().await.as_deref(), Some("mot-cua"));
+    record(&base.db, &of("c", Some("lgsp")), at(2)).await;
+    assert_eq!(look().await.as_deref(), Some("mot-cua"), "it does not change under the reader");
 }
