@@ -43,7 +43,7 @@ bins=(--bin vonglau-bench)
 for name in "${own[@]}"; do
   case $name in
     correlate | agent-stages) ;;
-    agent-* | idle-cost | integrity) bins+=(--bin vonglau-agent) ;;
+    agent-* | idle-cost | integrity | many-files) bins+=(--bin vonglau-agent) ;;
     *) bins=(--bins) && break ;;
   esac
 done

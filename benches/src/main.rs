@@ -10,6 +10,7 @@ mod path;
 mod rivals;
 mod rules;
 mod stages;
+mod start;
 mod sync;
 mod usage;
 
@@ -44,6 +45,16 @@ const SETS: &[Set] = &[
         name: "agent-memory",
         what: "the agent's memory: idle with the rules loaded, and while a broker is away",
         run: path::memory,
+    },
+    Set {
+        name: "agent-idle",
+        what: "the agent's memory after a minute alone, by what it is of",
+        run: start::idle,
+    },
+    Set {
+        name: "agent-start",
+        what: "starting the agent: with rules to compile, with rules that are kept",
+        run: start::starts,
     },
     Set {
         name: "idle-cost",

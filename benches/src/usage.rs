@@ -38,6 +38,22 @@ pub(crate) fn of(pid: u32) -> Result<Usage> {
     })
 }
 
+/// Returns the CPU seconds that the threads of a process have used, in nanoseconds' steps, and those of
+/// its children that ended, in ticks.
+pub(crate) fn with_children(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = stat.rsplit_once(')').context("no name")?.1.split_whitespace();
+    // `cutime` and `cstime` (proc_pid_stat(5)).
+    let ticks: Vec<f64> = fields.skip(13).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    let mut seconds = ticks.iter().sum::<f64>() / TICKS_A_SECOND;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        let nanos: f64 = text.split_whitespace().next().context("no time")?.parse()?;
+        seconds += nanos / 1e9;
+    }
+    Ok(seconds)
+}
+
 /// CPU time of this thread so far.
 pub(crate) fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);

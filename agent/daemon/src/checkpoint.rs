@@ -1,30 +1,42 @@
 //! Checkpoint: what a round remembers so that a restart goes on exactly there.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use agent_spool::Saved;
 use agent_wire::{ChainHead, Hash, Lane};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
 /// The version this build writes and reads.
 const VERSION: u32 = 1;
 
+/// What JSON adds to a key and a position besides what has to be escaped in them.
+const QUOTES_BYTES: usize = 6;
+/// What stands around all of them, with room for some positions taken away.
+const ENVELOPE_BYTES: usize = 4096;
+
 /// Stored as JSON with every round of the spool: as a whole, or only what changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored<'a> {
+struct Stored<P, G> {
     version: u32,
     epoch: u64,
     heads: BTreeMap<String, StoredHead>,
-    #[serde(borrow)]
-    positions: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    positions: P,
     /// Positions taken away; only in changes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    gone: Vec<String>,
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<G>,
+}
+
+/// Positions on their way into JSON.
+struct Positions<I>(I);
+
+impl<'a, I: Iterator<Item = (&'a Box<str>, &'a Box<str>)> + Clone> Serialize for Positions<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.clone())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +51,8 @@ struct StoredHead {
 pub(crate) struct Checkpoint {
     /// By lane, in the order of [`Lane::SPOOLED`].
     pub(crate) heads: [ChainHead; 2],
-    /// Opaque position by source key.
-    positions: BTreeMap<String, String>,
+    /// Opaque position by source key. Without spare room: there may be tens of thousands.
+    positions: BTreeMap<Box<str>, Box<str>>,
     /// Keys whose position was set or taken away since the last round.
     changed: BTreeSet<String>,
 }
@@ -49,17 +61,17 @@ impl Checkpoint {
     /// Takes in what the inputs say: where sources stand now, and which are no longer followed.
     pub(crate) fn advance(&mut self, positions: Vec<(String, String)>, gone: &[String]) {
         for (key, position) in positions {
-            match self.positions.get_mut(&key) {
-                Some(known) if *known == position => continue,
-                Some(known) => *known = position,
+            match self.positions.get_mut(key.as_str()) {
+                Some(known) if **known == *position => continue,
+                Some(known) => *known = position.into(),
                 None => {
-                    self.positions.insert(key.clone(), position);
+                    self.positions.insert(key.as_str().into(), position.into());
                 }
             }
             self.changed.insert(key);
         }
         for key in gone {
-            if self.positions.remove(key).is_some() {
+            if self.positions.remove(key.as_str()).is_some() {
                 self.changed.insert(key.clone());
             }
         }
@@ -67,22 +79,16 @@ impl Checkpoint {
 
     /// Returns what changed since the last round, as bytes to be stored.
     pub(crate) fn change(&self, epoch: u64) -> Vec<u8> {
-        let (mut positions, mut gone) = (BTreeMap::new(), Vec::new());
-        for key in &self.changed {
-            match self.positions.get(key) {
-                Some(position) => {
-                    positions.insert(Cow::from(key), Cow::from(position));
-                }
-                None => gone.push(key.clone()),
-            }
-        }
-        self.stored(epoch, positions, gone)
+        let known = |key: &&String| self.positions.contains_key(key.as_str());
+        let gone = self.changed.iter().filter(|key| !known(key)).collect();
+        let changed =
+            self.changed.iter().filter_map(|key| self.positions.get_key_value(key.as_str()));
+        self.stored(epoch, Positions(changed), gone)
     }
 
     /// Returns all of it, as bytes to be stored.
     pub(crate) fn whole(&self, epoch: u64) -> Vec<u8> {
-        let all = self.positions.iter().map(|(key, position)| (key.into(), position.into()));
-        self.stored(epoch, all.collect(), Vec::new())
+        self.stored(epoch, Positions(self.positions.iter()), Vec::new())
     }
 
     /// Notes that the round with the change is in the spool.
@@ -90,12 +96,15 @@ impl Checkpoint {
         self.changed.clear();
     }
 
-    fn stored(
+    /// Written straight into one block of the right size: lists and copies on the way would be several
+    /// times what the agent is otherwise made of.
+    fn stored<'a>(
         &self,
         epoch: u64,
-        positions: BTreeMap<Cow<'_, str>, Cow<'_, str>>,
-        gone: Vec<String>,
+        positions: Positions<impl Iterator<Item = (&'a Box<str>, &'a Box<str>)> + Clone>,
+        gone: Vec<&String>,
     ) -> Vec<u8> {
+        let bytes = positions.0.clone().map(|(key, position)| key.len() + position.len());
         let heads = Lane::SPOOLED
             .iter()
             .zip(&self.heads)
@@ -104,8 +113,11 @@ impl Checkpoint {
                 (lane.to_string(), head)
             })
             .collect();
+        let room = bytes.map(|bytes| bytes + bytes / 4 + QUOTES_BYTES).sum::<usize>();
+        let mut written = Vec::with_capacity(room + ENVELOPE_BYTES);
         let stored = Stored { version: VERSION, epoch, heads, positions, gone };
-        serde_json::to_vec(&stored).expect("a checkpoint is plain data")
+        serde_json::to_writer(&mut written, &stored).expect("a checkpoint is plain data");
+        written
     }
 
     /// Reads what a spool holds: the whole checkpoint with its changes put on, in order. In another
@@ -120,7 +132,7 @@ impl Checkpoint {
 
     fn put_on(&mut self, bytes: &[u8], epoch: u64, dir: &Path) -> Result<()> {
         let bad = |reason: String| Error::Checkpoint { dir: dir.to_owned(), reason };
-        let stored: Stored<'_> =
+        let stored: Stored<BTreeMap<Box<str>, Box<str>>, String> =
             serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
         if stored.version != VERSION {
             return Err(bad(format!("version {} is not {VERSION}", stored.version)));
@@ -135,17 +147,22 @@ impl Checkpoint {
             }
         }
         for key in &stored.gone {
-            self.positions.remove(key);
+            self.positions.remove(key.as_str());
         }
-        let owned = |text: Cow<'_, str>| text.into_owned();
-        self.positions
-            .extend(stored.positions.into_iter().map(|(key, value)| (owned(key), owned(value))));
+        if self.positions.is_empty() {
+            self.positions = stored.positions;
+        } else {
+            self.positions.extend(stored.positions);
+        }
         Ok(())
     }
 
     /// Returns the positions as inputs take them.
-    pub(crate) fn positions(&self) -> HashMap<String, String> {
-        self.positions.clone().into_iter().collect()
+    pub(crate) fn positions(&self) -> agent_inputs::Positions {
+        let bytes = self.positions.iter().map(|(key, position)| key.len() + position.len()).sum();
+        let mut all = agent_inputs::Positions::with_room(self.positions.len(), bytes);
+        all.extend(&self.positions);
+        all
     }
 }
 

@@ -113,10 +113,11 @@ impl Agent {
         let identity = identity::load_or_create(&config.state_dir)?;
         let agent_id = identity.agent_id().to_string();
         let spool_dir = config.spool_dir();
-        let (spool, recovery) = open_spool(&config)?;
+        let (spool, mut recovery) = open_spool(&config)?;
         let epoch = spool.epoch();
-        let checkpoint = match &recovery.checkpoint {
-            Some(saved) => Checkpoint::decode(saved, epoch, &spool_dir)?,
+        // Its bytes go at once: with many files they are the largest thing there is.
+        let checkpoint = match recovery.checkpoint.take() {
+            Some(saved) => Checkpoint::decode(&saved, epoch, &spool_dir)?,
             None => Checkpoint::default(),
         };
         let positions = checkpoint.positions();

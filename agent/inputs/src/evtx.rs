@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use self::config::EvtxConfig;
 pub use self::reader::{EvtxChunk, EvtxReader, EvtxRecord};
 use crate::attend::Attendant;
-use crate::{Chunk, Count, Entry, Format, Item, SourceMeta, clock, expand};
+use crate::{Chunk, Count, Entry, Format, Item, Positions, SourceMeta, clock, expand};
 
 /// What the keys of its positions begin with.
 const PREFIX: &str = "evtx:";
@@ -30,9 +30,9 @@ const LOGS_MAX: usize = 1_024;
 const FILES_MAX: usize = 10_000;
 
 /// Returns the positions that are ours.
-pub(crate) fn positions(checkpoints: &HashMap<String, String>) -> HashMap<String, String> {
+pub(crate) fn positions(checkpoints: &Positions) -> HashMap<String, String> {
     let ours = checkpoints.iter().filter(|(key, _)| key.starts_with(PREFIX));
-    ours.map(|(key, position)| (key.clone(), position.clone())).collect()
+    ours.map(|(key, position)| (key.to_owned(), position.to_owned())).collect()
 }
 
 /// Reads until stopped.

@@ -26,7 +26,6 @@ pub use guard::{GUARD_ARGUMENT, guard};
 
 pub(crate) use config::{Plan, plans};
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -37,7 +36,7 @@ use self::child::{Outcome, Ran};
 use self::state::State;
 use self::trust::Trust;
 use crate::run::Wiring;
-use crate::{Chunk, Count, Item, clock};
+use crate::{Chunk, Count, Item, Positions, clock};
 
 /// What keys of checkpoints and sources begin with.
 const KEY_PREFIX: &str = "exec:";
@@ -72,13 +71,14 @@ pub fn distrusted(configs: &[ExecConfig], besides: Option<u32>) -> Vec<String> {
 pub(crate) fn start(
     plans: Vec<Plan>,
     guarded: bool,
-    checkpoints: &HashMap<String, String>,
+    checkpoints: &Positions,
     inputs: &mut JoinSet<()>,
     wiring: &Wiring,
 ) {
-    let is_known = |key: &String| plans.iter().any(|plan| plan.meta.key == *key);
-    let ours = checkpoints.keys().filter(|key| key.starts_with(KEY_PREFIX));
-    let gone: Vec<String> = ours.filter(|key| !is_known(key)).cloned().collect();
+    let is_known = |key: &str| plans.iter().any(|plan| plan.meta.key == key);
+    let keys = checkpoints.iter().map(|(key, _)| key);
+    let ours = keys.filter(|key| key.starts_with(KEY_PREFIX));
+    let gone: Vec<String> = ours.filter(|key| !is_known(key)).map(str::to_owned).collect();
     if !gone.is_empty() {
         let wiring = wiring.clone();
         inputs.spawn(async move {
@@ -86,7 +86,7 @@ pub(crate) fn start(
         });
     }
     for plan in plans {
-        let state = checkpoints.get(&plan.meta.key).map(|json| State::parse(json));
+        let state = checkpoints.get(&plan.meta.key).map(State::parse);
         let runner = Runner {
             plan,
             guarded,

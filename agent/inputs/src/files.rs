@@ -49,13 +49,12 @@ use smallvec::SmallVec;
 use self::assemble::Assemble;
 use self::dormant::Dormant;
 use self::glob::Globs;
-use self::position::Position;
 use self::source::Source;
 use crate::config::check_system;
 use crate::run::Wiring;
 use crate::{
     AuditConfig, Chunk, Count, Encoding, Error, FilesConfig, Format, InputsConfig, Item, Lines,
-    SourceMeta, Start,
+    Positions, SourceMeta, Start,
 };
 
 /// How long a rotated file is watched for late lines of a writer that still holds it, and a deleted
@@ -110,14 +109,14 @@ impl Group {
 
 /// Follows all files of the configuration.
 pub(crate) struct Follower {
-    globs: Globs,
+    globs: Arc<Globs>,
     groups: Vec<Group>,
     interval: Duration,
     grace: Duration,
     open_max: usize,
     wiring: Wiring,
     /// By number, in the order they were met.
-    sources: BTreeMap<u64, Source>,
+    sources: BTreeMap<u64, Box<Source>>,
     /// Which source is in which inode.
     index: HashMap<(u64, u64), u64>,
     /// Which sources belong to the log of a path, by the hash of the path: a path costs more than a
@@ -128,8 +127,8 @@ pub(crate) struct Follower {
     next_number: u64,
     /// Checkpoints whose file has not been found again yet.
     dormant: Dormant,
-    /// Paths that were known before this start.
-    known_paths: HashSet<String>,
+    /// Paths that were known before this start, by their hashes.
+    known_paths: HashSet<u64>,
     /// Paths whose `seen` checkpoint is in force.
     markers: BTreeSet<String>,
     /// Paths whose last source was lost in this scan, with the time of its last known change.
@@ -185,14 +184,14 @@ impl Follower {
     /// Checks the configuration and takes over the checkpoints.
     pub(crate) fn new(
         config: &InputsConfig,
-        checkpoints: &HashMap<String, String>,
+        checkpoints: &Arc<Positions>,
         wiring: Wiring,
     ) -> Result<Self, Error> {
         let globs = Globs::new(&config.files, config.files_max)?;
         let group = |group| Group::new(group, &config.audit);
         let groups = config.files.iter().map(group).collect::<Result<_, _>>()?;
         let mut follower = Self {
-            globs,
+            globs: Arc::new(globs),
             groups,
             interval: Duration::from_millis(config.scan_interval_ms),
             grace: GRACE,
@@ -229,32 +228,20 @@ impl Follower {
         Ok(follower)
     }
 
-    fn take_over(&mut self, checkpoints: &HashMap<String, String>) {
-        let mut dormant = Vec::new();
-        for (key, json) in checkpoints {
-            if let Some(path) = position::seen_path(key) {
-                self.known_paths.insert(path.to_owned());
-                self.markers.insert(path.to_owned());
-            } else if key.starts_with("file:") {
-                match Position::parse(json) {
-                    Some(position) => {
-                        self.known_paths.insert(position.path.clone());
-                        dormant.push((key.clone(), position));
-                    }
-                    None => self.wiring.report.notice(
-                        key,
-                        "its checkpoint is of another version and is not used; the file is read \
-                         from its beginning"
-                            .to_owned(),
-                    ),
-                }
-            }
+    fn take_over(&mut self, checkpoints: &Arc<Positions>) {
+        for path in checkpoints.iter().filter_map(|(key, _)| position::seen_path(key)) {
+            self.known_paths.insert(hash(Path::new(path)));
+            self.markers.insert(path.to_owned());
         }
-        // Oldest generation first, so that an inode's last one is met last and wins.
-        dormant.sort_by_key(|(_, position)| (position.generation, position.changed));
-        for (key, position) in dormant {
-            self.dormant.push(key, position);
-        }
+        let (known, report) = (&mut self.known_paths, &self.wiring.report);
+        let known = |path: &Path| {
+            known.insert(hash(path));
+        };
+        self.dormant = Dormant::of(checkpoints, known, |key| {
+            let text = "its checkpoint is of another version and is not used; the file is read from \
+                        its beginning";
+            report.notice(key, text.to_owned());
+        });
     }
 
     /// Returns whether one of the files there are now holds what the journal would repeat.
@@ -262,15 +249,18 @@ impl Follower {
         const SYSLOG: [&str; 4] = ["auth.log", "secure", "syslog", "messages"];
         /// A file that nobody wrote to for a day is left over from a syslog that is gone.
         const ALIVE: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
-        let scan = self.globs.scan();
-        scan.files.keys().any(|path| {
+        let mut has_any = false;
+        self.globs.scan(&mut |found| {
+            let path = &found.path;
             let name = path.file_name().and_then(|name| name.to_str());
             let of_system = path.parent() == Some(std::path::Path::new("/var/log"))
                 && name.is_some_and(|name| SYSLOG.contains(&name));
             // Opened, not only looked at: a file that may not be read holds nothing for us.
             let changed = || std::fs::File::open(path).and_then(|file| file.metadata()?.modified());
-            of_system && changed().is_ok_and(|at| at.elapsed().map_or(true, |age| age < ALIVE))
-        })
+            has_any |=
+                of_system && changed().is_ok_and(|at| at.elapsed().map_or(true, |age| age < ALIVE));
+        });
+        has_any
     }
 
     /// Names a content of a source.
@@ -299,13 +289,15 @@ impl Follower {
         }
         if source.is_open() {
             self.open.insert(number);
+        } else {
+            source.rest_closed();
         }
-        if !source.left && source.real != source.path {
+        if !source.left && source.real() != source.path {
             self.linked.insert(number);
         }
         self.by_path.entry(hash(&source.path)).or_default().push(number);
         self.index.insert(source.id, number);
-        self.sources.insert(number, source);
+        self.sources.insert(number, Box::new(source));
         number
     }
 
@@ -348,7 +340,8 @@ impl Follower {
     /// Returns the sources that belong to the log of a path.
     fn at_path<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Source> {
         let numbers = self.numbers_at(path).iter();
-        numbers.filter_map(|number| self.sources.get(number)).filter(move |s| s.path == path)
+        let sources = numbers.filter_map(|number| self.sources.get(number)).map(Box::as_ref);
+        sources.filter(move |source| source.path == path)
     }
 
     /// Remembers that a path is known although there is no content to know it by.

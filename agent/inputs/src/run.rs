@@ -1,6 +1,5 @@
 //! start: checks the configuration and runs every input.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::files::{self, Follower};
 use crate::{
-    Chunk, Enabled, Error, InputsConfig, Report, attend, audit, evtx, exec, host, integrity,
-    inventory, journal, process, syslog,
+    Chunk, Enabled, Error, InputsConfig, Positions, Report, attend, audit, evtx, exec, host,
+    integrity, inventory, journal, process, syslog,
 };
 
 /// What every input needs to run.
@@ -47,17 +46,18 @@ impl Wiring {
 /// and tried again.
 pub fn start(
     config: InputsConfig,
-    checkpoints: HashMap<String, String>,
+    checkpoints: impl Into<Positions>,
     out: mpsc::Sender<Chunk>,
     stop: CancellationToken,
     report: Arc<dyn Report>,
 ) -> Result<JoinHandle<()>, Error> {
     check(&config)?;
     let wiring = Wiring { out, stop, report };
+    let checkpoints: Arc<Positions> = Arc::new(checkpoints.into());
     let follower = Follower::new(&config, &checkpoints, wiring.clone())?;
     let mut inputs = JoinSet::new();
     if journal::wanted(&config, &follower, wiring.report.as_ref()) {
-        let cursor = checkpoints.get(&journal::key(&config.journal)).cloned();
+        let cursor = checkpoints.get(&journal::key(&config.journal)).map(str::to_owned);
         let with_audit = match config.journal.audit {
             Enabled::Yes => true,
             Enabled::No => false,
@@ -71,7 +71,8 @@ pub fn start(
     let mut threads = Vec::new();
     let integrity = integrity::Plan::new(&config.integrity)?;
     if config.integrity.enabled {
-        let (dir, known) = (config.state_dir.clone(), checkpoints.get(integrity::KEY).cloned());
+        let (dir, known) =
+            (config.state_dir.clone(), checkpoints.get(integrity::KEY).map(str::to_owned));
         threads.push(attend::spawn("integrity", wiring.clone(), move |attendant| {
             integrity::run(integrity, &dir, known.as_deref(), attendant);
         })?);
@@ -79,7 +80,7 @@ pub fn start(
     for feed in audit::stream::wanted(&config) {
         let wait = Duration::from_millis(config.audit.wait_ms);
         let policy = config.audit.policy.number;
-        let known = checkpoints.get(feed.key()).cloned();
+        let known = checkpoints.get(feed.key()).map(str::to_owned);
         threads.push(attend::spawn("audit", wiring.clone(), move |attendant| {
             audit::stream::run(feed, wait, policy, known.as_deref(), attendant);
         })?);
@@ -91,7 +92,8 @@ pub fn start(
         })?);
     }
     if config.inventory.enabled {
-        let (dir, known) = (config.state_dir.clone(), checkpoints.get(inventory::KEY).cloned());
+        let (dir, known) =
+            (config.state_dir.clone(), checkpoints.get(inventory::KEY).map(str::to_owned));
         let inventory = config.inventory.clone();
         threads.push(attend::spawn("inventory", wiring.clone(), move |attendant| {
             inventory::run(inventory, &dir, known.as_deref(), attendant);
@@ -101,12 +103,13 @@ pub fn start(
         if config.process.connections_interval_s > 0 {
             let (dir, key) = (config.state_dir.clone(), process::connections::KEY);
             let (span, known) =
-                (config.process.connections_interval_s, checkpoints.get(key).cloned());
+                (config.process.connections_interval_s, checkpoints.get(key).map(str::to_owned));
             threads.push(attend::spawn("connections", wiring.clone(), move |attendant| {
                 process::connections::run(span, &dir, known.as_deref(), attendant);
             })?);
         }
-        let (process, known) = (config.process.clone(), checkpoints.get(process::KEY).cloned());
+        let (process, known) =
+            (config.process.clone(), checkpoints.get(process::KEY).map(str::to_owned));
         threads.push(attend::spawn("process", wiring.clone(), move |attendant| {
             process::run(process, known.as_deref(), attendant);
         })?);

@@ -26,7 +26,7 @@ type Positions = BTreeMap<u64, u64>;
 struct Written {
     lengths: [Vec<usize>; 2],
     checkpoints: Vec<Positions>,
-    /// Before the last round: its segment, if it went there, and the bytes of it.
+    /// The segment the last round went to, and where it begins there.
     last: Option<(PathBuf, usize)>,
 }
 
@@ -58,6 +58,12 @@ fn options(dir: &Path) -> Options {
     }
 }
 
+/// Returns the segment after this one.
+fn next(segment: &Path) -> PathBuf {
+    let number: u64 = segment.file_stem().and_then(|name| name.to_str()?.parse().ok()).expect("a number");
+    segment.with_file_name(format!("{:020}.seg", number + 1))
+}
+
 fn segments(dir: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = fs::read_dir(dir)
         .expect("the folder is ours")
@@ -84,14 +90,18 @@ impl Written {
         let change = format!("{}={round} ", round % SOURCES);
         let entries: Vec<Entry<'_>> =
             entries.iter().map(|(lane, seq, bytes)| Entry { lane: *lane, seq: *seq, bytes }).collect();
-        let before = segments(dir).pop();
-        let held = before.as_ref().map_or(0, |path| fs::read(path).expect("a segment").len());
+        // Looked for only where it is not known: listing the folder is most of what a round costs.
+        let before = self.last.take().map(|(path, _)| path).or_else(|| segments(dir).pop());
+        let held = before.as_ref().map_or(0, |path| fs::metadata(path).expect("a segment").len());
         spool.append_change(&entries, change.as_bytes(), || text(&positions)).expect("there is room");
         self.checkpoints.push(positions);
-        let now = segments(dir).pop().expect("a segment");
+        let is_new = before.as_deref().is_none_or(|before| next(before).exists());
         // A segment of its own: all behind its header is the last round.
-        let start = if Some(&now) == before.as_ref() { held } else { 32 };
-        self.last = Some((now, start));
+        self.last = match before {
+            Some(before) if !is_new => Some((before, held as usize)),
+            Some(before) => Some((next(&before), 32)),
+            None => Some((segments(dir).pop().expect("a segment"), 32)),
+        };
     }
 
     /// Reads a lane; returns the numbers, having compared every byte.
@@ -180,6 +190,8 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
     if acked > 0 && !is_torn {
         Cursor::store(dir, LANE_EVENTS, acked).expect("the folder is ours");
     }
+    // What recovery makes of them may have other numbers.
+    written.last = None;
     // A reader of another process comes first.
     written.read(dir, LANE_EVENTS);
 

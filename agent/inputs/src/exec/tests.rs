@@ -1,6 +1,7 @@
 //! Commands, run as real processes.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -83,7 +84,7 @@ impl Running {
         let wiring = Wiring { out, stop: stop.clone(), report: Arc::clone(&told) as _ };
         let mut tasks = JoinSet::new();
         let plans = plans(&[config], Duration::from_secs(1)).unwrap();
-        start(plans, false, checkpoints, &mut tasks, &wiring);
+        start(plans, false, &checkpoints.clone().into(), &mut tasks, &wiring);
         Self { chunks, told, stop, tasks }
     }
 

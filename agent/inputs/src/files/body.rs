@@ -34,7 +34,7 @@ impl Source {
         name: impl FnOnce(&str) -> SourceMeta,
     ) -> io::Result<Step> {
         let Some(file) = &self.file else { return Ok(Step::Nothing) };
-        if let Some(size) = self.begin_at.take_if(|_| self.meta.is_none()) {
+        if let Some(size) = self.begin_at.take_if(|_| self.key.is_none()) {
             self.head = print::head(file)?;
             let form = Form::of(&print::read_at(file, 0, HEAD_BYTES_MAX)?, self.encoding);
             let offset = form.whole(size);
@@ -44,7 +44,7 @@ impl Source {
             self.skipping = offset > 0 && !form.is_line_end(&last);
             self.offset = offset;
             self.tail = print::tail(file, offset)?;
-            self.meta = Some(Arc::new(name(&self.fresh_key())));
+            self.named(name);
             return Ok(Step::Lines(None, Framed::default()));
         }
         let count = print::fill_at(file, self.offset, buffer)?;
@@ -65,7 +65,7 @@ impl Source {
         let (lines, framed) = self.cut(piece);
         if framed.used == 0 {
             // Also an unfinished first line is something to know the content by.
-            if self.meta.is_none() {
+            if self.key.is_none() {
                 self.head = Print::of(&first);
             }
             return Ok(self.rest(finish));
@@ -128,12 +128,7 @@ impl Source {
         if first.len() > self.head.len {
             self.head = Print::of(first);
         }
-        let meta = match &self.meta {
-            Some(meta) => Arc::clone(meta),
-            None => Arc::new(name(&self.fresh_key())),
-        };
-        self.meta = Some(Arc::clone(&meta));
-        let mut lines = Lines::new(meta, clock::now());
+        let mut lines = Lines::new(self.named(name), clock::now());
         match &mut self.assembler {
             None => {
                 lines.buffer = cut.text;
@@ -184,6 +179,15 @@ impl Source {
         let mut lines = Lines::new(Arc::clone(self.meta.as_ref()?), clock::now());
         assembler.finish(&mut lines);
         Some(lines)
+    }
+
+    /// Returns what its lines carry; names the content if it has no name yet.
+    fn named(&mut self, name: impl FnOnce(&str) -> SourceMeta) -> Arc<SourceMeta> {
+        let fresh = || self.fresh_key().into_boxed_str();
+        let key = self.key.clone().unwrap_or_else(fresh);
+        let meta = self.meta.get_or_insert_with(|| Arc::new(name(&key)));
+        self.key = Some(key);
+        Arc::clone(meta)
     }
 
     /// Names the content. The fingerprint is taken once, so that the name stays while the file grows.

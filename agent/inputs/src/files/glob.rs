@@ -1,6 +1,6 @@
 //! Globs: which files the configuration means, found anew at every scan.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 
+use super::hash;
 use super::name::is_compressed;
 use super::position::Position;
 use super::sibling::{self, Match, Relation, Sibling};
@@ -98,11 +99,14 @@ impl Found {
     }
 }
 
+/// Takes a file that was found.
+pub(crate) type Each<'a> = dyn FnMut(Found) + 'a;
+
 /// The result of one scan.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// Files by path; each belongs to the first group that matches it.
-    pub(crate) files: BTreeMap<PathBuf, Found>,
+    /// Hashes of the paths of the files found. A file belongs to the first group that matches it.
+    files: HashSet<u64>,
     /// Folders whose changes are of interest.
     pub(crate) folders: HashSet<PathBuf>,
     /// What could not be looked at, and why.
@@ -138,8 +142,9 @@ impl Globs {
         self.groups.iter().position(|group| group.matches(path))
     }
 
-    /// Looks at the disk.
-    pub(crate) fn scan(&self) -> Scan {
+    /// Looks at the disk, and hands on each file there is, once, in the order of groups and paths: with
+    /// tens of thousands a list of them would be the largest thing there is.
+    pub(crate) fn scan(&self, each: &mut Each<'_>) -> Scan {
         let mut scan = Scan::default();
         let mut entries = 0;
         for (index, group) in self.groups.iter().enumerate() {
@@ -147,10 +152,10 @@ impl Globs {
                 match place {
                     Place::Literal(path) => {
                         scan.folders.extend(path.parent().map(Path::to_path_buf));
-                        self.look(path, index, &mut scan);
+                        self.look(path, index, &mut scan, each);
                     }
                     Place::Glob { base, depth_max, matcher } => {
-                        let mut walk = Walk { matcher, group: index, entries: &mut entries };
+                        let mut walk = Walk { matcher, group: index, entries: &mut entries, each };
                         walk.folder(self, base, *depth_max, &mut scan);
                     }
                 }
@@ -167,20 +172,23 @@ impl Globs {
     }
 
     /// Looks at some paths only.
-    pub(crate) fn scan_some<'a>(&self, paths: impl Iterator<Item = &'a PathBuf>) -> Scan {
+    pub(crate) fn scan_some<'a>(
+        &self,
+        paths: impl Iterator<Item = &'a PathBuf>,
+        each: &mut Each<'_>,
+    ) {
         let mut scan = Scan::default();
         for path in paths {
             if let Some(group) = self.group_of(path) {
-                self.look(path, group, &mut scan);
+                self.look(path, group, &mut scan, each);
             }
         }
-        scan
     }
 
-    /// Adds a file that was matched, if it is one.
-    fn look(&self, path: &Path, group: usize, scan: &mut Scan) {
+    /// Hands on a file that was matched, if it is one.
+    fn look(&self, path: &Path, group: usize, scan: &mut Scan, each: &mut Each<'_>) {
         let excluded = self.groups.get(group).is_none_or(|group| group.excludes(path));
-        if excluded || scan.files.contains_key(path) {
+        if excluded || scan.files.contains(&hash(path)) {
             return;
         }
         match fs::metadata(path) {
@@ -194,8 +202,8 @@ impl Globs {
                     scan.problems.push(("input.files".to_owned(), text));
                     return;
                 }
-                let found = Found { path: path.to_path_buf(), group, stat: Stat::of(&metadata) };
-                scan.files.insert(path.to_path_buf(), found);
+                scan.files.insert(hash(path));
+                each(Found { path: path.to_path_buf(), group, stat: Stat::of(&metadata) });
             }
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => {
@@ -258,13 +266,14 @@ impl Place {
 }
 
 /// One walk below the fixed part of a glob. Links to folders are not followed: they may form loops.
-struct Walk<'a> {
+struct Walk<'a, 'e> {
     matcher: &'a GlobMatcher,
     group: usize,
     entries: &'a mut usize,
+    each: &'a mut Each<'e>,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     fn folder(&mut self, globs: &Globs, folder: &Path, depth_left: usize, scan: &mut Scan) {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -290,7 +299,7 @@ impl Walk<'_> {
             if is_folder && depth_left > 0 {
                 self.folder(globs, &path, depth_left - 1, scan);
             } else if !is_folder && self.matcher.is_match(&path) {
-                globs.look(&path, self.group, scan);
+                globs.look(&path, self.group, scan, self.each);
             }
         }
     }
@@ -316,9 +325,13 @@ pub(crate) fn explain(error: &io::Error) -> String {
 mod tests {
     use super::*;
 
-    fn names(scan: &Scan) -> Vec<String> {
-        let names = scan.files.keys().filter_map(|path| path.file_name());
-        names.map(|name| name.to_string_lossy().into_owned()).collect()
+    /// Returns the names of the files found, and how much was wrong.
+    fn names(globs: &Globs) -> (Vec<String>, usize) {
+        let mut names = Vec::new();
+        let scan = globs.scan(&mut |found| {
+            names.push(found.path.file_name().unwrap().to_string_lossy().into_owned());
+        });
+        (names, scan.problems.len())
     }
 
     #[test]
@@ -335,7 +348,7 @@ mod tests {
                 exclude: exclude.iter().map(|name| format!("{}/{name}", root.display())).collect(),
                 ..FilesConfig::default()
             };
-            names(&Globs::new(&[config], 100).unwrap().scan())
+            names(&Globs::new(&[config], 100).unwrap()).0
         };
         assert_eq!(find("a.log", &[]), ["a.log"]);
         assert_eq!(find("absent.log", &[]), [""; 0]);
@@ -363,7 +376,6 @@ mod tests {
         }
         let paths = vec![format!("{}/*", folder.path().display())];
         let globs = Globs::new(&[FilesConfig { paths, ..FilesConfig::default() }], 2).unwrap();
-        let scan = globs.scan();
-        assert_eq!((scan.files.len(), scan.problems.len()), (2, 1));
+        assert_eq!(names(&globs), (vec!["a".to_owned(), "b".to_owned()], 1));
     }
 }

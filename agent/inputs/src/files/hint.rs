@@ -1,6 +1,6 @@
 //! Hints: looks at single files between two scans, where the kernel or the time says so.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,11 +33,14 @@ impl Follower {
             return;
         }
         self.scans += 1;
-        let scan = self.globs.scan_some(hints.names.iter());
+        let mut files = BTreeMap::new();
+        self.globs.scan_some(hints.names.iter(), &mut |found| {
+            files.insert(found.path.clone(), found);
+        });
         let numbers: Vec<u64> =
             hints.names.iter().flat_map(|path| self.numbers_at(path).to_vec()).collect();
         let vanished = hints.created.iter().filter(|path| {
-            !scan.files.contains_key(*path)
+            !files.contains_key(*path)
                 && !hints.moves.contains_key(*path)
                 && self.numbers_at(path).is_empty()
                 && self.globs.group_of(path).is_some()
@@ -45,7 +48,8 @@ impl Follower {
         });
         let vanished = vanished.count() as u64;
         self.moves = hints.moves;
-        let unknown = self.recognise(scan.files);
+        let unknown = files.into_values().filter_map(|found| self.meet_or_not(found)).collect();
+        let unknown = self.recognise(unknown);
         let scans = self.scans;
         let absent = numbers
             .iter()
@@ -96,7 +100,7 @@ impl Follower {
                 continue;
             }
             if source.file.is_none()
-                && let Ok(metadata) = fs::metadata(&source.real)
+                && let Ok(metadata) = fs::metadata(source.real())
                 && Stat::of(&metadata).id == source.id
             {
                 source.look(Stat::of(&metadata));

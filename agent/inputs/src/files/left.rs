@@ -20,7 +20,7 @@ impl Follower {
             }
             let opened = source.file.as_ref().and_then(|file| file.metadata().ok());
             let is_held = opened.is_some();
-            let stat = opened.or_else(|| fs::metadata(&source.real).ok()).map(|m| Stat::of(&m));
+            let stat = opened.or_else(|| fs::metadata(source.real()).ok()).map(|m| Stat::of(&m));
             let same = |stat: &Stat| stat.id == source.id && (is_held || !source.is_not(*stat));
             match stat.filter(same) {
                 Some(stat) => {
@@ -46,7 +46,7 @@ impl Follower {
     /// Lets go of a file that was deleted, unless it goes on compressed.
     fn give_up(&mut self, number: u64) {
         let Some(source) = self.sources.get(&number) else { return };
-        let (position, real) = (source.position(), source.real.clone());
+        let (position, real) = (source.position(), source.real().to_path_buf());
         let path = source.path.clone();
         let is_free = |sibling: &Sibling| sibling.is_compressed() && self.is_free(sibling, number);
         let packed = sibling::locate(&position, &path, &real, false, is_free);
@@ -74,7 +74,7 @@ impl Follower {
     /// Looks for a closed file that is not where it was; gives it up if it is nowhere.
     pub(super) fn track(&mut self, number: u64) {
         let Some(source) = self.sources.get(&number) else { return };
-        let (mut position, real) = (source.position(), source.real.clone());
+        let (mut position, real) = (source.position(), source.real().to_path_buf());
         if source.packed.is_none() {
             position.size = source.seen.0;
         }

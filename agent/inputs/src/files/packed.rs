@@ -128,11 +128,12 @@ impl Source {
         buffer: &mut [u8],
         name: impl FnOnce(&str) -> SourceMeta,
     ) -> io::Result<Step> {
+        let real = self.elsewhere.as_deref().unwrap_or(&self.path);
         let Some(packed) = &mut self.packed else { return Ok(Step::Nothing) };
         let mut open = match packed.open.take() {
             Some(open) => open,
             None => {
-                let file = File::open(&self.real)?;
+                let file = File::open(real)?;
                 let stat = Stat::of(&file.metadata()?);
                 if stat.id != self.id {
                     return Err(io::ErrorKind::NotFound.into());

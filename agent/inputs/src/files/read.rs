@@ -142,7 +142,7 @@ impl Follower {
         let Some(source) = self.sources.get_mut(&number) else { return true };
         source.after = None;
         let (path, group) = (source.path.clone(), source.group);
-        let had_key = source.meta.is_some();
+        let had_key = source.key.is_some();
         let groups = &self.groups;
         let step = source.read(&mut self.buffer, |key| Self::meta(groups, &path, group, key));
         match step {
@@ -163,7 +163,7 @@ impl Follower {
         let Some(source) = self.sources.get_mut(&number) else { return true };
         source.after = None;
         let (path, group) = (source.path.clone(), source.group);
-        let had_key = source.meta.is_some();
+        let had_key = source.key.is_some();
         let groups = &self.groups;
         let step =
             source.read_packed(&mut self.buffer, |key| Self::meta(groups, &path, group, key));
@@ -198,7 +198,7 @@ impl Follower {
                 let text = format!(
                     "its compressed copy {} cannot be read beyond its byte {}: {error}; if it is still \
                      being written it is read on when it changes",
-                    source.real.display(),
+                    source.real().display(),
                     source.offset
                 );
                 let subject = source.path.to_string_lossy().into_owned();
@@ -262,7 +262,7 @@ impl Follower {
         if source.file.is_some() {
             return Ok(true);
         }
-        let (real, id) = (source.real.clone(), source.id);
+        let (real, id) = (source.real().to_path_buf(), source.id);
         self.close_one_if_full();
         let file = match File::open(&real) {
             Ok(file) => Some(file),
@@ -299,7 +299,7 @@ impl Follower {
     /// not read to its end only if there is no other; one that was rotated away, or perhaps deleted, last.
     pub(super) fn close_one_if_full(&mut self) {
         let sources = &self.sources;
-        self.open.retain(|number| sources.get(number).is_some_and(Source::is_open));
+        self.open.retain(|number| sources.get(number).is_some_and(|source| source.is_open()));
         if self.open.len() < self.open_max {
             return;
         }

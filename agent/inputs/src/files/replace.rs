@@ -42,7 +42,7 @@ impl Follower {
     fn overwritten(&self, number: u64) -> Vec<u64> {
         let Some(source) = self.sources.get(&number) else { return Vec::new() };
         let is_gone = |other: &Source| {
-            let is_earlier = other.left && other.meta.is_some() && other.path == source.path;
+            let is_earlier = other.left && other.key.is_some() && other.path == source.path;
             let file = is_earlier.then(|| other.opened()).flatten();
             file.is_some_and(|file| !other.holds(&file).unwrap_or(true))
         };
@@ -59,7 +59,7 @@ impl Follower {
         let metadata = source.file.as_ref().and_then(|file| file.metadata().ok());
         let mut next = Source::new(
             source.path.clone(),
-            source.real.clone(),
+            source.real().to_path_buf(),
             source.group,
             metadata.as_ref().map_or(
                 Stat { id, size: 0, changed: source.seen.1, links: 1, born: None },
@@ -77,7 +77,7 @@ impl Follower {
         next.after = source.after;
         self.index.remove(&id);
         let is_free = |sibling: &Sibling| self.is_free(sibling, number);
-        let located = sibling::locate(&position, &next.path, &next.real, true, is_free);
+        let located = sibling::locate(&position, &next.path, next.real(), true, is_free);
         let (copy, free) = located.unwrap_or_default();
         self.tell_truncated(number, &position, copy.is_some());
         let since = match copy {
@@ -125,8 +125,8 @@ impl Follower {
     /// Whether a content of which nothing was read here is read in its copy, found before this file was
     /// seen to have changed.
     fn is_read_elsewhere(&self, number: u64, position: &Position) -> bool {
-        let is_unread = self.sources.get(&number).is_some_and(|source| source.meta.is_none());
-        let mut others = self.sources.values().filter(|source| source.meta.is_some());
+        let is_unread = self.sources.get(&number).is_some_and(|source| source.key.is_none());
+        let mut others = self.sources.values().filter(|source| source.key.is_some());
         is_unread
             && others.any(|source| {
                 source.file.as_ref().is_some_and(|file| position.head.is_begun_by(file))
@@ -162,7 +162,7 @@ impl Follower {
     /// what it holds next fails the check behind the read.
     pub(super) fn is_preceded(&mut self, number: u64) -> bool {
         let Some(source) = self.sources.get_mut(&number) else { return false };
-        if source.meta.is_some() {
+        if source.key.is_some() {
             return false;
         }
         let Some(file) = &source.file else { return false };
@@ -264,14 +264,15 @@ impl Follower {
             // First bytes that are not many say little; but then the whole has few, too.
             let is_said = source.head.len == print::HEAD_BYTES_MAX
                 || size.is_none_or(|size| size == source.offset.max(source.known.0));
-            let is_read = source.meta.is_some() && source.head.len > 0;
+            let is_read = source.key.is_some() && source.head.len > 0;
             let held = source.file.as_ref();
             is_read && is_said && source.head.begins(&first)
                 || held.is_some_and(|file| {
                     print::read_at(file, 0, print::HEAD_BYTES_MAX).is_ok_and(|held| held == first)
                 })
         };
-        !first.is_empty() && !self.sources.values().filter(|s| is_family(s)).any(is_known)
+        !first.is_empty()
+            && !self.sources.values().any(|source| is_family(source) && is_known(source))
     }
 
     /// Whether a file is already followed as an earlier one of a log.
@@ -287,7 +288,7 @@ impl Follower {
             |source: &Source| source.path.file_name().map(|n| n.to_string_lossy().into_owned());
         let file_name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         self.sources.values().any(|source| {
-            source.meta.is_some()
+            source.key.is_some()
                 && source.path.parent() == path.parent()
                 && name(source).is_some_and(|base| rotated(&base, &file_name).is_some())
                 && source.head.begins(&first)
@@ -302,11 +303,11 @@ impl Follower {
     /// before it truncates. As long as both agree there is nothing in it that is not read already.
     pub(super) fn is_copy(&mut self, number: u64) -> Copy {
         let Some(source) = self.sources.get(&number) else { return Copy::No };
-        let Some(file) = source.file.as_ref().filter(|_| source.meta.is_none()) else {
+        let Some(file) = source.file.as_ref().filter(|_| source.key.is_none()) else {
             return Copy::No;
         };
-        let name = source.real.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        let Some(folder) = source.real.parent() else { return Copy::No };
+        let name = source.real().file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let Some(folder) = source.real().parent() else { return Copy::No };
         // Where the original may be, and those whose path does not say where they are.
         let places = bases(&name).into_iter().map(|base| folder.join(base));
         let mut originals: Vec<u64> =
@@ -319,9 +320,9 @@ impl Follower {
         originals.dedup();
         originals.retain(|original| {
             self.sources.get(original).is_some_and(|original| {
-                let base = original.real.file_name().map(|name| name.to_string_lossy());
-                original.meta.is_some()
-                    && original.real.parent() == Some(folder)
+                let base = original.real().file_name().map(|name| name.to_string_lossy());
+                original.key.is_some()
+                    && original.real().parent() == Some(folder)
                     && base.is_some_and(|base| rotated(&base, &name) == Some(Rotated::Plain))
             })
         });

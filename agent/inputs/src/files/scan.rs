@@ -1,8 +1,9 @@
 //! The scan: which files are there, and which source is which file.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::glob::{Found, Life, Stat};
@@ -10,7 +11,7 @@ use super::packed::Packed;
 use super::position::{Position, seen_key};
 use super::sibling::Sibling;
 use super::source::Source;
-use super::{Follower, IDLE_MAX};
+use super::{Follower, IDLE_MAX, hash};
 use crate::{Count, Start};
 
 /// A scan may take one part in so many of the processor's time: with many files it is made rarely, and
@@ -40,7 +41,9 @@ impl Follower {
     pub(super) fn scan(&mut self) {
         let begun = cpu_time();
         self.scans += 1;
-        let scan = self.globs.scan();
+        let globs = Arc::clone(&self.globs);
+        let mut unknown = Vec::new();
+        let scan = globs.scan(&mut |found| unknown.extend(self.meet_or_not(found)));
         self.folders = scan.folders;
         let mut subjects = HashSet::new();
         for (subject, text) in scan.problems {
@@ -52,7 +55,7 @@ impl Follower {
                 self.resolved(&subject);
             }
         }
-        let unknown = self.recognise(scan.files);
+        let unknown = self.recognise(unknown);
         let absent = self.sources.iter().filter(|(_, source)| source.scan != self.scans);
         self.look_for_left(absent.map(|(number, _)| *number).collect());
         self.forget_left();
@@ -75,14 +78,15 @@ impl Follower {
         self.scan_at = Instant::now() + pause;
     }
 
-    /// Recognises files; returns those not known.
-    pub(super) fn recognise(&mut self, files: BTreeMap<PathBuf, Found>) -> Vec<Found> {
-        let mut unknown = Vec::new();
-        for (_, found) in files {
-            if !self.meet(&found) {
-                unknown.push(found);
-            }
-        }
+    /// Recognises a file by its inode, or returns it.
+    pub(super) fn meet_or_not(&mut self, found: Found) -> Option<Found> {
+        (!self.meet(&found)).then_some(found)
+    }
+
+    /// Recognises files whose inode is not known; returns those not known at all, in the order of their
+    /// paths.
+    pub(super) fn recognise(&mut self, mut unknown: Vec<Found>) -> Vec<Found> {
+        unknown.sort_by(|one, other| one.path.cmp(&other.path));
         let unknown: Vec<_> = unknown.into_iter().filter(|found| !self.wake(found)).collect();
         unknown.into_iter().filter(|found| !self.rehome(found)).collect()
     }
@@ -107,9 +111,9 @@ impl Follower {
             self.dirty.insert(*number);
         }
         // Asked only when it may have changed: behind a link to a folder the two always differ.
-        if source.real != found.path && (!is_home || source.unread || source.active.elapsed() < ASK)
-        {
-            source.real = fs::canonicalize(&found.path).unwrap_or_else(|_| found.path.clone());
+        let may_have_moved = !is_home || source.unread || source.active.elapsed() < ASK;
+        if source.real() != found.path && may_have_moved {
+            source.set_real(fs::canonicalize(&found.path).unwrap_or_else(|_| found.path.clone()));
         }
         source.life.born = source.life.born.or(found.stat.born);
         source.look(found.stat);
@@ -147,7 +151,7 @@ impl Follower {
         let absent = numbers.into_iter().find(|number| {
             self.sources.get(number).is_some_and(|source| {
                 source.scan != scans
-                    && source.meta.is_some()
+                    && source.key.is_some()
                     && source.packed.is_none()
                     && source.path == found.path
                     && found.holds(&source.position())
@@ -210,7 +214,7 @@ impl Follower {
         }
         source.life = Life { born: stat.born, version: None };
         source.reused = false;
-        source.real = fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf());
+        source.set_real(fs::canonicalize(file).unwrap_or_else(|_| file.to_path_buf()));
         source.file = None;
         source.look(stat);
         source.unread |= source.pending;
@@ -233,7 +237,7 @@ impl Follower {
         source.scan = self.scans;
         let path = found.path.to_string_lossy().into_owned();
         let at_end = self.groups.get(found.group).is_some_and(|group| group.start == Start::End);
-        if at_end && self.scans == 1 && !self.known_paths.contains(&path) {
+        if at_end && self.scans == 1 && !self.known_paths.contains(&hash(&found.path)) {
             if found.stat.size > 0 {
                 source.begin_at = Some(found.stat.size);
             } else {
@@ -275,13 +279,13 @@ impl Follower {
     pub(super) fn is_free(&self, sibling: &Sibling, number: u64) -> bool {
         let owner = self.index.get(&sibling.stat.id).filter(|owner| **owner != number);
         let owner = owner.and_then(|owner| self.sources.get(owner));
-        owner.is_none_or(|owner| owner.meta.is_none() || is_past(owner, sibling))
+        owner.is_none_or(|owner| owner.key.is_none() || is_past(owner, sibling))
     }
 
     /// Removes a source that has read nothing yet from a file which turns out to be another's.
     pub(super) fn drop_unread_owner(&mut self, id: (u64, u64), number: u64) {
         let owner = self.index.get(&id).copied().filter(|owner| *owner != number);
-        let is_unread = |owner: &u64| self.sources.get(owner).is_some_and(|s| s.meta.is_none());
+        let is_unread = |owner: &u64| self.sources.get(owner).is_some_and(|s| s.key.is_none());
         if let Some(owner) = owner.filter(is_unread) {
             self.remove(owner);
         }

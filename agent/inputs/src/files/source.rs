@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,8 +25,8 @@ pub(crate) const CHUNK_BYTES_MAX: usize = 4 * crate::LINE_BYTES_MAX;
 pub(crate) struct Source {
     /// The path that the configuration matched.
     pub(crate) path: PathBuf,
-    /// Where to open it.
-    pub(crate) real: PathBuf,
+    /// Where to open it, when that is elsewhere.
+    pub(super) elsewhere: Option<Box<Path>>,
     /// Index of its group in the configuration.
     pub(crate) group: usize,
     /// Device and inode.
@@ -50,6 +50,8 @@ pub(crate) struct Source {
     /// Begin at this offset, the size at first sight (`start = "end"`).
     pub(crate) begin_at: Option<u64>,
     /// Its name in checkpoints; `None` until there is a line to know it by.
+    pub(crate) key: Option<Box<str>>,
+    /// What its lines carry; at hand while it is read.
     pub(crate) meta: Option<Arc<SourceMeta>>,
     /// Its first bytes.
     pub(crate) head: Print,
@@ -112,10 +114,13 @@ pub(crate) enum Step {
 
 impl Source {
     /// Returns a source never read before.
-    pub(crate) fn new(path: PathBuf, real: PathBuf, group: usize, stat: Stat) -> Self {
+    pub(crate) fn new(mut path: PathBuf, real: PathBuf, group: usize, stat: Stat) -> Self {
+        // There may be tens of thousands.
+        path.shrink_to_fit();
+        let elsewhere = (real != path).then(|| real.into_boxed_path());
         Self {
             path,
-            real,
+            elsewhere,
             group,
             id: stat.id,
             life: Life { born: stat.born, version: None },
@@ -127,6 +132,7 @@ impl Source {
             skipping: false,
             frozen: false,
             begin_at: None,
+            key: None,
             meta: None,
             head: Print::of(b""),
             tail: Print::of(b""),
@@ -162,6 +168,7 @@ impl Source {
             frozen: position.frozen,
             head: position.head,
             tail: position.tail,
+            key: Some(meta.key.as_str().into()),
             meta: Some(Arc::new(meta)),
             known: (position.size, position.changed),
             ..Self::new(PathBuf::from(&position.path), real, group, stat)
@@ -192,14 +199,31 @@ impl Source {
         // Compressed after it was read to its end: nothing in it is new.
         let is_read = packed.size == Some(self.offset)
             && self.known == (self.offset, changed)
-            && self.meta.is_some();
+            && self.key.is_some();
         self.pending &= !is_read;
         self.unread &= !is_read;
     }
 
     /// Returns the key, once there is one.
     pub(crate) fn key(&self) -> Option<&str> {
-        self.meta.as_ref().map(|meta| meta.key.as_str())
+        self.key.as_deref()
+    }
+
+    /// Returns where to open it.
+    pub(crate) fn real(&self) -> &Path {
+        self.elsewhere.as_deref().unwrap_or(&self.path)
+    }
+
+    /// Takes note of where to open it.
+    pub(crate) fn set_real(&mut self, real: PathBuf) {
+        self.elsewhere = (real != self.path).then(|| real.into_boxed_path());
+    }
+
+    /// Lets go of what only a source that is read needs. Records that are not finished need it, too.
+    pub(crate) fn rest_closed(&mut self) {
+        if self.assembler.is_none() {
+            self.meta = None;
+        }
     }
 
     /// Returns where to resume.
@@ -226,12 +250,17 @@ impl Source {
             life: self.life,
             assembly: self.assembler.as_ref().and_then(|all| all.state()),
         }
-        .at(self.real.to_string_lossy().into_owned())
+        .at(self.real().to_string_lossy().into_owned())
     }
 
     /// Returns which file of which log it is.
     pub(crate) fn place(&self) -> Place {
-        Place { path: self.path.clone(), real: self.real.clone(), group: self.group, id: self.id }
+        Place {
+            path: self.path.clone(),
+            real: self.real().to_path_buf(),
+            group: self.group,
+            id: self.id,
+        }
     }
 
     /// Returns the last change that a file may have which came before this one: what changed after one
@@ -270,6 +299,7 @@ impl Source {
         if let Some(packed) = &mut self.packed {
             packed.close();
         }
+        self.rest_closed();
     }
 
     /// Returns its file for a look, if it is open or still where it was; none for a compressed one.
@@ -280,7 +310,7 @@ impl Source {
         if let Some(file) = &self.file {
             return file.try_clone().ok();
         }
-        let file = File::open(&self.real).ok()?;
+        let file = File::open(self.real()).ok()?;
         (Stat::of(&file.metadata().ok()?).id == self.id).then_some(file)
     }
 

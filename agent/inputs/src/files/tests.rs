@@ -215,7 +215,9 @@ impl Scene {
             let (out, _) = tokio::sync::mpsc::channel(1);
             let report: Arc<dyn Report> = Arc::<Ear>::clone(&self.ear);
             let wiring = Wiring { out, stop: CancellationToken::new(), report };
-            let mut follower = Follower::new(&self.config, &self.durable, wiring).unwrap();
+            let mut follower =
+                Follower::new(&self.config, &Arc::new(self.durable.clone().into()), wiring)
+                    .unwrap();
             follower.grace = self.grace;
             follower
         });
