@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use agent_inputs::{Format, Line, Lines, SourceMeta};
 use agent_pipeline::{AgentFacts, Pipeline, Scratch};
-use agent_wire::{BatchBuilder, ChainHead, Compressor, Identity, Lane, Packed, write_event};
+use agent_wire::{BatchBuilder, ChainHead, Compressor, Identity, Lane, Packed};
 use anyhow::Result;
 use rules_event::Timestamp;
 
@@ -95,18 +95,21 @@ pub(crate) fn run() -> Result<()> {
         }
         Ok(())
     })?;
-    let (mut raw, mut raw_bytes) = (Vec::new(), 0);
+    let (mut builder, mut raw_bytes) = (BatchBuilder::default(), 0);
     sum = measure("serialise", sum, || {
         raw_bytes = 0;
         for line in lines.iter() {
-            let done = full.line(&lines.source, lines.read_at, line, &mut scratch);
-            raw.clear();
-            write_event(&mut raw, done.event);
-            raw_bytes += black_box(&raw).len();
+            builder.push(full.line(&lines.source, lines.read_at, line, &mut scratch).event)?;
+            if builder.is_full() {
+                raw_bytes += builder.raw_bytes();
+                black_box(&mut builder).clear();
+            }
         }
+        raw_bytes += builder.raw_bytes();
+        builder.clear();
         Ok(())
     })?;
-    let (mut builder, mut compressor) = (BatchBuilder::default(), Compressor::default());
+    let mut compressor = Compressor::default();
     let mut packed = |packed: &mut Vec<Packed>| -> Result<()> {
         for line in lines.iter() {
             builder.push(full.line(&lines.source, lines.read_at, line, &mut scratch).event)?;

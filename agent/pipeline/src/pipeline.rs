@@ -263,14 +263,16 @@ impl Pipeline {
             source: &source.key,
             headers: &self.headers,
         };
-        decode::line(&text, &context, event);
-        if event.get_str(field::EVENT_DATASET) == Some("auditd.log") {
-            self.hosts.complete(event, read_at, &self.agent.host);
-        }
-        if let Some(dataset) = &source.dataset {
-            event.set_text(field::EVENT_DATASET, dataset);
-        }
-        event.set_text(field::EVENT_ORIGINAL, &text);
+        event.decoded_from(&text, |event| {
+            decode::line(&text, &context, event);
+            if event.get_str(field::EVENT_DATASET) == Some("auditd.log") {
+                self.hosts.complete(event, read_at, &self.agent.host);
+            }
+            if let Some(dataset) = &source.dataset {
+                event.set_text(field::EVENT_DATASET, dataset);
+            }
+            event.set_text(field::EVENT_ORIGINAL, &text);
+        });
         if escaped {
             event.set(field::VONGLAU_ESCAPED, true);
         }

@@ -8,8 +8,11 @@ use rules_event::Timestamp;
 
 use crate::{AgentId, Error, PublicKey, Result};
 
-/// The version this build writes and reads.
-pub const WIRE_VERSION: u8 = 1;
+/// The version this build writes: events as rows.
+pub const WIRE_VERSION: u8 = 2;
+/// The version before it, which this build still reads: events as lines of JSON. Agents of a province
+/// are not all renewed on one day.
+pub(crate) const WIRE_VERSION_NDJSON: u8 = 1;
 
 /// A SHA-256 digest; all zeros stands for "nothing before this".
 pub type Hash = [u8; 32];
@@ -70,6 +73,8 @@ impl FromStr for Lane {
 /// What a batch says of itself; everything but the digest of its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
+    /// How the value is written; see [`WIRE_VERSION`].
+    pub version: u8,
     /// Derived from `key`.
     pub agent: AgentId,
     /// The key that signs.
@@ -128,6 +133,7 @@ impl Header {
         hex::decode_to_slice(prev, &mut hash)
             .map_err(|_| bad("prev", prev, "64 hexadecimal digits"))?;
         Ok(Self {
+            version: known_version(text("version")?)?,
             agent: parse("agent", text("agent")?, "32 hexadecimal digits")?,
             key: parse("key", text("key")?, "64 hexadecimal digits")?,
             lane: parse("lane", text("lane")?, "alerts, events or heartbeats")?,
@@ -146,13 +152,20 @@ impl Header {
     /// order, and the SHA-256 of the value. Plain text so that an auditor can rebuild it by hand.
     #[must_use]
     pub fn canonical_text(&self, value_sha256: &Hash) -> String {
-        let mut text = format!("vonglau-batch/{WIRE_VERSION}\n");
+        let mut text = format!("vonglau-batch/{}\n", self.version);
         for (name, value) in NAMES.iter().zip(self.values()) {
             let _ = writeln!(text, "{name}={value}");
         }
         let _ = writeln!(text, "sha256={}", hex::encode(value_sha256));
         text
     }
+}
+
+fn known_version(text: &str) -> Result<u8> {
+    [WIRE_VERSION, WIRE_VERSION_NDJSON]
+        .into_iter()
+        .find(|version| version.to_string() == text)
+        .ok_or_else(|| Error::Version(text.chars().take(20).collect()))
 }
 
 fn parse<T: FromStr>(name: &'static str, value: &str, expected: &'static str) -> Result<T> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rules_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Header, Identity, Lane, Record, Result};
+use crate::{Error, Header, Identity, Lane, Record, Result, WIRE_VERSION};
 
 /// What an agent says every 15 seconds. Counters count since the process started.
 ///
@@ -74,6 +74,7 @@ impl Heartbeat {
         let value = zstd::bulk::compress(&raw, 3)
             .map_err(|source| Error::Zstd { doing: "compress", source })?;
         let header = Header {
+            version: WIRE_VERSION,
             agent: identity.agent_id(),
             key: identity.public_key(),
             lane: Lane::Heartbeats,
@@ -101,7 +102,7 @@ impl Heartbeat {
             return Err(Error::TooLarge { bytes });
         }
         let mut beat: Self = serde_json::from_slice(&record.raw()?)
-            .map_err(|error| Error::BadEvent { line: 1, reason: error.to_string() })?;
+            .map_err(|error| Error::BadEvent { event: 1, reason: error.to_string() })?;
         for text in [
             &mut beat.host,
             &mut beat.version,

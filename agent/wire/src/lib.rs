@@ -17,7 +17,9 @@ mod header;
 mod heartbeat;
 mod identity;
 mod ndjson;
+mod out;
 mod record;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -48,7 +50,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A version this build cannot read.
-    #[error("wire version {0} is not supported (this build reads {WIRE_VERSION})")]
+    #[error("wire version {0} is not supported (this build reads up to {WIRE_VERSION})")]
     Version(String),
     /// The bytes end early or do not have the layout of a spooled batch.
     #[error("not a batch: {0}")]
@@ -89,15 +91,15 @@ pub enum Error {
         /// Uncompressed size.
         bytes: u64,
     },
-    /// A line of the value is not an event.
-    #[error("line {line} of the batch is not an event: {reason}")]
+    /// A part of the value is not an event.
+    #[error("event {event} of the batch is none: {reason}")]
     BadEvent {
-        /// Line number from 1.
-        line: usize,
+        /// Its number, from 1.
+        event: usize,
         /// What is wrong with it.
         reason: String,
     },
-    /// The number of lines is not the number the header claims.
+    /// The number of events is not the number the header claims.
     #[error("batch holds {found} events, its header says {claimed}")]
     Count {
         /// What the header says.

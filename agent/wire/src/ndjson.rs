@@ -6,6 +6,8 @@ use rules_event::{Event, Timestamp, Value, field, intern};
 use serde::Deserializer;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
+use crate::Error;
+
 /// Reads an event from one JSON object. Nested objects are flattened into dotted names, so that
 /// events written by hand (rule cases) may use either form.
 ///
@@ -19,6 +21,20 @@ pub fn parse_event(line: &[u8]) -> Result<Event, String> {
         .and_then(|()| json.end())
         .map_err(|error| error.to_string())?;
     Ok(event)
+}
+
+/// Reads a batch of wire version 1: one event a line.
+///
+/// # Errors
+/// [`Error::BadEvent`].
+pub(crate) fn parse_events(raw: &[u8]) -> Result<Vec<Event>, Error> {
+    let lines = raw.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines
+        .enumerate()
+        .map(|(index, line)| {
+            parse_event(line).map_err(|reason| Error::BadEvent { event: index + 1, reason })
+        })
+        .collect()
 }
 
 /// Reads the members of one object into the event, each name behind `prefix`.

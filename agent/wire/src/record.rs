@@ -5,8 +5,8 @@ use std::io::Read;
 use rules_event::Event;
 use sha2::{Digest, Sha256};
 
-use crate::header::{NAMES, bad};
-use crate::{ChainHead, Error, Hash, Header, Identity, Result, WIRE_VERSION, ndjson};
+use crate::header::{NAMES, WIRE_VERSION_NDJSON, bad};
+use crate::{ChainHead, Error, Hash, Header, Identity, Result, ndjson, rows};
 
 /// The most bytes a value may hold before compression: 8 MiB. Batches aim at a sixteenth of it; one
 /// event of the longest permitted line, escaped twice over, still fits.
@@ -16,14 +16,14 @@ pub const RAW_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// `u32` length of the header text · header text (`name=value` lines) · 64 bytes signature · value.
 const SIGNATURE_BYTES: usize = 64;
 
-/// One batch: header, signature, and the compressed NDJSON events.
+/// One batch: header, signature, and the compressed events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// What the batch says of itself.
     pub header: Header,
     /// Ed25519 over [`Header::canonical_text`].
     pub signature: [u8; SIGNATURE_BYTES],
-    /// NDJSON events, zstd.
+    /// The events, zstd.
     pub value: Vec<u8>,
 }
 
@@ -51,7 +51,7 @@ impl Record {
     /// Returns the Kafka headers, each `vl.NAME` with a text value.
     #[must_use]
     pub fn kafka_headers(&self) -> Vec<(String, String)> {
-        let mut headers = vec![("vl.version".to_owned(), WIRE_VERSION.to_string())];
+        let mut headers = vec![("vl.version".to_owned(), self.header.version.to_string())];
         headers.extend(
             NAMES.iter().zip(self.header.values()).map(|(name, text)| (format!("vl.{name}"), text)),
         );
@@ -75,10 +75,6 @@ impl Record {
             .collect();
         let lookup =
             |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-        let version = lookup("version").ok_or(Error::MissingHeader("version"))?;
-        if version != WIRE_VERSION.to_string() {
-            return Err(Error::Version(version.chars().take(20).collect()));
-        }
         let header = Header::from_lookup(lookup)?;
         let hex_text = lookup("signature").ok_or(Error::MissingHeader("signature"))?;
         let mut signature = [0; SIGNATURE_BYTES];
@@ -90,7 +86,7 @@ impl Record {
     /// Returns the bytes a spool frame holds.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut text = format!("version={WIRE_VERSION}\n");
+        let mut text = format!("version={}\n", self.header.version);
         for (name, value) in NAMES.iter().zip(self.header.values()) {
             text.push_str(&format!("{name}={value}\n"));
         }
@@ -123,10 +119,6 @@ impl Record {
                 (key == name).then_some(value)
             })
         };
-        let version = lookup("version").ok_or(Error::MissingHeader("version"))?;
-        if version != WIRE_VERSION.to_string() {
-            return Err(Error::Version(version.chars().take(20).collect()));
-        }
         Ok(Self {
             header: Header::from_lookup(lookup)?,
             signature: *signature,
@@ -195,16 +187,11 @@ impl Record {
     /// claimed.
     pub fn events(&self) -> Result<Vec<Event>> {
         let raw = self.raw()?;
-        let mut events = Vec::with_capacity(self.header.count.min(65_536) as usize);
-        for (index, line) in raw.split(|byte| *byte == b'\n').enumerate() {
-            if line.is_empty() {
-                continue;
-            }
-            events.push(
-                ndjson::parse_event(line)
-                    .map_err(|reason| Error::BadEvent { line: index + 1, reason })?,
-            );
-        }
+        let events = match self.header.version {
+            WIRE_VERSION_NDJSON => ndjson::parse_events(&raw)?,
+            _ => rows::read(&raw)
+                .map_err(|(event, reason)| Error::BadEvent { event, reason: reason.to_owned() })?,
+        };
         if events.len() != self.header.count as usize {
             return Err(Error::Count { claimed: self.header.count, found: events.len() });
         }

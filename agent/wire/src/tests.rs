@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 use rules_event::{Event, Timestamp, Value, field};
 
-use crate::{BatchBuilder, ChainHead, Compressor, Error, Identity, Lane, Record};
+use crate::header::WIRE_VERSION_NDJSON;
+use crate::{
+    BatchBuilder, ChainHead, Compressor, Error, Identity, Lane, Record, WIRE_VERSION, write_event,
+};
 
 fn event(number: i64) -> Event {
     let mut event =
@@ -57,7 +60,7 @@ fn what_was_packed_apart_is_sealed_the_same() {
     assert_eq!((packed.count(), first.count(), first.raw_bytes()), (5, 0, 0));
     let when = Timestamp::from_seconds(1_700_000_100);
     let (record, next) = packed.seal(&identity, Lane::Events, 7, &head, when);
-    assert_eq!(record, sealed(&identity, &head, 5));
+    assert_eq!(record.events().unwrap(), sealed(&identity, &head, 5).events().unwrap());
     assert_eq!(next, record.head());
     record.verify().unwrap();
     // A bound is a bound, also for what is put together.
@@ -67,6 +70,38 @@ fn what_was_packed_apart_is_sealed_the_same() {
     second.push(&large).unwrap();
     assert!(!first.absorb(&mut second));
     assert_eq!((first.count(), second.count()), (1, 1));
+}
+
+/// A batch as agents of the version before sealed it.
+fn sealed_as_ndjson(identity: &Identity, raw: &str, count: u32) -> Record {
+    let mut header = sealed(identity, &ChainHead::default(), 1).header;
+    header.version = WIRE_VERSION_NDJSON;
+    header.count = count;
+    header.raw_bytes = raw.len() as u32;
+    let value = Compressor::default().compress(raw.as_bytes()).unwrap();
+    Record::sign(identity, header, value)
+}
+
+#[test]
+fn batches_of_the_version_before_are_read() {
+    let identity = Identity::generate();
+    let mut raw = Vec::new();
+    for number in 0..3 {
+        write_event(&mut raw, &event(number));
+        raw.push(b'\n');
+    }
+    let record = sealed_as_ndjson(&identity, std::str::from_utf8(&raw).unwrap(), 3);
+    let back = Record::decode(&record.encode()).unwrap();
+    back.verify().unwrap();
+    assert_eq!(back, record);
+    assert!(back.kafka_headers().contains(&("vl.version".to_owned(), "1".to_owned())));
+    assert_eq!(back.events().unwrap(), (0..3).map(event).collect::<Vec<_>>());
+    let broken = sealed_as_ndjson(&identity, "{\"a\":1}\nno event\n", 2);
+    assert!(matches!(broken.events(), Err(Error::BadEvent { event: 2, .. })));
+    // A version is signed, too.
+    let mut other = back;
+    other.header.version = WIRE_VERSION;
+    assert!(matches!(other.verify(), Err(Error::BadSignature { .. })));
 }
 
 #[test]

@@ -6,6 +6,8 @@
 
 use rules_event::{Event, Timestamp, Value};
 
+use crate::out::{LANE, Out};
+
 /// Writes an event as one JSON object without a line end.
 ///
 /// `@timestamp` and `event.id` come first; the other fields keep their order.
@@ -17,8 +19,8 @@ pub fn write_event(out: &mut Vec<u8>, event: &Event) {
 
 /// Writes an event into a buffer from a place on; returns where it ends. What is behind that place is
 /// overwritten, so that a buffer that is used again need not be cleared.
-pub(crate) fn write_event_at(buffer: &mut Vec<u8>, at: usize, event: &Event) -> usize {
-    let mut out = Writer { buffer, at };
+fn write_event_at(buffer: &mut Vec<u8>, at: usize, event: &Event) -> usize {
+    let mut out = Writer(Out::new(buffer, at));
     out.bytes(b"{\"@timestamp\":\"");
     out.time(event.time);
     out.bytes(b"\",\"event.id\":");
@@ -30,14 +32,8 @@ pub(crate) fn write_event_at(buffer: &mut Vec<u8>, at: usize, event: &Event) -> 
         out.value(value);
     }
     out.bytes(b"}");
-    out.at
+    out.0.at()
 }
-
-/// Bytes looked at together: what a vector register of any x86-64 or ARM64 holds.
-const LANE: usize = 16;
-
-/// A buffer grows by at least so many bytes: the length of many an event.
-const GROWTH: usize = 4 * 1024;
 
 /// Most bytes that one byte of text becomes: `\u001f`.
 const ESCAPE_BYTES_MAX: usize = 6;
@@ -106,45 +102,26 @@ fn copy_short<const N: usize>(bytes: &[u8], out: &mut [u8]) -> Option<bool> {
     Some(any_odd(first) | any_odd(last))
 }
 
-/// A buffer and how far it is written.
-struct Writer<'a> {
-    buffer: &'a mut Vec<u8>,
-    at: usize,
-}
+/// Writes JSON.
+struct Writer<'a>(Out<'a>);
 
 impl Writer<'_> {
-    /// Returns at least so many bytes to be written to.
-    #[inline(always)]
-    fn room(&mut self, bytes: usize) -> &mut [u8] {
-        if self.buffer.len() - self.at < bytes {
-            self.grow(bytes);
-        }
-        &mut self.buffer[self.at..]
-    }
-
-    #[cold]
-    fn grow(&mut self, bytes: usize) {
-        self.buffer.resize(self.at + bytes.max(GROWTH), 0);
-    }
-
-    /// Writes bytes as they are: few, and mostly known when compiling.
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
-        self.room(bytes.len())[..bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
+        self.0.bytes(bytes);
     }
 
     #[inline]
     fn text(&mut self, text: &str) {
         let bytes = text.as_bytes();
-        let out = self.room(bytes.len() + 2 + LANE);
+        let out = self.0.room(bytes.len() + 2 + LANE);
         out[0] = b'"';
         if copy(bytes, &mut out[1..]) {
             self.odd_text(bytes);
             return;
         }
         out[bytes.len() + 1] = b'"';
-        self.at += bytes.len() + 2;
+        self.0.wrote(bytes.len() + 2);
     }
 
     /// Writes a text that holds something to escape: every line of an access log does.
@@ -163,7 +140,7 @@ impl Writer<'_> {
     }
 
     fn escaped(&mut self, bytes: &[u8]) {
-        let out = self.room(bytes.len() * ESCAPE_BYTES_MAX);
+        let out = self.0.room(bytes.len() * ESCAPE_BYTES_MAX);
         let mut at = 0;
         for byte in bytes {
             let escape = ESCAPES[usize::from(*byte)];
@@ -181,7 +158,7 @@ impl Writer<'_> {
                 at += 4;
             }
         }
-        self.at += at;
+        self.0.wrote(at);
     }
 
     fn value(&mut self, value: &Value) {

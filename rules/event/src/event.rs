@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use compact_str::CompactString;
 
@@ -30,23 +31,56 @@ pub struct Event {
     pub time: Timestamp,
     /// Who it is (`event.id`): 32 hexadecimal digits, the same whenever the same bytes are read.
     pub id: String,
-    fields: Vec<(Cow<'static, str>, Value)>,
-    /// Says of most names that are not there that they are not.
-    names: NameFilter,
+    /// Those of the record are the first `used`; behind them is memory to be used again.
+    fields: Vec<Field>,
+    used: usize,
+    places: Places,
     /// So many fields at the start stay over [`Event::reset`].
     kept: usize,
+    /// Tells these fields from any others; 0 if nothing is kept.
+    kept_id: u64,
     /// Texts of earlier records, to be used again.
     spares: Vec<CompactString>,
+    source: Source,
 }
 
-/// A set of names that may say yes to one that is not in it. Without it every field set would be
-/// compared with all before it.
-#[derive(Clone, Copy, Default)]
-struct NameFilter([u64; 4]);
+/// A name and its value.
+#[derive(Clone)]
+struct Field {
+    name: Cow<'static, str>,
+    value: Value,
+    /// Where in the text that is being decoded the value stands, if it is a piece of it.
+    at: Option<u32>,
+    /// Of the name, see [`place`].
+    place: u16,
+}
 
-/// Where a name stands in the filter: a number below 256. Known when compiling, for a constant.
+/// The text that fields are decoded from.
+#[derive(Clone, Copy, Default)]
+struct Source {
+    /// Where it lies in memory, for as long as it does.
+    start: usize,
+    bytes: usize,
+    /// The field that holds all of it.
+    whole: Option<usize>,
+}
+
+/// Numbers what events keep, from 1.
+static KEPT: AtomicU64 = AtomicU64::new(1);
+
+/// Finds fields by name: without it every field set would be compared with all before it.
+///
+/// For each place 0, or one more than the number of a field whose name has it: the last one set.
+#[derive(Clone, Copy)]
+struct Places([u8; PLACES]);
+
+const PLACES: usize = 1 << PLACES_LOG2;
+/// Fields are some 30; one look in twenty for a name that is not there meets one that is.
+const PLACES_LOG2: u32 = 9;
+
+/// Where a name stands among [`Places`]. Known when compiling, for a constant.
 #[inline(always)]
-fn place(name: &str) -> u8 {
+fn place(name: &str) -> u16 {
     let bytes = name.as_bytes();
     let number = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         (Some(first), Some(last)) => {
@@ -54,19 +88,27 @@ fn place(name: &str) -> u8 {
         }
         _ => bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)),
     };
-    // The top byte depends on all of them. Spec: Knuth, TAOCP 6.4, multiplicative hashing.
-    ((number ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+    // The top bits depend on all of them. Spec: Knuth, TAOCP 6.4, multiplicative hashing.
+    let hash = (number ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (hash >> (u64::BITS - PLACES_LOG2)) as u16
 }
 
-impl NameFilter {
+impl Default for Places {
+    fn default() -> Self {
+        Self([0; PLACES])
+    }
+}
+
+impl Places {
     #[inline(always)]
-    fn may_hold(&self, place: u8) -> bool {
-        self.0[usize::from(place >> 6)] & (1 << (place & 63)) != 0
+    fn get(&self, place: u16) -> u8 {
+        self.0[usize::from(place) % PLACES]
     }
 
+    /// Notes the field with this number; those from the 255th on share one.
     #[inline(always)]
-    fn add(&mut self, place: u8) {
-        self.0[usize::from(place >> 6)] |= 1 << (place & 63);
+    fn set(&mut self, place: u16, index: usize) {
+        self.0[usize::from(place) % PLACES] = (index + 1).min(usize::from(u8::MAX)) as u8;
     }
 }
 
@@ -82,21 +124,24 @@ impl Event {
     pub fn reset(&mut self, time: Timestamp) {
         self.time = time;
         self.id.clear();
-        for (_, value) in self.fields.drain(self.kept..) {
-            if let Value::Str(text) = value {
-                spare(&mut self.spares, text);
-            }
-        }
-        self.names = NameFilter::default();
-        for (name, _) in &self.fields {
-            self.names.add(place(name));
+        self.source = Source::default();
+        self.used = self.kept;
+        self.index();
+    }
+
+    /// Notes all fields among the places anew.
+    fn index(&mut self) {
+        self.places = Places::default();
+        for (index, field) in self.fields[..self.used].iter().enumerate() {
+            self.places.set(field.place, index);
         }
     }
 
     /// Keeps the fields set so far over every [`Event::reset`]: what is true of all records to come.
     /// Setting one of them anew ends that for it and for those behind it; see [`Event::kept`].
     pub fn keep(&mut self) {
-        self.kept = self.fields.len();
+        self.kept = self.used;
+        self.kept_id = KEPT.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns how many fields stay over a [`Event::reset`].
@@ -105,9 +150,41 @@ impl Event {
         self.kept
     }
 
+    /// Returns a number that stands for the fields kept: where it is the same, they are. 0 where it
+    /// is not known.
+    #[must_use]
+    pub fn kept_id(&self) -> u64 {
+        self.kept_id
+    }
+
     /// Lets no field stay over the next [`Event::reset`].
     pub fn keep_none(&mut self) {
         self.kept = 0;
+        self.kept_id = 0;
+    }
+
+    /// Runs what decodes a text into this event. Fields that are set meanwhile to pieces of the text,
+    /// and one that is set to all of it, are known as such afterwards: see [`Event::piece`].
+    pub fn decoded_from<R>(&mut self, text: &str, decode: impl FnOnce(&mut Self) -> R) -> R {
+        // An address, never followed: it tells for as long as the text is borrowed, which is here.
+        self.source = Source { start: text.as_ptr() as usize, bytes: text.len(), whole: None };
+        let done = decode(self);
+        (self.source.start, self.source.bytes) = (0, 0);
+        done
+    }
+
+    /// Returns the text this event was decoded from, if a field still holds it.
+    #[must_use]
+    pub fn whole(&self) -> Option<&str> {
+        self.fields[self.source.whole?].value.as_str()
+    }
+
+    /// Returns where in [`Event::whole`] the value of the field at a place stands, in bytes, if it is
+    /// a piece of it. Of no meaning without the whole.
+    #[must_use]
+    #[inline]
+    pub fn piece(&self, index: usize) -> Option<usize> {
+        self.fields[..self.used].get(index)?.at.map(|at| at as usize)
     }
 
     /// Returns the value of a field by its dotted ECS name.
@@ -116,14 +193,25 @@ impl Event {
     #[must_use]
     #[inline]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        if !self.names.may_hold(place(name)) {
-            return None;
-        }
-        self.find(name)
+        self.position(name, place(name)).map(|index| &self.fields[index].value)
     }
 
-    fn find(&self, name: &str) -> Option<&Value> {
-        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    #[inline(always)]
+    fn position(&self, name: &str, place: u16) -> Option<usize> {
+        let number = usize::from(self.places.get(place));
+        if number == 0 {
+            return None;
+        }
+        match self.fields.get(number - 1) {
+            Some(field) if field.name == name => Some(number - 1),
+            _ => self.search(name),
+        }
+    }
+
+    /// Finds a field whose place another one has, too.
+    #[cold]
+    fn search(&self, name: &str) -> Option<usize> {
+        self.fields[..self.used].iter().position(|field| field.name == name)
     }
 
     /// Returns the text of a field, if it is there and holds text.
@@ -136,9 +224,15 @@ impl Event {
     /// Sets a field, replacing what it held.
     #[inline]
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
-        let (name, value) = (name.into(), value.into());
+        let name = name.into();
         let place = place(&name);
-        self.put(name, place, value);
+        let index = self.slot(name, place);
+        let field = &mut self.fields[index];
+        field.at = None;
+        let old = std::mem::replace(&mut field.value, value.into());
+        if let Value::Str(text) = old {
+            spare(&mut self.spares, text);
+        }
     }
 
     /// Sets a field to a text, as [`Event::set`] does, in memory that an earlier record needed.
@@ -149,54 +243,88 @@ impl Event {
         self.put_text(name, place, text);
     }
 
-    fn put_text(&mut self, name: Cow<'static, str>, place: u8, text: &str) {
-        let value = if text.len() <= INLINE_BYTES_MAX {
-            CompactString::new(text)
-        } else {
-            match self.spares.pop() {
-                Some(mut spare) => {
-                    spare.clear();
-                    spare.push_str(text);
-                    spare
-                }
-                None => CompactString::new(text),
+    fn put_text(&mut self, name: Cow<'static, str>, place: u16, text: &str) {
+        let index = self.slot(name, place);
+        let at = self.place_of(text);
+        let field = &mut self.fields[index];
+        field.at = at;
+        // Written where it stays: to move a value that was just made costs more than to make it.
+        match &mut field.value {
+            Value::Str(old)
+                if text.len() <= old.capacity() && old.capacity() <= SPARE_BYTES_MAX =>
+            {
+                old.clear();
+                old.push_str(text);
             }
-        };
-        self.put(name, place, Value::Str(value));
+            value => replace_text(value, text, &mut self.spares),
+        }
+        if at == Some(0) && text.len() == self.source.bytes && !text.is_empty() {
+            self.source.whole = Some(index);
+        }
     }
 
-    fn put(&mut self, name: Cow<'static, str>, place: u8, value: Value) {
-        if self.names.may_hold(place)
-            && let Some(index) = self.fields.iter().position(|(key, _)| *key == name)
-        {
-            self.kept = self.kept.min(index);
-            if let Value::Str(text) = std::mem::replace(&mut self.fields[index].1, value) {
-                spare(&mut self.spares, text);
-            }
-            return;
+    /// Returns the number of the field with this name, which may hold anything.
+    #[inline(always)]
+    fn slot(&mut self, name: Cow<'static, str>, place: u16) -> usize {
+        if let Some(index) = self.position(&name, place) {
+            self.touch(index);
+            return index;
         }
-        self.names.add(place);
-        self.fields.push((name, value));
+        let index = self.used;
+        match self.fields.get_mut(index) {
+            Some(field) => {
+                field.name = name;
+                field.place = place;
+            }
+            None => self.fields.push(Field { name, value: Value::Null, at: None, place }),
+        }
+        self.places.set(place, index);
+        self.used += 1;
+        index
+    }
+
+    /// Where in the text being decoded the piece stands, if it is one.
+    #[inline(always)]
+    fn place_of(&self, piece: &str) -> Option<u32> {
+        let at = (piece.as_ptr() as usize).wrapping_sub(self.source.start);
+        if at > self.source.bytes || piece.len() > self.source.bytes - at {
+            return None;
+        }
+        u32::try_from(at).ok()
+    }
+
+    /// Forgets what is known of a field that gets another value or goes.
+    fn touch(&mut self, index: usize) {
+        if index < self.kept {
+            (self.kept, self.kept_id) = (index, 0);
+        }
+        if self.source.whole == Some(index) {
+            self.source.whole = None;
+        }
     }
 
     /// Removes a field and returns what it held.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        let index = self.fields.iter().position(|(key, _)| key == name)?;
-        self.kept = self.kept.min(index);
-        Some(self.fields.remove(index).1)
+        let index = self.position(name, place(name))?;
+        self.touch(index);
+        self.source.whole = self.source.whole.map(|whole| whole - usize::from(whole > index));
+        let removed = self.fields.remove(index);
+        self.used -= 1;
+        self.index();
+        Some(removed.value)
     }
 
     /// Returns the fields in the order they were set.
     #[inline]
     pub fn fields(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.fields.iter().map(|(name, value)| (name.as_ref(), value))
+        self.fields[..self.used].iter().map(|field| (field.name.as_ref(), &field.value))
     }
 
     /// Returns the name and value of the field at a place in that order.
     #[must_use]
     #[inline]
     pub fn at(&self, index: usize) -> Option<(&str, &Value)> {
-        self.fields.get(index).map(|(name, value)| (name.as_ref(), value))
+        self.fields[..self.used].get(index).map(|field| (field.name.as_ref(), &field.value))
     }
 
     /// Returns the name of the field at a place in that order, if it is one that lives as long as the
@@ -204,7 +332,7 @@ impl Event {
     #[must_use]
     #[inline]
     pub fn static_name(&self, index: usize) -> Option<&'static str> {
-        match self.fields.get(index)?.0 {
+        match self.fields[..self.used].get(index)?.name {
             Cow::Borrowed(name) => Some(name),
             Cow::Owned(_) => None,
         }
@@ -219,6 +347,25 @@ impl Event {
 /// The longest text that lies in a value itself.
 const INLINE_BYTES_MAX: usize = size_of::<CompactString>();
 
+/// Makes the value a text that has no room in what it was.
+#[cold]
+fn replace_text(value: &mut Value, text: &str, spares: &mut Vec<CompactString>) {
+    let new = match spares.pop() {
+        Some(mut spare) if text.len() > INLINE_BYTES_MAX => {
+            spare.clear();
+            spare.push_str(text);
+            spare
+        }
+        other => {
+            spares.extend(other);
+            CompactString::new(text)
+        }
+    };
+    if let Value::Str(old) = std::mem::replace(value, Value::Str(new)) {
+        spare(spares, old);
+    }
+}
+
 /// Keeps the memory of a text that is no longer needed.
 fn spare(spares: &mut Vec<CompactString>, text: CompactString) {
     if text.is_heap_allocated() && text.capacity() <= SPARE_BYTES_MAX && spares.len() < SPARES_MAX {
@@ -231,17 +378,20 @@ impl Clone for Event {
         Self {
             time: self.time,
             id: self.id.clone(),
-            fields: self.fields.clone(),
-            names: self.names,
+            fields: self.fields[..self.used].to_vec(),
+            used: self.used,
+            places: self.places,
             kept: self.kept,
+            kept_id: self.kept_id,
             spares: Vec::new(),
+            source: Source { start: 0, bytes: 0, ..self.source },
         }
     }
 }
 
 impl PartialEq for Event {
     fn eq(&self, other: &Self) -> bool {
-        (self.time, &self.id, &self.fields) == (other.time, &other.id, &other.fields)
+        (self.time, &self.id) == (other.time, &other.id) && self.fields().eq(other.fields())
     }
 }
 
@@ -250,7 +400,7 @@ impl fmt::Debug for Event {
         f.debug_struct("Event")
             .field("time", &self.time)
             .field("id", &self.id)
-            .field("fields", &self.fields)
+            .field("fields", &self.fields().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use agent_wire::{AgentId, Hash, Lane, Record, parse_event};
+use agent_wire::{AgentId, Hash, Lane, Record};
 use anyhow::Result;
+use rules_event::field;
 
 /// What stands before a line's number.
 pub const MARK: &[u8] = b"seq=";
@@ -82,21 +83,8 @@ impl Tally {
             return Ok(());
         }
         chain.insert(header.seq, (header.prev, hash));
-        let raw = record.raw()?;
-        let lines: Vec<&[u8]> =
-            raw.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-        anyhow::ensure!(
-            lines.len() == header.count as usize,
-            "{} events, its header says {}",
-            lines.len(),
-            header.count
-        );
-        // Whether all can be read is the decoders' tests' business; the ends show a batch cut short.
-        for line in lines.first().into_iter().chain(lines.last()) {
-            parse_event(line).map_err(|error| anyhow::anyhow!("not an event: {error}"))?;
-        }
-        for line in lines {
-            match number(line) {
+        for event in record.events()? {
+            match event.get_str(field::EVENT_ORIGINAL).and_then(|line| number(line.as_bytes())) {
                 Some(number) => self.count(number),
                 None => self.unnumbered += 1,
             }
@@ -198,11 +186,11 @@ fn broken(chain: &BTreeMap<u64, (Hash, Hash)>) -> Option<String> {
     None
 }
 
-/// Returns the number of the line that an event was made from.
-fn number(event: &[u8]) -> Option<u64> {
+/// Returns the number of a line.
+fn number(line: &[u8]) -> Option<u64> {
     let finder = memchr::memmem::Finder::new(MARK);
-    finder.find_iter(event).find_map(|at| {
-        let digits = event.get(at + MARK.len()..at + MARK.len() + DIGITS)?;
+    finder.find_iter(line).find_map(|at| {
+        let digits = line.get(at + MARK.len()..at + MARK.len() + DIGITS)?;
         std::str::from_utf8(digits).ok()?.parse().ok()
     })
 }
@@ -210,7 +198,7 @@ fn number(event: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use agent_wire::{BatchBuilder, ChainHead, Identity};
-    use rules_event::{Event, Timestamp, Value, field};
+    use rules_event::{Event, Timestamp, Value};
 
     use super::*;
 
