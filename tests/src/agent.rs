@@ -73,8 +73,10 @@ impl Agent {
     pub fn command(&self, verb: &str) -> Result<Command> {
         let mut command = Command::new(crate::program("vonglau-agent")?);
         command.arg(verb).arg("--config").arg(self.dir.join("agent.toml"));
-        // Tests count lines; what the agent says of itself would come on top of them.
+        // Tests count lines; what the agent says of itself would come on top of them, and so would alerts
+        // of its own.
         command.env("VONGLAU_AGENT__EVIDENCE__EVENTS", "false");
+        command.env("VONGLAU_AGENT__CORRELATION__ENABLED", "false");
         command.envs(self.environment.iter().cloned());
         Ok(command)
     }

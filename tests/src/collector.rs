@@ -17,6 +17,7 @@ pub struct Collector {
     /// The running process, if any.
     pub process: Option<Process>,
     token: Option<String>,
+    correlation: bool,
 }
 
 /// What a collector is told to do.
@@ -32,6 +33,8 @@ pub struct CollectorSetup {
     pub taxii: String,
     /// Password for the TAXII user `soc`.
     pub taxii_password: String,
+    /// Standalone: whether its agent correlates as well. Its alerts come on top of the lines.
+    pub correlation: bool,
 }
 
 impl Collector {
@@ -67,7 +70,13 @@ impl Collector {
         }
         std::fs::write(dir.join("collector.toml"), text)?;
         let verb = if setup.kafka.is_empty() { "standalone" } else { "run" };
-        Ok(Self { dir: dir.to_owned(), verb, process: None, token: None })
+        Ok(Self {
+            dir: dir.to_owned(),
+            verb,
+            process: None,
+            token: None,
+            correlation: setup.correlation,
+        })
     }
 
     /// Returns a command of the collector's program with its configuration.
@@ -79,6 +88,7 @@ impl Collector {
         command.args(verb.split(' ')).arg("--config").arg(self.dir.join("collector.toml"));
         // For the agent that standalone starts; see there.
         command.env("VONGLAU_AGENT__EVIDENCE__EVENTS", "false");
+        command.env("VONGLAU_AGENT__CORRELATION__ENABLED", self.correlation.to_string());
         Ok(command)
     }
 

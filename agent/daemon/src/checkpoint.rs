@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
-/// The version this build writes and reads.
-const VERSION: u32 = 1;
+/// The version this build writes. It reads the one before, which had nothing behind the JSON.
+const VERSION: u32 = 2;
 
 /// What JSON adds to a key and a position besides what has to be escaped in them.
 const QUOTES_BYTES: usize = 6;
 /// What stands around all of them, with room for some positions taken away.
 const ENVELOPE_BYTES: usize = 4096;
 
-/// Stored as JSON with every round of the spool: as a whole, or only what changed.
+/// Stored as JSON with every round of the spool: as a whole, or only what changed. Behind a line feed
+/// follows what the correlations remember, if anything: see `correlate/disk.rs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored<P, G> {
@@ -77,18 +78,18 @@ impl Checkpoint {
         }
     }
 
-    /// Returns what changed since the last round, as bytes to be stored.
-    pub(crate) fn change(&self, epoch: u64) -> Vec<u8> {
+    /// Returns what changed since the last round, as bytes to be stored, with what else is to be.
+    pub(crate) fn change(&self, epoch: u64, beside: &[u8]) -> Vec<u8> {
         let known = |key: &&String| self.positions.contains_key(key.as_str());
         let gone = self.changed.iter().filter(|key| !known(key)).collect();
         let changed =
             self.changed.iter().filter_map(|key| self.positions.get_key_value(key.as_str()));
-        self.stored(epoch, Positions(changed), gone)
+        self.stored(epoch, Positions(changed), gone, beside)
     }
 
-    /// Returns all of it, as bytes to be stored.
-    pub(crate) fn whole(&self, epoch: u64) -> Vec<u8> {
-        self.stored(epoch, Positions(self.positions.iter()), Vec::new())
+    /// Returns all of it, as bytes to be stored, with what else is to be.
+    pub(crate) fn whole(&self, epoch: u64, beside: &[u8]) -> Vec<u8> {
+        self.stored(epoch, Positions(self.positions.iter()), Vec::new(), beside)
     }
 
     /// Notes that the round with the change is in the spool.
@@ -103,6 +104,7 @@ impl Checkpoint {
         epoch: u64,
         positions: Positions<impl Iterator<Item = (&'a Box<str>, &'a Box<str>)> + Clone>,
         gone: Vec<&String>,
+        beside: &[u8],
     ) -> Vec<u8> {
         let bytes = positions.0.clone().map(|(key, position)| key.len() + position.len());
         let heads = Lane::SPOOLED
@@ -114,9 +116,13 @@ impl Checkpoint {
             })
             .collect();
         let room = bytes.map(|bytes| bytes + bytes / 4 + QUOTES_BYTES).sum::<usize>();
-        let mut written = Vec::with_capacity(room + ENVELOPE_BYTES);
+        let mut written = Vec::with_capacity(room + ENVELOPE_BYTES + beside.len());
         let stored = Stored { version: VERSION, epoch, heads, positions, gone };
         serde_json::to_writer(&mut written, &stored).expect("a checkpoint is plain data");
+        if !beside.is_empty() {
+            written.push(b'\n');
+            written.extend_from_slice(beside);
+        }
         written
     }
 
@@ -133,8 +139,8 @@ impl Checkpoint {
     fn put_on(&mut self, bytes: &[u8], epoch: u64, dir: &Path) -> Result<()> {
         let bad = |reason: String| Error::Checkpoint { dir: dir.to_owned(), reason };
         let stored: Stored<BTreeMap<Box<str>, Box<str>>, String> =
-            serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
-        if stored.version != VERSION {
+            serde_json::from_slice(parts(bytes).0).map_err(|error| bad(error.to_string()))?;
+        if !(1..=VERSION).contains(&stored.version) {
             return Err(bad(format!("version {} is not {VERSION}", stored.version)));
         }
         if stored.epoch == epoch {
@@ -157,12 +163,25 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Returns what was stored beside: with the whole checkpoint first, then with each change.
+    pub(crate) fn beside(saved: &Saved) -> Vec<&[u8]> {
+        saved.whole.iter().chain(&saved.changes).map(|bytes| parts(bytes).1).collect()
+    }
+
     /// Returns the positions as inputs take them.
     pub(crate) fn positions(&self) -> agent_inputs::Positions {
         let bytes = self.positions.iter().map(|(key, position)| key.len() + position.len()).sum();
         let mut all = agent_inputs::Positions::with_room(self.positions.len(), bytes);
         all.extend(&self.positions);
         all
+    }
+}
+
+/// Returns the JSON of stored bytes, which holds no line feed, and what stands behind it.
+fn parts(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, &[]),
     }
 }
 
@@ -189,12 +208,12 @@ mod tests {
         checkpoint.advance(vec![at(1, 5)], &[]);
         checkpoint.stored_change();
         let dir = Path::new("/spool");
-        let stored = saved(checkpoint.whole(17), Vec::new());
+        let stored = saved(checkpoint.whole(17, &[]), Vec::new());
         assert_eq!(Checkpoint::decode(&stored, 17, dir).unwrap(), checkpoint);
         let anew = Checkpoint::decode(&stored, 18, dir).unwrap();
         assert_eq!(anew.heads, [ChainHead::default(); 2]);
         assert_eq!(anew.positions, checkpoint.positions);
-        for bad in [&b"{}"[..], b"", b"{\"version\":2,\"epoch\":1,\"heads\":{},\"positions\":{}}"] {
+        for bad in [&b"{}"[..], b"", b"{\"version\":3,\"epoch\":1,\"heads\":{},\"positions\":{}}"] {
             let stored = saved(bad.to_vec(), Vec::new());
             let error = Checkpoint::decode(&stored, 17, dir).unwrap_err().to_string();
             assert!(error.contains("/spool") && error.contains("move the folder away"), "{error}");
@@ -205,19 +224,19 @@ mod tests {
     fn changes_put_on_the_whole_give_the_newest_and_carry_only_what_changed() {
         let mut checkpoint = Checkpoint::default();
         checkpoint.advance((0..500).map(|key| at(key, 0)).collect(), &[]);
-        let whole = checkpoint.whole(1);
+        let whole = checkpoint.whole(1, &[]);
         checkpoint.stored_change();
         let mut changes = Vec::new();
         for round in 1..=40 {
             let gone = at(round, 0).0;
             checkpoint.heads[1].seq += 1;
             checkpoint.advance(vec![at(499, round), at(7, 0)], &[gone]);
-            changes.push(checkpoint.change(1));
+            changes.push(checkpoint.change(1, &[]));
             checkpoint.stored_change();
         }
         // One that left and came back.
         checkpoint.advance(vec![at(3, 9)], &[]);
-        changes.push(checkpoint.change(1));
+        changes.push(checkpoint.change(1, &[]));
         checkpoint.stored_change();
         assert!(changes.iter().all(|change| change.len() < 500), "{}", changes[0].len());
         let read = Checkpoint::decode(&saved(whole, changes), 1, Path::new("/spool")).unwrap();
@@ -248,11 +267,11 @@ mod tests {
                 let (before, mut whole) = (spool.bytes(), false);
                 let bytes = vec![0x5a; ENTRY_BYTES];
                 let entry = Entry { lane: LANE_EVENTS, seq: round, bytes: &bytes };
-                let change = checkpoint.change(1);
+                let change = checkpoint.change(1, &[]);
                 spool
                     .append_change(&[entry], &change, || {
                         whole = true;
-                        checkpoint.whole(1)
+                        checkpoint.whole(1, &[])
                     })
                     .unwrap();
                 checkpoint.stored_change();

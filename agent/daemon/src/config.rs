@@ -1,5 +1,7 @@
 //! Config: the agent's configuration file, checked.
 
+mod correlation;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,7 @@ use rules_service::config::{Environment, Origins, path_of};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub(crate) use correlation::CorrelationSection;
 
 const MIB: u64 = 1024 * 1024;
 /// Half of it must hold the largest round: two batches of a lane, the positions of every file.
@@ -29,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) host: HostSection,
     pub(crate) input: InputsConfig,
     pub(crate) rules: RulesSection,
+    pub(crate) correlation: CorrelationSection,
     pub(crate) pipeline: PipelineSection,
     pub(crate) spool: SpoolSection,
     pub(crate) kafka: ShipperConfig,
@@ -46,6 +50,7 @@ impl Default for Config {
             host: HostSection::default(),
             input: InputsConfig::default(),
             rules: RulesSection::default(),
+            correlation: CorrelationSection::default(),
             pipeline: PipelineSection::default(),
             spool: SpoolSection::default(),
             kafka: ShipperConfig::default(),
@@ -280,6 +285,12 @@ impl Config {
                 self.spool.bytes_max / 2,
             ),
             ("spool.seal_interval_ms", self.spool.seal_interval_ms, 10, 60_000),
+            (
+                "correlation.memory_bytes_max",
+                self.correlation.memory_bytes_max,
+                correlation::MEMORY_BYTES.0,
+                correlation::MEMORY_BYTES.1.min(self.spool.bytes_max / 8),
+            ),
             ("pipeline.workers", self.pipeline.workers as u64, 1, 16),
             ("heartbeat.interval_s", self.heartbeat.interval_s, 1, 3_600),
             ("limits.memory_bytes_max", limits.memory_bytes_max, 32 * MIB, 4_096 * MIB),

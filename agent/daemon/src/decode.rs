@@ -27,7 +27,7 @@ pub(crate) fn decode(
 ) -> Result<()> {
     // The same key for everyone: ids are then the same in every example.
     let identity = Identity::from_seed(&[0; 32]);
-    let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?;
+    let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?.matcher;
     let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set))
         .with_digest_key(digest_key(&identity.seed()));
     let group = path.as_deref().and_then(|path| agent_inputs::settings_of(&config.input, path));

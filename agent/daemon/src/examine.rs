@@ -8,9 +8,11 @@ use std::sync::Arc;
 use agent_inputs::{EvtxReader, Format, Line, SourceMeta};
 use agent_pipeline::{Pipeline, Processed, Scratch, digest_key};
 use agent_wire::{Identity, write_event};
+use rules_event::Event;
 use rules_service::meter::Health;
 
 use crate::config::Config;
+use crate::correlate::Bench;
 use crate::decode::each_record;
 use crate::error::{Error, Result};
 use crate::rules;
@@ -28,8 +30,8 @@ pub(crate) struct Found {
     pub(crate) with_hits: u64,
 }
 
-/// Prints, as JSON lines, the events of the files that rules hit (`all`: every event), and tells of
-/// each file how many there were.
+/// Prints, as JSON lines, the events of the files that rules hit (`all`: every event) and the alerts of
+/// correlations, over all files in their order, and tells of each file how many there were.
 pub(crate) fn examine(
     config: &Config,
     files: &[PathBuf],
@@ -39,26 +41,31 @@ pub(crate) fn examine(
 ) -> Result<()> {
     // The same key for everyone: ids are then the same wherever a file is examined.
     let identity = Identity::from_seed(&[0; 32]);
-    let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?;
-    let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set))
+    let compiled = rules::load_at_start(&config.rules, None, &Health::default())?;
+    let mut correlations = Bench::new(&compiled, config, facts(config, &identity)?);
+    let pipeline = Pipeline::new(facts(config, &identity)?, Some(compiled.matcher))
         .with_digest_key(digest_key(&identity.seed()));
+    let mut write = |event: &Event| -> Result<()> {
+        let mut json = Vec::new();
+        write_event(&mut json, event);
+        json.push(b'\n');
+        let written = output.write_all(&json);
+        written.map_err(|source| Error::System { doing: "write standard output", source })
+    };
     for path in files {
         let mut print = |processed: Processed<'_>| -> Result<bool> {
             let is_hit = processed.hits > 0;
             if is_hit || all {
-                let mut json = Vec::new();
-                write_event(&mut json, processed.event);
-                json.push(b'\n');
-                let written = output.write_all(&json);
-                written
-                    .map_err(|source| Error::System { doing: "write standard output", source })?;
+                write(processed.event)?;
             }
+            let alerts = correlations.take(processed.event, processed.hits);
+            alerts.iter().try_for_each(&mut write)?;
             Ok(is_hit)
         };
         let found = file(&pipeline, path, &mut print)?;
         tell(path, &found);
     }
-    Ok(())
+    correlations.finish().iter().try_for_each(write)
 }
 
 fn file(

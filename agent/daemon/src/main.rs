@@ -3,6 +3,7 @@
 mod args;
 mod checkpoint;
 mod config;
+mod correlate;
 mod decode;
 mod error;
 mod evidence;

@@ -49,6 +49,14 @@ pub(crate) struct Metrics {
     pub(crate) sealed_seq: IntGaugeVec,
     pub(crate) acked_seq: IntGaugeVec,
     pub(crate) rules: IntGauge,
+    /// Correlations that run here and alert.
+    pub(crate) correlations: IntGauge,
+    pub(crate) correlation_groups: IntGauge,
+    pub(crate) correlation_bytes: IntGauge,
+    pub(crate) correlated_hits: IntCounter,
+    pub(crate) correlation_alerts: IntCounter,
+    pub(crate) correlation_evicted: IntCounter,
+    pub(crate) correlation_withheld: IntCounter,
     pub(crate) memory_bytes: IntGauge,
     pub(crate) memory_bytes_max: IntGauge,
     pub(crate) open_files: IntGauge,
@@ -101,6 +109,19 @@ impl Metrics {
             sealed_seq: gauges("sealed_seq", "Number of the newest batch in the spool.", "lane"),
             acked_seq: gauges("acked_seq", "Number of the newest batch acknowledged.", "lane"),
             rules: gauge("rules", "Rules in force."),
+            correlations: gauge("correlations", "Correlations that this host decides."),
+            correlation_groups: gauge("correlation_groups", "Groups that correlations hold."),
+            correlation_bytes: gauge("correlation_bytes", "Bytes that these groups take."),
+            correlated_hits: counter("correlated_hits_total", "Events that correlations counted."),
+            correlation_alerts: counter("correlation_alerts_total", "Alerts of correlations."),
+            correlation_evicted: counter(
+                "correlation_evicted_total",
+                "Groups given up at the bound of memory.",
+            ),
+            correlation_withheld: counter(
+                "correlation_withheld_total",
+                "Times an attack was not told, since too many are told already.",
+            ),
             waits: register(
                 &registry,
                 IntGaugeVec::new(

@@ -14,6 +14,7 @@ use agent_wire::{BATCH_RAW_BYTES_TARGET, BatchBuilder, Compressor, Packed};
 use rules_event::Event;
 use tokio::sync::oneshot;
 
+use crate::correlate::{Block, Correlations};
 use crate::error::{Error, Result};
 
 /// Chunks in work for each thread: the one it works on, and the next, so that it never waits for the
@@ -28,6 +29,8 @@ const REST_BYTES_PACKED: usize = BATCH_RAW_BYTES_TARGET / 2;
 pub(crate) struct Done {
     /// By lane, alerts first.
     pub(crate) lanes: [Work; 2],
+    /// What the correlations of this host count.
+    pub(crate) block: Block,
     /// Rules that hit, over all records.
     pub(crate) hits: u64,
     /// Records given up because one alone is larger than a batch may be.
@@ -70,14 +73,19 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Starts so many threads.
-    pub(crate) fn start(threads: usize, pipeline: &Arc<Pipeline>) -> Result<Self> {
+    pub(crate) fn start(
+        threads: usize,
+        pipeline: &Arc<Pipeline>,
+        correlations: &Correlations,
+    ) -> Result<Self> {
         let (jobs, taken) = channel();
         let taken = Arc::new(Mutex::new(taken));
         for number in 0..threads {
             let (taken, pipeline) = (Arc::clone(&taken), Arc::clone(pipeline));
+            let correlations = Arc::clone(correlations);
             std::thread::Builder::new()
                 .name(format!("pipeline {number}"))
-                .spawn(move || work(&taken, &pipeline))
+                .spawn(move || work(&taken, &pipeline, &correlations))
                 .map_err(|source| Error::System { doing: "start a pipeline thread", source })?;
         }
         let waiting_max = threads * CHUNKS_EACH_MAX;
@@ -127,14 +135,14 @@ impl Pool {
 }
 
 /// A thread: works until the pool is gone.
-fn work(jobs: &Mutex<Receiver<Job>>, pipeline: &Pipeline) {
+fn work(jobs: &Mutex<Receiver<Job>>, pipeline: &Pipeline, correlations: &Correlations) {
     let mut desk = Desk::default();
     loop {
         // The lock is held while waiting: whoever has it is the next to be served.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { chunk, reply }) = job else { return };
         // The worker is gone only when the agent is ending.
-        let _ = reply.send(desk.work(pipeline, chunk));
+        let _ = reply.send(desk.work(pipeline, chunk, Block::new(correlations.load_full())));
     }
 }
 
@@ -148,10 +156,11 @@ struct Desk {
 }
 
 impl Desk {
-    fn work(&mut self, pipeline: &Pipeline, chunk: Chunk) -> Result<Done> {
+    fn work(&mut self, pipeline: &Pipeline, chunk: Chunk, block: Block) -> Result<Done> {
         let Self { scratch, compressor, batches } = self;
         let mut done = Done {
             lanes: Default::default(),
+            block,
             hits: 0,
             too_large: 0,
             left: Default::default(),
@@ -163,8 +172,9 @@ impl Desk {
             pipeline.process(item, scratch, |processed| {
                 done.hits += processed.hits as u64;
                 done.quarantined += u64::from(processed.quarantined);
-                // What looks at all hits, also of rules that raise nothing by themselves, belongs here:
-                // behind this, events are gone that the policy of their input does not send.
+                // Here, since behind this events are gone that the policy of their input does not send.
+                // Of what is held back nothing is to be shown.
+                done.block.note(processed.event, processed.hits, !processed.quarantined);
                 let lane = match processed.fate {
                     Fate::Alerts => 0,
                     Fate::Events => 1,
@@ -235,7 +245,8 @@ mod tests {
             system: None,
             timezone: agent_pipeline::timezone("+07:00").unwrap(),
         };
-        Pool::start(threads, &Arc::new(Pipeline::new(facts, None))).unwrap()
+        Pool::start(threads, &Arc::new(Pipeline::new(facts, None)), &Correlations::default())
+            .unwrap()
     }
 
     /// A chunk with so many lines whose position is its number.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use self::stored::{Compiled, Store};
 use crate::config::RulesSection;
+use crate::correlate::Kept;
 use crate::error::{Error, Result};
 
 /// So many diagnostics are logged in full; the rest is counted.
@@ -22,7 +23,7 @@ const MISTAKES_NAMED_MAX: usize = 5;
 pub(crate) const SUBJECT: &str = "rules";
 
 /// What there was to say of a rule set when it was compiled.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Notes {
     /// The first diagnostics, rendered.
     diagnostics: Vec<String>,
@@ -32,10 +33,12 @@ pub(crate) struct Notes {
     mistakes: Vec<String>,
     /// How many errors there were.
     errors: usize,
+    /// The correlations that this host decides.
+    pub(crate) local: Kept,
 }
 
 impl Notes {
-    fn of(diagnostics: &[Diagnostic]) -> Self {
+    fn of(diagnostics: &[Diagnostic], local: Kept) -> Self {
         let rendered = diagnostics.iter().take(DIAGNOSTICS_LOGGED_MAX);
         let errors = || diagnostics.iter().filter(|it| it.severity == Severity::Error);
         let line = |it: &Diagnostic| {
@@ -46,6 +49,7 @@ impl Notes {
             more: diagnostics.len().saturating_sub(DIAGNOSTICS_LOGGED_MAX),
             mistakes: errors().take(MISTAKES_NAMED_MAX).map(line).collect(),
             errors: errors().count(),
+            local,
         }
     }
 
@@ -73,12 +77,13 @@ fn load(section: &RulesSection, store: Option<&Store>) -> Result<Compiled> {
 }
 
 /// The same, but an error in any rule refuses all of them: who changed rules wants all or none of it.
-pub(crate) fn load_all_or_nothing(section: &RulesSection, store: &Store) -> Result<Arc<Matcher>> {
-    let Compiled { matcher, notes, .. } = load(section, Some(store))?;
+pub(crate) fn load_all_or_nothing(section: &RulesSection, store: &Store) -> Result<Compiled> {
+    let compiled = load(section, Some(store))?;
+    let notes = &compiled.notes;
     if notes.errors == 0 {
-        return Ok(matcher);
+        return Ok(compiled);
     }
-    let mut named = notes.mistakes;
+    let mut named = notes.mistakes.clone();
     if notes.errors > named.len() {
         named.push(format!("and {} more", notes.errors - named.len()));
     }
@@ -87,17 +92,20 @@ pub(crate) fn load_all_or_nothing(section: &RulesSection, store: &Store) -> Resu
 
 /// Returns how many rules there are, and the mistakes in those that would be left out, rendered.
 pub(crate) fn check(section: &RulesSection) -> Result<(usize, Vec<String>)> {
-    let (set, diagnostics) = compile(rules_pack::read_texts(section.builtin, &section.dirs)?);
+    let (set, diagnostics, _) = compile(rules_pack::read_texts(section.builtin, &section.dirs)?);
     let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
     Ok((set.len(), errors.map(|it| it.render().trim_end().to_owned()).collect()))
 }
 
-fn compile(texts: Texts) -> (Arc<Matcher>, Vec<Diagnostic>) {
-    let Loaded { rules, mut diagnostics, .. } = rules_pack::load_read(texts);
+fn compile(texts: Texts) -> (Arc<Matcher>, Vec<Diagnostic>, Kept) {
+    let loaded = rules_pack::load_read(texts);
+    let (local, problems) = Kept::of(&loaded);
+    let Loaded { rules, mut diagnostics, .. } = loaded;
+    diagnostics.extend(problems);
     let (set, more) = RuleSet::compile(rules);
     diagnostics.extend(more);
     // What the rules look like is of no use at the edge: verdicts need their compiled form only.
-    (Arc::clone(set.matcher()), diagnostics)
+    (Arc::clone(set.matcher()), diagnostics, local)
 }
 
 /// Loads the rules at the start. A folder that cannot be read is a problem to be shown, not a
@@ -106,14 +114,13 @@ pub(crate) fn load_at_start(
     section: &RulesSection,
     store: Option<&Store>,
     health: &Health,
-) -> Result<Arc<Matcher>> {
-    let loaded = load(section, store).or_else(|error| {
+) -> Result<Compiled> {
+    load(section, store).or_else(|error| {
         let text = rules_service::logs::chain(&error);
         tracing::warn!("{text}");
         health.problem(SUBJECT, text);
         let mut rest = section.clone();
         rest.dirs.retain(|dir| rules_pack::read_texts(false, std::slice::from_ref(dir)).is_ok());
         load(&rest, store)
-    });
-    loaded.map(|compiled| compiled.matcher)
+    })
 }

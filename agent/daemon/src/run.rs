@@ -13,6 +13,7 @@ use agent_pipeline::{AgentFacts, Flow, Pipeline, digest_key};
 use agent_shipper::Shipper;
 use agent_spool::{Options, Recovery, Spool};
 use agent_wire::{Identity, Lane};
+use arc_swap::ArcSwap;
 use rules_service::meter::{self, Health};
 use rules_service::notify::Notifier;
 use rules_service::shutdown;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Config, Source};
+use crate::correlate::{Correlations, Counting, Local};
 use crate::error::{Error, Result, file};
 use crate::evidence::{Before, Clocks, Evidence, RunRecord, boot_id};
 use crate::heartbeat::Pulse;
@@ -55,6 +57,7 @@ struct Agent {
     config: Config,
     spool_dir: PathBuf,
     pipeline: Arc<Pipeline>,
+    correlations: Correlations,
     store: Store,
     pulse: Pulse,
     metrics: Metrics,
@@ -124,7 +127,11 @@ impl Agent {
         let (metrics, health) = (Metrics::new(), Health::default());
         let (witness, own) = Witness::new(metrics.clone(), config.evidence.events);
         let store = Store::new(&config.state_dir, &identity);
-        let rule_set = rules::load_at_start(&config.rules, Some(&store), &health)?;
+        let compiled = rules::load_at_start(&config.rules, Some(&store), &health)?;
+        let rule_set = compiled.matcher;
+        let counting =
+            Counting::new(&compiled.notes.local, rule_set.identity(), &config.correlation);
+        let correlations = Correlations::new(ArcSwap::from_pointee(counting));
         set(&metrics.rules, rule_set.len() as u64);
         if !config.evidence.events {
             tracing::warn!("evidence.events = false: tampering with the agent is only logged");
@@ -142,6 +149,9 @@ impl Agent {
         };
         let (evidence, seals) = begin(&source, &config, &pulse, &agent_id, &witness)?;
         tell_recovery(&recovery, &witness);
+        let local =
+            Local::new(correlations.load_full(), facts(&config, &identity)?, metrics.clone());
+        let local = restored(local, &recovery);
         let mut input = config.input.clone();
         input.exec_guarded = true;
         input.state_dir = config.state_dir.join("inputs");
@@ -185,8 +195,15 @@ impl Agent {
         let (out, chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
         let progress = Arc::new(AtomicU64::new(0));
         let worker = Worker {
-            pool: Pool::start(config.pipeline.workers, &pipeline)?,
-            sealer: Sealer::new(identity, spool, checkpoint, metrics.clone(), ledger.clone()),
+            pool: Pool::start(config.pipeline.workers, &pipeline, &correlations)?,
+            sealer: Sealer::new(
+                identity,
+                spool,
+                checkpoint,
+                local,
+                metrics.clone(),
+                ledger.clone(),
+            ),
             chunks,
             seal_interval: Duration::from_millis(config.spool.seal_interval_ms),
             health: health.clone(),
@@ -230,6 +247,7 @@ impl Agent {
             config,
             spool_dir,
             pipeline,
+            correlations,
             store,
             pulse,
             metrics,
@@ -299,6 +317,19 @@ fn open_spool(config: &Config) -> Result<(Spool, Recovery)> {
         );
     }
     Ok((spool, recovery))
+}
+
+/// Gives the correlations back what they remembered in the rounds of the spool.
+fn restored(mut local: Local, recovery: &Recovery) -> Local {
+    let Some(saved) = &recovery.checkpoint else { return local };
+    match local.restore(&Checkpoint::beside(saved)) {
+        Some((0, 0)) => {}
+        Some((groups, hits)) => tracing::info!(groups, hits, "correlations go on"),
+        None => {
+            tracing::warn!("what correlations remembered is damaged; they go on with the rest");
+        }
+    }
+    local
 }
 
 /// Says what opening the spool has found. A torn write at its end is what a crash leaves, and no damage.

@@ -3,18 +3,21 @@
 //! Nothing here waits or sleeps; the worker does. A round is cut only between chunks, because the
 //! positions of a chunk hold for the whole of it: cut inside, a crash would read its first half twice.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use agent_pipeline::Reason;
 use agent_spool::{Entry, LANE_ALERTS, LANE_EVENTS, Spool};
 use agent_wire::{BatchBuilder, ChainHead, Compressor, Identity, Lane, Packed};
-use rules_event::Timestamp;
+use rules_event::{Event, Timestamp};
 
 use crate::checkpoint::Checkpoint;
+use crate::correlate::Local;
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::metrics::{DROP_TOO_LARGE, Metrics, set};
 use crate::pool::Done;
+use crate::valve::CORRELATION;
 
 /// So many batches go into one round, and with it into one sync of the disk, unless their time is up
 /// before: a sync takes some milliseconds on common disks, a batch less than two to make.
@@ -50,6 +53,8 @@ pub(crate) struct Sealer {
     chains: [Chain; 2],
     sealed: Vec<Sealed>,
     checkpoint: Checkpoint,
+    /// Counts what the chunks held, in order.
+    local: Local,
     /// Whether the checkpoint has news that are not in the spool.
     is_dirty: bool,
     metrics: Metrics,
@@ -63,6 +68,7 @@ impl Sealer {
         identity: Identity,
         spool: Spool,
         checkpoint: Checkpoint,
+        local: Local,
         metrics: Metrics,
         ledger: Option<Arc<Ledger>>,
     ) -> Self {
@@ -83,6 +89,7 @@ impl Sealer {
             ],
             sealed: Vec::new(),
             checkpoint,
+            local,
             is_dirty: false,
             metrics,
             ledger,
@@ -118,8 +125,27 @@ impl Sealer {
                 self.seal_lane(index)?;
             }
         }
+        for alert in self.local.take(&done.block, now()) {
+            self.add_alert(&alert)?;
+        }
         self.checkpoint.advance(done.positions, &done.gone);
         self.is_dirty = true;
+        Ok(())
+    }
+
+    /// Adds an alert of our own behind what fired it.
+    fn add_alert(&mut self, alert: &Event) -> Result<()> {
+        self.metrics.sums.read_from(CORRELATION, 1);
+        if self.chains[0].batch.push(alert).is_err() {
+            self.seal_lane(0)?;
+            if let Err(error) = self.chains[0].batch.push(alert) {
+                tracing::error!(id = alert.id, %error, "an alert is too large and is dropped");
+                self.metrics.sums.dropped_many(DROP_TOO_LARGE, 1);
+            }
+        }
+        if self.chains[0].batch.is_full() {
+            self.seal_lane(0)?;
+        }
         Ok(())
     }
 
@@ -183,13 +209,19 @@ impl Sealer {
             .collect();
         self.checkpoint.heads = [self.chains[0].head, self.chains[1].head];
         let epoch = self.spool.epoch();
-        let change = self.checkpoint.change(epoch);
-        let whole = || self.checkpoint.whole(epoch);
+        let Self { checkpoint, local, compressor, .. } = self;
+        let change = checkpoint.change(epoch, &local.change(compressor));
+        let is_whole = Cell::new(false);
+        let whole = || {
+            is_whole.set(true);
+            checkpoint.whole(epoch, &local.whole(compressor))
+        };
         if let Err(error) = self.spool.append_change(&entries, &change, whole) {
             self.metrics.append_failures.inc();
             return Err(error);
         }
         self.checkpoint.stored_change();
+        self.local.stored(is_whole.get());
         for sealed in self.sealed.drain(..) {
             let lane = sealed.lane.as_str();
             self.metrics.batches.with_label_values(&[lane]).inc();

@@ -49,6 +49,7 @@ pub(crate) struct Status {
     suppressed: u64,
     /// By input that is over its limit: one in how many is kept, of what no rule hit.
     sampling: BTreeMap<String, u64>,
+    correlation: Correlation,
     spool_bytes: u64,
     spool_bytes_max: u64,
     lanes: BTreeMap<&'static str, LaneStatus>,
@@ -84,6 +85,24 @@ struct Broker {
     /// `well`, `failing`, `unknown` (not running), or `none`.
     state: &'static str,
     problem: Option<String>,
+}
+
+/// What the correlations of this host do.
+#[derive(Debug, Default, Serialize)]
+struct Correlation {
+    /// How many run.
+    rules: u64,
+    /// Events they counted.
+    counted: u64,
+    /// What they hold now: groups, and their bytes.
+    groups: u64,
+    bytes: u64,
+    /// Alerts made.
+    alerts: u64,
+    /// Groups given up for want of memory.
+    evicted: u64,
+    /// Firings not told, since too many were told at the time.
+    withheld: u64,
 }
 
 /// What the agent takes, and what it may take.
@@ -160,6 +179,7 @@ fn running(address: SocketAddr) -> io::Result<Status> {
         quarantined: page.one("quarantined_total"),
         suppressed: page.one("suppressed_total"),
         sampling: page.by_label("rate_limit_sampling"),
+        correlation: correlation(&page),
         spool_bytes: page.one("spool_bytes"),
         limits: limits(&page),
         own_events: page.by_label("own_events_total"),
@@ -192,6 +212,18 @@ fn running(address: SocketAddr) -> io::Result<Status> {
         && page.sum("input_records_total") == status.read
         && status.lanes.values().map(|lane| lane.spooled).sum::<u64>() == status.spooled;
     Ok(status)
+}
+
+fn correlation(page: &Page) -> Correlation {
+    Correlation {
+        rules: page.one("correlations"),
+        counted: page.one("correlated_hits_total"),
+        groups: page.one("correlation_groups"),
+        bytes: page.one("correlation_bytes"),
+        alerts: page.one("correlation_alerts_total"),
+        evicted: page.one("correlation_evicted_total"),
+        withheld: page.one("correlation_withheld_total"),
+    }
 }
 
 fn limits(page: &Page) -> Limits {

@@ -9,11 +9,13 @@ use std::time::Duration;
 use agent_inputs::{AuditConfig, Chunk, Count, InputsConfig, Report, Start};
 use agent_pipeline::{Pipeline, Scratch, digest_key};
 use agent_wire::{Identity, write_event};
+use rules_event::Event;
 use rules_service::meter::Health;
 use rules_service::shutdown;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
+use crate::correlate::Bench;
 use crate::error::{Error, Result};
 use crate::run::facts;
 use crate::{identity, rules};
@@ -44,10 +46,12 @@ pub(crate) fn tail(
     // The agent's own key, so that ids are those it would give; without one, that of every example.
     let identity =
         identity::load(&config.state_dir)?.unwrap_or_else(|| Identity::from_seed(&[0; 32]));
-    let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?;
-    let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set))
+    let compiled = rules::load_at_start(&config.rules, None, &Health::default())?;
+    let mut correlations = Bench::new(&compiled, config, facts(config, &identity)?);
+    let pipeline = Pipeline::new(facts(config, &identity)?, Some(compiled.matcher))
         .with_digest_key(digest_key(&identity.seed()));
-    let result = runtime.block_on(follow(config, start, bounds, &pipeline, out));
+    let bench = (&pipeline, &mut correlations);
+    let result = runtime.block_on(follow(config, start, bounds, bench, out));
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
@@ -56,9 +60,10 @@ async fn follow(
     config: &Config,
     start: Start,
     bounds: Bounds,
-    pipeline: &Pipeline,
+    bench: (&Pipeline, &mut Bench),
     out: &mut dyn Write,
 ) -> Result<()> {
+    let (pipeline, correlations) = bench;
     let stop = shutdown::on_signals()
         .map_err(|source| Error::System { doing: "set up signal handlers", source })?;
     let (read, mut chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
@@ -77,7 +82,8 @@ async fn follow(
                 None => break Ok(()),
             },
         };
-        match print(chunk, pipeline, &mut scratch, bounds.only_hits, &mut left, out) {
+        let bench = (pipeline, &mut *correlations);
+        match print(chunk, bench, &mut scratch, bounds.only_hits, &mut left, out) {
             Ok(()) if left > 0 => {}
             Ok(()) => break Ok(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break Ok(()),
@@ -93,23 +99,29 @@ async fn follow(
 
 fn print(
     chunk: Chunk,
-    pipeline: &Pipeline,
+    (pipeline, correlations): (&Pipeline, &mut Bench),
     scratch: &mut Scratch,
     only_hits: bool,
     left: &mut u64,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut json = Vec::new();
+    let mut write = |event: &Event| {
+        if *left == 0 {
+            return Ok(());
+        }
+        json.clear();
+        write_event(&mut json, event);
+        json.push(b'\n');
+        *left -= 1;
+        out.write_all(&json)
+    };
     for item in chunk.items {
         pipeline.process(item, scratch, |processed| {
-            if *left == 0 || (only_hits && processed.level.is_none()) {
-                return Ok(());
+            if !only_hits || processed.level.is_some() {
+                write(processed.event)?;
             }
-            json.clear();
-            write_event(&mut json, processed.event);
-            json.push(b'\n');
-            *left -= 1;
-            out.write_all(&json)
+            correlations.take(processed.event, processed.hits).iter().try_for_each(&mut write)
         })?;
     }
     out.flush()

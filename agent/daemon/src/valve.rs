@@ -156,10 +156,14 @@ fn known(word: &str) -> &'static str {
     INPUTS.into_iter().find(|known| *known == word).unwrap_or("other")
 }
 
+/// What correlations of this host add to what is read: alerts.
+pub(crate) const CORRELATION: &str = "correlation";
+
 /// Every input by name: the label values of what was read.
-pub(crate) const INPUTS: [&str; 12] = [
+pub(crate) const INPUTS: [&str; 13] = [
     "agent",
     "audit",
+    CORRELATION,
     "exec",
     "files",
     "host",

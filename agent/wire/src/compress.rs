@@ -1,6 +1,7 @@
 //! Compressor: the settings of zstd, and the memory it works in.
 
 use std::fmt;
+use std::io::Read;
 
 use zstd::bulk::Compressor as Zstd;
 use zstd::zstd_safe::{CParameter, compress_bound};
@@ -33,7 +34,7 @@ impl Compressor {
     ///
     /// # Errors
     /// [`Error::Zstd`]: out of memory, in practice.
-    pub(crate) fn compress(&mut self, raw: &[u8]) -> Result<Vec<u8>> {
+    pub fn compress(&mut self, raw: &[u8]) -> Result<Vec<u8>> {
         let failed = |source| Error::Zstd { doing: "compress", source };
         let zstd = match &mut self.zstd {
             Some(zstd) => zstd,
@@ -50,6 +51,21 @@ impl Compressor {
         zstd.compress_to_buffer(raw, &mut self.buffer).map_err(failed)?;
         Ok(self.buffer.as_slice().to_vec())
     }
+}
+
+/// Returns what a zstd frame holds, if that is no more than `bytes_max`.
+///
+/// # Errors
+/// [`Error::Zstd`] if it is none, is damaged, or holds more.
+pub fn decompress(frame: &[u8], bytes_max: usize) -> Result<Vec<u8>> {
+    let failed = |source| Error::Zstd { doing: "decompress", source };
+    let mut raw = Vec::new();
+    let decoder = zstd::stream::read::Decoder::new(frame).map_err(failed)?;
+    decoder.take(bytes_max as u64 + 1).read_to_end(&mut raw).map_err(failed)?;
+    if raw.len() > bytes_max {
+        return Err(failed(std::io::Error::other("it holds more than it may")));
+    }
+    Ok(raw)
 }
 
 impl fmt::Debug for Compressor {

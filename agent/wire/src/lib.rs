@@ -25,7 +25,7 @@ mod tests;
 mod write;
 
 pub use batch::{BATCH_RAW_BYTES_TARGET, BatchBuilder, ChainHead, Packed};
-pub use compress::Compressor;
+pub use compress::{Compressor, decompress};
 pub use header::{Hash, Header, Lane, WIRE_VERSION};
 pub use heartbeat::{Heartbeat, LaneProgress};
 pub use identity::{AgentId, Identity, PublicKey};

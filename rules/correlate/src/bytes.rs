@@ -43,6 +43,12 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// Returns all that was not read yet.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Reads one byte.
     pub fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rules_event::Level;
+use serde::{Deserialize, Serialize};
 
 use crate::{Custom, Span};
 
@@ -90,7 +91,7 @@ pub struct CorrelationPlaces {
 }
 
 /// What a correlation counts or computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CorrelationKind {
     /// Hits.
     EventCount,
@@ -153,7 +154,7 @@ impl CorrelationKind {
 }
 
 /// When a correlation fires.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum CorrelationCondition {
     /// All these comparisons hold; at least one.
     Bounds(Vec<Threshold>),
@@ -162,7 +163,7 @@ pub enum CorrelationCondition {
 }
 
 /// A bound on a number.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
     /// How the number is compared.
     pub op: Comparison,
@@ -186,7 +187,7 @@ impl Threshold {
 }
 
 /// How two numbers are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Comparison {
     /// At least.
     Gte,
@@ -218,7 +219,7 @@ impl Comparison {
 }
 
 /// A name that stands for a different field in each rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alias {
     /// The name used in `group-by`.
     pub name: String,

@@ -34,8 +34,8 @@ const FILE: &str = "rules.compiled";
 const MAGIC: [u8; 8] = *b"VLRULES1";
 /// What the key of the seal is derived for (BLAKE3, section 2.3: a context of its own for each use).
 const CONTEXT: &str = "vonglau-agent 2026-11-26 seal of compiled rules";
-/// Longest notes read: twenty diagnostics of a few KiB each take far less.
-const NOTES_BYTES_MAX: usize = 1 << 20;
+/// Longest notes read: twenty diagnostics of a few KiB each and ten thousand correlations take less.
+const NOTES_BYTES_MAX: usize = 8 << 20;
 /// The program that runs, also when its file was replaced meanwhile.
 const PROGRAM: &str = "/proc/self/exe";
 
@@ -43,6 +43,7 @@ const PROGRAM: &str = "/proc/self/exe";
 type Hash = [u8; 32];
 
 /// A compiled rule set, and what there was to say of it.
+#[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) matcher: Arc<Matcher>,
     pub(crate) notes: Notes,
@@ -254,8 +255,8 @@ fn made_of(builtin: bool, texts: &Texts) -> Hash {
 pub(super) fn compile_here(section: &RulesSection) -> Result<Compiled> {
     let texts = rules_pack::read_texts(section.builtin, &section.dirs)?;
     let made_of = made_of(section.builtin, &texts);
-    let (matcher, diagnostics) = super::compile(texts);
-    Ok(Compiled { matcher, notes: Notes::of(&diagnostics), made_of })
+    let (matcher, diagnostics, local) = super::compile(texts);
+    Ok(Compiled { matcher, notes: Notes::of(&diagnostics, local), made_of })
 }
 
 /// Has rules compiled by a process of its own.

@@ -8,8 +8,9 @@ use rules_service::logs::chain;
 
 use super::Agent;
 use crate::config::{Config, changed_keys};
+use crate::correlate::Counting;
 use crate::metrics::set;
-use crate::rules;
+use crate::rules::{self, stored::Compiled};
 use crate::usage;
 use crate::witness::{self, Action, REASON};
 
@@ -50,11 +51,15 @@ impl Agent {
         let load = move || rules::load_all_or_nothing(&section, &store);
         let loaded = tokio::task::spawn_blocking(load).await;
         match loaded {
-            Ok(Ok(set)) => {
+            Ok(Ok(compiled)) => {
                 self.health.resolved(rules::SUBJECT);
                 self.config.rules = new.rules.clone();
                 self.seals.watch_rules(&self.config.rules.dirs);
-                self.put_in_force(set);
+                let Compiled { matcher, notes, .. } = compiled;
+                let section = &self.config.correlation;
+                let counting = Counting::new(&notes.local, matcher.identity(), section);
+                self.correlations.store(Arc::new(counting));
+                self.put_in_force(matcher);
             }
             Ok(Err(error)) => {
                 let text = format!("{}; the rules in force stay", chain(&error));

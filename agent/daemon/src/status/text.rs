@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::{Limits, Status};
+use super::{Correlation, Limits, Status};
 
 impl Status {
     /// Returns the status for people.
@@ -38,6 +38,9 @@ impl Status {
             let (shipped, hits, rules) = (self.shipped, self.hits, self.rules);
             let what = format!("{shipped} events acknowledged; {hits} rule hits by {rules} rules");
             say("shipped", what);
+            if self.correlation.rules > 0 {
+                say("attacks", self.correlation.to_text());
+            }
             let (bytes, max) = (size(self.spool_bytes), size(self.spool_bytes_max));
             say("spool", format!("{bytes} of {max}"));
         } else {
@@ -130,6 +133,26 @@ fn list(map: &BTreeMap<String, impl Display>, empty: &str) -> String {
         return empty.to_owned();
     }
     map.iter().map(|(name, value)| format!("{name} {value:.3}")).collect::<Vec<_>>().join(", ")
+}
+
+impl Correlation {
+    fn to_text(&self) -> String {
+        let mut text = format!(
+            "{} correlations: {} alerts by {} events; {} groups under watch, {}",
+            self.rules,
+            self.alerts,
+            self.counted,
+            self.groups,
+            size(self.bytes)
+        );
+        if self.evicted > 0 {
+            text.push_str(&format!("; {} groups given up for want of memory", self.evicted));
+        }
+        if self.withheld > 0 {
+            text.push_str(&format!("; {} times too many attacks to tell", self.withheld));
+        }
+        text
+    }
 }
 
 /// Returns bytes as people read them.

@@ -43,10 +43,13 @@ impl Site {
         let free = if more.contains("[spool]") { "" } else { "[spool]\nfree_bytes_min = 0\n" };
         // Where lines are counted, what the agent says of itself would come on top.
         let silent = if more.contains("[evidence]") { "" } else { "[evidence]\nevents = false\n" };
+        // So would alerts of its own.
+        let alone =
+            if more.contains("[correlation]") { "" } else { "[correlation]\nenabled = false\n" };
         let text = format!(
             "state_dir = \"{dir}/state\"\n[host]\nname = \"web-1\"\ntimezone = \"+07:00\"\n\
              [[input.files]]\npaths = [\"{dir}/auth.log\"]\n[input.journal]\nenabled = \"no\"\n\
-             [input.host]\nenabled = false\n[metrics]\nlisten = \"127.0.0.1:0\"\n{free}{silent}{more}\n"
+             [input.host]\nenabled = false\n[metrics]\nlisten = \"127.0.0.1:0\"\n{free}{silent}{alone}{more}\n"
         );
         fs::write(self.dir.path().join("agent.toml"), text).unwrap();
     }
@@ -59,6 +62,11 @@ impl Site {
             text += &line(self.written);
             text.push('\n');
         }
+        self.log.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Appends a text as it is.
+    pub(crate) fn write(&mut self, text: &str) {
         self.log.write_all(text.as_bytes()).unwrap();
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agent;
+mod correlation;
 mod evidence;
 mod exec;
 mod kill;

@@ -3,6 +3,8 @@
 //! Not in the text of the specification 2.1 but in its test files and in pySigma, whose grammar
 //! this is: `not` binds tighter than `and`, `and` tighter than `or`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::report::{Reporter, did_you_mean};
 use crate::yaml::Node;
 use crate::{Span, codes};
@@ -13,7 +15,7 @@ const DEPTH_MAX: usize = 16;
 const TOKENS_MAX: usize = 500;
 
 /// A Boolean expression over the rules of a correlation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RuleExpression {
     /// The rule at this place of `rules` hit.
     Rule(usize),

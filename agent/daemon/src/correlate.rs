@@ -1,0 +1,290 @@
+//! Correlate: the correlations that this host decides by itself, over the hits of its own events.
+//!
+//! The threads that find hits write down of each what is counted ([`Block`]); [`Local`] counts them in
+//! the order they were read, on the thread that seals, and makes an alert event of what fires. The
+//! collector runs the same correlations over the hits of all hosts, and keeps an alert under the
+//! firing's key, whoever tells it first. See `docs/adr/0014-correlation-on-the-host.md`.
+
+mod block;
+mod counting;
+mod dictionary;
+mod disk;
+mod kept;
+mod lines;
+mod telling;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use agent_pipeline::AgentFacts;
+use arc_swap::ArcSwap;
+use rules_correlate::told::Told;
+use rules_correlate::{Correlator, Fired};
+use rules_event::{Event, Timestamp, field};
+use sha2::{Digest, Sha256};
+
+pub(crate) use block::Block;
+pub(crate) use counting::Counting;
+pub(crate) use kept::Kept;
+
+use crate::config::Config;
+use crate::metrics::{Metrics, set};
+use crate::rules::stored::Compiled;
+use dictionary::{Dictionary, each_hit};
+use disk::Pending;
+use lines::Lines;
+use telling::{Telling, Verdict};
+
+/// How far beyond the clock an event's time is believed; see `rules_correlate::Limits::lateness`.
+const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(300);
+/// Memory of what waits for a round is given back beyond this: 256 KiB, some thousand hits.
+const BUFFER_KEPT_MAX: usize = 256 * 1024;
+
+/// What is counted now; replaced as a whole when rules are reloaded.
+pub(crate) type Correlations = Arc<ArcSwap<Counting>>;
+
+/// See the head of the file.
+pub(crate) struct Local {
+    counting: Arc<Counting>,
+    correlator: Correlator,
+    lines: Lines,
+    telling: Telling,
+    pending: Pending,
+    facts: AgentFacts,
+    /// A hit at hand; holds what all events of the agent have in common.
+    hit: Event,
+    /// How far time has come, as far as it is believed.
+    newest: i64,
+    /// What the correlator had given up when last looked at.
+    evicted: u64,
+    metrics: Metrics,
+}
+
+impl Local {
+    pub(crate) fn new(counting: Arc<Counting>, facts: AgentFacts, metrics: Metrics) -> Self {
+        let mut hit = Event::default();
+        sign(&mut hit, &facts);
+        hit.keep();
+        let mut lines = Lines::default();
+        lines.arrange(&counting.dictionary);
+        set(&metrics.correlations, counting.alerting() as u64);
+        Self {
+            correlator: counting.take_correlator(),
+            counting,
+            lines,
+            telling: Telling::default(),
+            pending: Pending::default(),
+            facts,
+            hit,
+            newest: i64::MIN,
+            evicted: 0,
+            metrics,
+        }
+    }
+
+    /// Counts what a chunk held, and returns the alerts that come of it.
+    pub(crate) fn take(&mut self, block: &Block, now: Timestamp) -> Vec<Event> {
+        if block.counting.generation > self.counting.generation {
+            self.adopt(&block.counting);
+        }
+        if block.is_idle() {
+            return Vec::new();
+        }
+        self.metrics.correlated_hits.inc_by(block.hits.count as u64);
+        let dictionary = &block.counting.dictionary;
+        self.pending.add(dictionary, &block.hits.bytes, now, block.newest);
+        let mut alerts = Vec::new();
+        let mut line = (0, block.line_ends.iter());
+        let is_current = Arc::ptr_eq(&self.counting, &block.counting);
+        let mut hit = std::mem::take(&mut self.hit);
+        let read = self.count(
+            dictionary,
+            &block.hits.bytes,
+            &mut hit,
+            now,
+            |local, event, rules, fired| {
+                let end = line.1.next().copied().unwrap_or(line.0);
+                let text = block.lines.get(line.0..end).unwrap_or_default();
+                line.0 = end;
+                // The rings are arranged by the newest dictionary; a block found under an older one is rare.
+                if is_current && !text.is_empty() {
+                    rules.iter().for_each(|rule| local.lines.push(*rule, &event.id, text));
+                }
+                alerts.extend(fired.iter().filter_map(|fired| local.tell(fired, &event.id)));
+            },
+        );
+        self.hit = hit;
+        debug_assert!(read.is_some(), "what we wrote ourselves is understood");
+        alerts.extend(self.pass(block.newest));
+        self.show();
+        alerts
+    }
+
+    /// Counts hits that were counted before a restart. What fires was told then, or is known to be.
+    fn count_again(
+        &mut self,
+        dictionary: &Dictionary,
+        hits: &[u8],
+        now: Timestamp,
+        newest: i64,
+    ) -> Option<usize> {
+        let mut count = 0;
+        let mut hit = std::mem::take(&mut self.hit);
+        let read = self.count(dictionary, hits, &mut hit, now, |_, _, _, _| count += 1);
+        self.hit = hit;
+        if self.correlator.waits() {
+            self.correlator.advance(Timestamp::from_nanos(newest));
+        }
+        read.map(|()| count)
+    }
+
+    fn count(
+        &mut self,
+        dictionary: &Dictionary,
+        hits: &[u8],
+        hit: &mut Event,
+        now: Timestamp,
+        mut each: impl FnMut(&mut Self, &Event, &[u16], &[Fired]),
+    ) -> Option<()> {
+        self.correlator.clock(now);
+        let believed = now.saturating_add(AHEAD_MAX);
+        each_hit(dictionary, hits, hit, |event, rules, ids| {
+            if event.time <= believed {
+                self.newest = self.newest.max(event.time.as_nanos());
+            }
+            let fired = self.correlator.observe(event, ids);
+            each(self, event, rules, &fired);
+        })
+    }
+
+    /// Lets time come as far as a chunk says, and returns what is certain by that.
+    fn pass(&mut self, newest: i64) -> Vec<Event> {
+        if !self.counting.waits || newest == i64::MIN {
+            return Vec::new();
+        }
+        let fired = self.correlator.advance(Timestamp::from_nanos(newest));
+        fired.iter().filter_map(|fired| self.tell(fired, "")).collect()
+    }
+
+    /// Judges all that still waits.
+    fn finish(&mut self) -> Vec<Event> {
+        let fired = self.correlator.finish();
+        fired.iter().filter_map(|fired| self.tell(fired, "")).collect()
+    }
+
+    /// Returns the alert event of a firing, if it is to be told now. `by` is the event it came by.
+    fn tell(&mut self, fired: &Fired, by: &str) -> Option<Event> {
+        let facts = self.counting.facts.get(&fired.correlation_id)?;
+        let revision = match self.telling.judge(fired, facts.timespan, self.newest) {
+            Verdict::Tell(revision) => revision,
+            Verdict::Known => return None,
+            Verdict::Withheld => {
+                self.metrics.correlation_withheld.inc();
+                return None;
+            }
+        };
+        let mut fired = fired.clone();
+        if !facts.is_ordered {
+            // The account of the last of many attempts says nothing about the attack.
+            fired.witness.user = None;
+        }
+        let lines = self.lines.of(&fired.event_ids, by);
+        let told = Told {
+            revision,
+            title: facts.title.clone(),
+            level: facts.level,
+            techniques: facts.techniques.clone(),
+            timespan: facts.timespan,
+            lines,
+            fired,
+        };
+        let mut event = Event::new(told.fired.last, id_of(&self.facts.agent_id, &told));
+        sign(&mut event, &self.facts);
+        if let Some(system) = &self.facts.system {
+            event.set_text(field::VONGLAU_SYSTEM_ID, system);
+        }
+        told.write(&mut event);
+        if !self.counting.ruleset.is_empty() {
+            event.set_text(field::RULE_RULESET, &self.counting.ruleset);
+        }
+        self.metrics.correlation_alerts.inc();
+        tracing::debug!(key = told.fired.key, revision, "{}", told.summary());
+        Some(event)
+    }
+
+    /// Puts other correlations in force. Those that are the same go on with what they remember.
+    fn adopt(&mut self, counting: &Arc<Counting>) {
+        let saved = self.correlator.save();
+        self.correlator = counting.take_correlator();
+        self.counting = Arc::clone(counting);
+        self.evicted = 0;
+        let kept = self.correlator.load(&saved).unwrap_or_default();
+        self.lines.arrange(&counting.dictionary);
+        set(&self.metrics.correlations, counting.alerting() as u64);
+        tracing::info!(
+            correlations = counting.alerting(),
+            groups = kept,
+            "correlations are in force"
+        );
+    }
+
+    /// Moves the metrics.
+    fn show(&mut self) {
+        set(&self.metrics.correlation_groups, self.correlator.keys() as u64);
+        set(&self.metrics.correlation_bytes, self.correlator.bytes() as u64);
+        let evicted = self.correlator.evicted();
+        self.metrics.correlation_evicted.inc_by(evicted.saturating_sub(self.evicted));
+        self.evicted = evicted;
+    }
+}
+
+/// What runs on the events that somebody looks at, beside any agent: nothing of it is kept.
+pub(crate) struct Bench(Local);
+
+impl Bench {
+    /// Runs the correlations of a rule set.
+    pub(crate) fn new(compiled: &Compiled, config: &Config, facts: AgentFacts) -> Self {
+        let identity = compiled.matcher.identity();
+        let counting = Counting::new(&compiled.notes.local, identity, &config.correlation);
+        Self(Local::new(Arc::new(counting), facts, Metrics::new()))
+    }
+
+    /// Returns the alerts that an event gives rise to.
+    pub(crate) fn take(&mut self, event: &Event, hits: usize) -> Vec<Event> {
+        let mut block = Block::new(Arc::clone(&self.0.counting));
+        block.note(event, hits, true);
+        let alerts = self.0.take(&block, Timestamp::from_nanos(i64::MAX));
+        self.0.forget_pending();
+        alerts
+    }
+
+    /// Returns those that only the end makes certain.
+    pub(crate) fn finish(&mut self) -> Vec<Event> {
+        self.0.finish()
+    }
+}
+
+/// Sets what the agent knows of itself.
+fn sign(event: &mut Event, facts: &AgentFacts) {
+    event.set_text(field::AGENT_HOST, &facts.host);
+    event.set_text(field::AGENT_ID, &facts.agent_id_text);
+    if let Some(organization) = &facts.organization {
+        event.set_text(field::ORGANIZATION_ID, organization);
+    }
+}
+
+/// Returns the id of an alert: SHA-256 over agent id, key, revision, count and time of the last hit, so
+/// that no two words on an attack have one id, and the same word has the same.
+fn id_of(agent: &[u8; 16], told: &Told) -> String {
+    let fired = &told.fired;
+    let digest = Sha256::new()
+        .chain_update(agent)
+        .chain_update(b"\0correlation\0")
+        .chain_update(fired.key.as_bytes())
+        .chain_update(told.revision.to_be_bytes())
+        .chain_update(fired.count.to_be_bytes())
+        .chain_update(fired.last.as_nanos().to_be_bytes())
+        .finalize();
+    hex::encode(&digest[..16])
+}

@@ -1,0 +1,257 @@
+//! Dictionary: which rules' hits are counted, what is read in them, and a hit in few bytes.
+//!
+//! A hit travels from the threads that find it to the one that counts it, and to disk, as little more
+//! than its time, its id and the values of some fields.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use rules_correlate::bytes::{Reader, write_bytes, write_signed, write_unsigned};
+use rules_correlate::{REPEAT_COUNT, Wanted, text_of};
+use rules_event::{Event, Timestamp, Value, field, intern};
+use sha2::{Digest as _, Sha256};
+
+/// What is the same in all events of an agent: not written with each hit.
+pub(super) const CONSTANTS: [&str; 3] =
+    [field::AGENT_ID, field::AGENT_HOST, field::ORGANIZATION_ID];
+/// A value longer than this is cut. The correlator tells group values apart by their first 256 bytes
+/// and a digest of the rest; who needs more than this to be told apart is told apart by nobody.
+const VALUE_BYTES_MAX: usize = 2_048;
+/// An id of ours: so many hexadecimal digits.
+const ID_DIGITS: usize = 32;
+
+/// Names a dictionary on disk.
+pub(super) type Digest = [u8; 8];
+
+/// See the head of the file.
+#[derive(Debug, Default)]
+pub(super) struct Dictionary {
+    pub(super) rules: Vec<Counted>,
+    fields: Vec<Cow<'static, str>>,
+    by_id: HashMap<String, u16>,
+    pub(super) digest: Digest,
+}
+
+/// A rule whose hits are counted.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) id: String,
+    /// Places in the dictionary's list of fields.
+    fields: Vec<u16>,
+}
+
+impl Dictionary {
+    pub(super) fn new(wanted: &[Wanted]) -> Self {
+        let mut made = Self::default();
+        for rule in wanted {
+            let mut fields = Vec::new();
+            for name in rule.fields.iter().filter(|name| !CONSTANTS.contains(&name.as_str())) {
+                let place = made.fields.iter().position(|known| known == name);
+                let place = place.unwrap_or_else(|| {
+                    made.fields.push(intern(name));
+                    made.fields.len() - 1
+                });
+                fields.push(u16::try_from(place).unwrap_or(u16::MAX));
+            }
+            made.rules.push(Counted { id: rule.rule.clone(), fields });
+        }
+        made.finish()
+    }
+
+    fn finish(mut self) -> Self {
+        // More rules than this are in no rule set of ours.
+        self.rules.truncate(usize::from(u16::MAX));
+        let places = (0..).zip(&self.rules);
+        self.by_id = places.map(|(place, rule)| (rule.id.clone(), place)).collect();
+        let mut bytes = Vec::new();
+        self.write(&mut bytes);
+        self.digest.copy_from_slice(&Sha256::digest(&bytes)[..size_of::<Digest>()]);
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Returns the place of a rule, if its hits are counted.
+    pub(super) fn place(&self, rule: &str) -> Option<u16> {
+        self.by_id.get(rule).copied()
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        write_unsigned(out, self.fields.len() as u64);
+        self.fields.iter().for_each(|name| write_bytes(out, name.as_bytes()));
+        write_unsigned(out, self.rules.len() as u64);
+        for rule in &self.rules {
+            write_bytes(out, rule.id.as_bytes());
+            write_unsigned(out, rule.fields.len() as u64);
+            rule.fields.iter().for_each(|place| write_unsigned(out, u64::from(*place)));
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let mut made = Self::default();
+        for _ in 0..from.count()? {
+            made.fields.push(intern(from.text()?));
+        }
+        for _ in 0..from.count()? {
+            let id = from.text()?.to_owned();
+            let mut fields = Vec::new();
+            for _ in 0..from.count()? {
+                fields.push(u16::try_from(from.unsigned()?).ok()?);
+            }
+            made.rules.push(Counted { id, fields });
+        }
+        Some(made.finish())
+    }
+}
+
+/// Hits, one behind the other.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    pub(super) bytes: Vec<u8>,
+    pub(super) count: usize,
+    /// Time of the last.
+    last: i64,
+}
+
+impl Hits {
+    /// Adds the hit of an event by these rules (places in the dictionary).
+    pub(super) fn push(&mut self, dictionary: &Dictionary, event: &Event, rules: &[u16]) {
+        let out = &mut self.bytes;
+        let time = event.time.as_nanos();
+        write_signed(out, time.wrapping_sub(self.last));
+        self.last = time;
+        let mut id = [0; ID_DIGITS / 2];
+        let is_ours = hex::decode_to_slice(&event.id, &mut id).is_ok();
+        write_unsigned(out, (rules.len() as u64) << 1 | u64::from(is_ours));
+        match is_ours {
+            true => out.extend_from_slice(&id),
+            false => write_bytes(out, event.id.as_bytes()),
+        }
+        let repeats = event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1);
+        write_signed(out, repeats);
+        for rule in rules {
+            write_unsigned(out, u64::from(*rule));
+            let Some(counted) = dictionary.rules.get(usize::from(*rule)) else { continue };
+            for place in &counted.fields {
+                let name = dictionary.fields.get(usize::from(*place));
+                match name.and_then(|name| text_of(event, name)) {
+                    Some(text) => {
+                        let text = &text[..text.floor_char_boundary(VALUE_BYTES_MAX)];
+                        write_unsigned(out, text.len() as u64 + 1);
+                        out.extend_from_slice(text.as_bytes());
+                    }
+                    None => out.push(0),
+                }
+            }
+        }
+        self.count += 1;
+    }
+}
+
+/// Reads hits back one by one: `event` becomes each in turn, keeping its constant fields. `take` gets
+/// it with the places and the ids of its rules. `None` when the bytes are no hits of this dictionary.
+pub(super) fn each_hit<'d>(
+    dictionary: &'d Dictionary,
+    bytes: &[u8],
+    event: &mut Event,
+    mut take: impl FnMut(&Event, &[u16], &[&'d str]),
+) -> Option<()> {
+    let mut from = Reader::new(bytes);
+    let (mut places, mut ids) = (Vec::new(), Vec::new());
+    let mut time = 0_i64;
+    while !from.is_empty() {
+        time = time.wrapping_add(from.signed()?);
+        event.reset(Timestamp::from_nanos(time));
+        let head = from.unsigned()?;
+        if head & 1 != 0 {
+            let mut digits = [0; ID_DIGITS];
+            hex::encode_to_slice(from.take(ID_DIGITS / 2)?, &mut digits).ok()?;
+            event.id.push_str(std::str::from_utf8(&digits).ok()?);
+        } else {
+            event.id.push_str(from.text()?);
+        }
+        let repeats = from.signed()?;
+        if repeats != 1 {
+            event.set(REPEAT_COUNT, repeats);
+        }
+        places.clear();
+        ids.clear();
+        for _ in 0..head >> 1 {
+            let place = u16::try_from(from.unsigned()?).ok()?;
+            let counted = dictionary.rules.get(usize::from(place))?;
+            places.push(place);
+            ids.push(counted.id.as_str());
+            for field in &counted.fields {
+                let name = dictionary.fields.get(usize::from(*field))?;
+                let Some(length) = from.unsigned()?.checked_sub(1) else { continue };
+                let text = from.take(usize::try_from(length).ok()?)?;
+                event.set_text(name.clone(), std::str::from_utf8(text).ok()?);
+            }
+        }
+        take(event, &places, &ids);
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dictionary() -> Dictionary {
+        let wanted = |rule: &str, fields: &[&str]| Wanted {
+            rule: rule.to_owned(),
+            fields: fields.iter().map(ToString::to_string).collect(),
+        };
+        Dictionary::new(&[
+            wanted("a", &[field::AGENT_HOST, field::SOURCE_IP]),
+            wanted("b", &["source.bytes", field::SOURCE_IP, field::USER_NAME]),
+        ])
+    }
+
+    #[test]
+    fn hits_come_back_with_what_is_counted_of_them() {
+        let dictionary = dictionary();
+        let mut first = Event::new(Timestamp::from_seconds(1_795_248_600), "0f".repeat(16));
+        first.set_text(field::SOURCE_IP, "203.0.113.9");
+        first.set_text(field::MESSAGE, "not counted");
+        first.set("source.bytes", 4_096_i64);
+        first.set(REPEAT_COUNT, 3_i64);
+        let mut second = Event::new(Timestamp::from_seconds(1_795_248_599), "odd".to_owned());
+        second.set_text(field::USER_NAME, "nguyễn");
+        let mut hits = Hits::default();
+        hits.push(&dictionary, &first, &[0, 1]);
+        hits.push(&dictionary, &second, &[1]);
+        let mut written = Vec::new();
+        dictionary.write(&mut written);
+        let read = Dictionary::read(&mut Reader::new(&written)).unwrap();
+        assert_eq!(read.digest, dictionary.digest);
+        let mut scratch = Event::default();
+        scratch.set_text(field::AGENT_HOST, "web");
+        scratch.keep();
+        let mut seen = Vec::new();
+        each_hit(&read, &hits.bytes, &mut scratch, |event, places, ids| {
+            seen.push((event.clone(), places.to_vec(), ids.join(",")));
+        })
+        .unwrap();
+        assert_eq!((seen.len(), hits.count), (2, 2));
+        let (event, places, ids) = &seen[0];
+        assert_eq!((&event.id, event.time), (&first.id, first.time));
+        assert_eq!((places.as_slice(), ids.as_str()), (&[0, 1][..], "a,b"));
+        assert_eq!(event.get_str(field::AGENT_HOST), Some("web"));
+        assert_eq!(event.get_str(field::SOURCE_IP), Some("203.0.113.9"));
+        assert_eq!(event.get_str("source.bytes"), Some("4096"));
+        assert_eq!(event.get(REPEAT_COUNT).and_then(Value::as_int), Some(3));
+        assert_eq!(event.get(field::MESSAGE), None);
+        let (event, _, ids) = &seen[1];
+        assert_eq!((event.id.as_str(), event.time, ids.as_str()), ("odd", second.time, "b"));
+        assert_eq!(event.get_str(field::USER_NAME), Some("nguyễn"));
+        assert_eq!(event.get(field::SOURCE_IP), None);
+        assert_eq!(event.get(REPEAT_COUNT), None);
+        for cut in 1..hits.bytes.len() {
+            each_hit(&read, &hits.bytes[..cut], &mut scratch, |_, _, _| {});
+        }
+        assert_eq!(each_hit(&Dictionary::default(), &hits.bytes, &mut scratch, |_, _, _| {}), None);
+    }
+}
