@@ -119,3 +119,30 @@ fn commands_are_checked_shown_and_tried() {
     assert_eq!(event["event.original"], "hello");
     assert_eq!(event["vonglau.exec.name"], "it");
 }
+
+#[test]
+fn a_command_may_be_given_less_than_root_has() {
+    let uid = Command::new("id").arg("-u").output().unwrap().stdout;
+    if uid != b"0\n" {
+        eprintln!("skipped: only root can run a command as somebody else");
+        return;
+    }
+    let site = Site::new();
+    site.configure(
+        "[[input.exec]]\ncommand = [\"/bin/sh\", \"-c\", \"id -u; id -G; exec sleep 300\"]\n\
+         user = \"nobody\"\ntimeout_ms = 2000\nname = \"it\"",
+    );
+    let wanted = Command::new("sh").args(["-c", "id -u nobody; id -g nobody"]).output().unwrap();
+    let wanted = String::from_utf8(wanted.stdout).unwrap();
+    let answer = site.ask("tail", &["--dry-run", "--events", "2"]);
+    let texts: Vec<String> = String::from_utf8(answer.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            event["event.original"].as_str().unwrap().to_owned() + "\n"
+        })
+        .collect();
+    // No group but its own: those of root are gone.
+    assert_eq!(texts.concat(), wanted);
+}

@@ -3,7 +3,8 @@
 //! A process can ask the kernel to be killed when the one that started it dies (prctl(2),
 //! `PR_SET_PDEATHSIG`), but only for itself, and between fork and exec there is no safe code. So the
 //! agent starts itself in between: the same program, told by its first argument to ask for the signal
-//! and then to become the command. What a command starts in turn is not covered; systemd ends it with
+//! and then to become the command. What a command starts in turn is not covered, nor is a program that
+//! gains rights as it starts (set-user-ID), whose signal the kernel takes away; systemd ends both with
 //! the unit.
 
 use std::ffi::OsString;

@@ -165,19 +165,19 @@ async fn lines_are_known_by_run_and_place_and_nothing_is_inherited() {
 async fn what_takes_too_long_is_ended_with_all_it_started() {
     // Neither listens to SIGTERM.
     let script = "trap '' TERM; sleep 300 & echo $$ $!; wait; wait";
-    let mut running = Running::start(shell(script, |config| config.timeout_ms = 300));
+    let mut running = Running::start(shell(script, |config| config.timeout_ms = 1_500));
     let run = running.next().await;
     let texts = run.texts();
     for pid in texts[0].split(' ') {
         gone(pid).await;
     }
     assert_eq!(run.said("vonglau.exec.outcome"), "timed_out");
-    assert!(run.said("event.reason").contains("300 ms"), "{}", run.said("event.reason"));
+    assert!(run.said("event.reason").contains("1500 ms"), "{}", run.said("event.reason"));
     let told = running.end().await;
     assert!(told.problems.lock().unwrap()[0].contains("exec it: it took longer"));
     // Who listens is not killed.
     let script = "trap 'echo bye; exit 0' TERM; echo on; while :; do sleep 0.01; done";
-    let mut running = Running::start(shell(script, |config| config.timeout_ms = 300));
+    let mut running = Running::start(shell(script, |config| config.timeout_ms = 1_500));
     let run = running.next().await;
     assert_eq!(run.texts(), ["on", "bye"]);
     assert_eq!(run.said("vonglau.exec.outcome"), "timed_out");
@@ -237,7 +237,7 @@ async fn only_what_changed_is_sent() {
     let change = |config: &mut ExecConfig| {
         config.on_change = true;
         config.record = Record::Whole;
-        config.timeout_ms = 300;
+        config.timeout_ms = 3_000;
     };
     let mut running = Running::start(shell(&script, change));
     let first = running.next().await;
