@@ -8,6 +8,10 @@ use crate::Format;
 
 /// What an input produced.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a chunk has few items: of lines one for thousands, and a sample is moved twice in its life"
+)]
 pub enum Item {
     /// Records read from a log, still to be decoded.
     Lines(Lines),
