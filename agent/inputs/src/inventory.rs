@@ -3,6 +3,7 @@
 mod certificates;
 mod config;
 mod files;
+mod interfaces;
 mod item;
 mod packages;
 pub(crate) mod ports;
@@ -25,8 +26,9 @@ use crate::{Chunk, Sample, clock};
 pub(crate) const KEY: &str = "inventory";
 
 /// Every kind of thing.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "system",
+    "interface",
     "package",
     "user",
     "group",
@@ -152,6 +154,7 @@ impl Taker<'_> {
     fn look(&mut self, kind: &str, config: &InventoryConfig) -> Option<Vec<Item>> {
         match kind {
             "system" => files::system(),
+            "interface" => interfaces::look(),
             "package" => self.packages.look(&config.rpm, self.attendant),
             "user" => files::users(),
             "group" => files::groups(),

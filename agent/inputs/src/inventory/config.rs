@@ -13,7 +13,7 @@ pub struct InventoryConfig {
     pub enabled: bool,
     /// Time between two looks, seconds (default 300, 10 to 86400).
     pub interval_s: u64,
-    /// Kinds left out: `system`, `package`, `user`, `group`, `sudo_rule`, `port`, `service`,
+    /// Kinds left out: `system`, `interface`, `package`, `user`, `group`, `sudo_rule`, `port`, `service`,
     /// `kernel_module`, `job`, `authorized_key`, `mount`, `certificate`. None by default.
     pub skip: Vec<String>,
     /// Absolute paths of certificates (PEM) whose expiry is told; a component may be a glob. Of a chain

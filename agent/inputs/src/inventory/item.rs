@@ -178,8 +178,11 @@ fn set(event: &mut Event, name: &'static str, text: &str) {
     event.set(name, typed(name, text));
 }
 
-/// Numbers where rules compare numbers.
+/// Numbers where rules compare numbers, a list where ECS has one.
 fn typed(name: &str, text: &str) -> Value {
+    if name == "host.ip" {
+        return Value::List(text.split(' ').map(Value::text).collect());
+    }
     let is_number = name.ends_with(".port") || name.ends_with(".pid") || name.ends_with("_left");
     match text.parse::<i64>() {
         Ok(number) if is_number => Value::from(number),
@@ -194,7 +197,7 @@ fn category(kind: &str) -> &'static str {
         "user" | "group" | "sudo_rule" | "authorized_key" => "iam",
         "port" => "network",
         "kernel_module" => "driver",
-        "system" | "mount" => "host",
+        "system" | "interface" | "mount" => "host",
         _ => "configuration",
     }
 }

@@ -39,6 +39,9 @@ fn the_first_inventory_is_a_baseline_and_then_only_differences_come() {
         kind_is(event, "port", "port_found")
             && event.get("server.port").and_then(Value::as_int) == Some(port)
     }));
+    for event in first.iter().filter(|event| kind_is(event, "interface", "interface_found")) {
+        assert!(matches!(event.get("host.ip"), Some(Value::List(all)) if !all.is_empty()));
+    }
     assert_eq!(
         packages::are_there(),
         first.iter().any(|event| kind_is(event, "package", "package_found"))
