@@ -35,9 +35,9 @@ impl Thinning {
             metric.inc_by(total.saturating_sub(metric.get()));
         }
         let limited = self.flow.look(now);
-        for name in self.flow.names() {
-            let of_input = limited.iter().filter(|it| it.policy == name).map(|it| it.rate).max();
-            set(&self.metrics.sampling.with_label_values(&[name]), of_input.unwrap_or(1));
+        for name in &self.flow.names() {
+            let of_input = limited.iter().filter(|it| it.policy == *name).map(|it| it.rate).max();
+            set(&self.metrics.sampling.with_label_values(&[name.as_str()]), of_input.unwrap_or(1));
         }
         let news: Vec<&Limited> = limited.iter().filter(|it| it.began || it.ended).collect();
         for it in news.iter().take(TOLD_MAX) {

@@ -66,19 +66,36 @@ impl InputsConfig {
     /// without one, such as what the agent says of itself.
     pub fn policies(&mut self) -> Vec<Policy> {
         let mut all = vec![Policy { name: "agent".to_owned(), config: PolicyConfig::default() }];
-        let mut add = |name: String, config: &mut PolicyConfig| {
+        self.each_policy(|name, config| {
             // There are far fewer inputs: each is written out in a file.
             config.number = u16::try_from(all.len()).unwrap_or(0);
             all.push(Policy { name, config: config.clone() });
-        };
+        });
+        all
+    }
+
+    /// Returns the configuration with other policies, those of [`InputsConfig::policies`]; where there
+    /// is none, the default.
+    #[must_use]
+    pub fn with_policies(&self, policies: &[Policy]) -> Self {
+        let mut all = self.clone();
+        let mut policies = policies.iter().skip(1);
+        all.each_policy(|_, config| {
+            *config = policies.next().map_or_else(PolicyConfig::default, |it| it.config.clone());
+            config.number = 0;
+        });
+        all
+    }
+
+    fn each_policy(&mut self, mut visit: impl FnMut(String, &mut PolicyConfig)) {
         for (number, group) in (1..).zip(&mut self.files) {
-            add(format!("files.{number}"), &mut group.policy);
+            visit(format!("files.{number}"), &mut group.policy);
         }
         for (number, listener) in (1..).zip(&mut self.syslog) {
-            add(format!("syslog.{number}"), &mut listener.policy);
+            visit(format!("syslog.{number}"), &mut listener.policy);
         }
         for (number, command) in (1..).zip(&mut self.exec) {
-            add(format!("exec.{number}"), &mut command.policy);
+            visit(format!("exec.{number}"), &mut command.policy);
         }
         for (name, config) in [
             ("journal", &mut self.journal.policy),
@@ -89,9 +106,8 @@ impl InputsConfig {
             ("inventory", &mut self.inventory.policy),
             ("host", &mut self.host.policy),
         ] {
-            add(name.to_owned(), config);
+            visit(name.to_owned(), config);
         }
-        all
     }
 
     pub(crate) fn check_policies(&self) -> Result<(), Error> {
@@ -154,6 +170,16 @@ mod tests {
             let name = policy_of_dataset(dataset);
             assert!(all.iter().any(|policy| policy.name == name), "{name}");
         }
+    }
+
+    #[test]
+    fn policies_are_taken_over_and_away() {
+        let mut config = InputsConfig { files: vec![FilesConfig::default()], ..Default::default() };
+        let plain = config.clone();
+        (config.files[0].policy.sample, config.host.policy.burst_s) = (7, 9);
+        let policies = config.clone().policies();
+        assert_eq!(plain.with_policies(&policies), config);
+        assert_eq!(config.with_policies(&[]), plain);
     }
 
     #[test]

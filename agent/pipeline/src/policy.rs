@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agent_inputs::{Policy, PolicyConfig, Ship, policy_of_dataset};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rules_event::{Event, Level, Timestamp, field};
 use rules_matcher::Matcher;
 
@@ -80,7 +80,7 @@ impl Reason {
 
 /// The policies of all inputs, and what has to be remembered for them. Shared by all threads.
 pub struct Flow {
-    policies: Vec<Policy>,
+    policies: ArcSwap<Vec<Policy>>,
     logs: Mutex<Logs>,
     /// The whole agent, where it has a limit.
     agent: ArcSwapOption<Limiter>,
@@ -125,7 +125,7 @@ impl Flow {
     #[must_use]
     pub fn new(policies: Vec<Policy>) -> Self {
         Self {
-            policies,
+            policies: ArcSwap::from_pointee(policies),
             logs: Mutex::default(),
             agent: ArcSwapOption::empty(),
             suppressor: Suppressor::default(),
@@ -138,6 +138,21 @@ impl Flow {
             .store(rates.bounds_anything().then(|| Arc::new(Limiter::new("agent", "", rates))));
     }
 
+    /// Puts other policies of the same inputs in force, from the next item on; false, and nothing is
+    /// changed, when they are of other inputs.
+    pub fn change(&self, policies: Vec<Policy>) -> bool {
+        let names = |all: &[Policy]| all.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        if names(&policies) != self.names() {
+            return false;
+        }
+        for ((number, _), entry) in &self.logs().by_key {
+            let config = policies.get(usize::from(*number)).map(|policy| &policy.config);
+            entry.limiter.change(config.map(Rates::of).unwrap_or_default());
+        }
+        self.policies.store(Arc::new(policies));
+        true
+    }
+
     /// Returns the memory of repeated alerts.
     #[must_use]
     pub fn suppressor(&self) -> &Suppressor {
@@ -145,8 +160,9 @@ impl Flow {
     }
 
     /// Returns the names of the policies, by their numbers.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.policies.iter().map(|policy| policy.name.as_str())
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.policies.load().iter().map(|policy| policy.name.clone()).collect()
     }
 
     /// Returns every log that is thinned out now, or was since the last look.
@@ -168,7 +184,8 @@ impl Flow {
 
     /// Looks up what decides over a source. `name` is what people call it.
     pub(crate) fn course(&self, policy: u16, key: &str, name: &str) -> Course {
-        let Some(Policy { name: input, config }) = self.policies.get(usize::from(policy)) else {
+        let policies = self.policies.load();
+        let Some(Policy { name: input, config }) = policies.get(usize::from(policy)) else {
             let agent = self.agent.load_full();
             return Course { agent, ..Course::default() };
         };
@@ -184,7 +201,8 @@ impl Flow {
     /// As [`Flow::course`], for an event that an input made by itself.
     pub(crate) fn course_of_sample(&self, event: &Event) -> Course {
         let name = policy_of_dataset(event.get_str(field::EVENT_DATASET).unwrap_or_default());
-        let place = self.policies.iter().position(|policy| policy.name == name).unwrap_or(0);
+        let policies = self.policies.load();
+        let place = policies.iter().position(|policy| policy.name == name).unwrap_or(0);
         self.course(u16::try_from(place).unwrap_or(0), name, name)
     }
 

@@ -18,7 +18,9 @@ use crate::witness::{self, Action, REASON};
 const CONFIG: &str = "config";
 const RESTART: &str = "restart";
 /// Sections that are put in force while the agent runs.
-const LIVE: [&str; 4] = ["rules.", "heartbeat.", "limits.", "evidence.silent_after_s"];
+const LIVE: [&str; 5] = ["rules.", "heartbeat.", "limits.", "evidence.silent_after_s", POLICIES];
+/// All keys `policy` of inputs: in force at once when the inputs are the same.
+const POLICIES: &str = "input.*.policy";
 
 impl Agent {
     pub(super) async fn reload(&mut self) {
@@ -91,7 +93,14 @@ impl Agent {
 
     /// Puts in force what can be while running, and says what needs a restart.
     fn apply(&mut self, new: Config) {
-        let changed = changed_keys(&self.config, &new);
+        let policies = new.input.clone().policies();
+        let is_other = self.config.input.clone().policies() != policies;
+        let are_applied = is_other && self.thinning.flow.change(policies.clone());
+        if are_applied {
+            self.config.input = self.config.input.with_policies(&policies);
+        }
+        let mut changed = changed_keys(&self.config, &new);
+        changed.extend(are_applied.then(|| POLICIES.to_owned()));
         let is_live = |key: &String| LIVE.iter().any(|live| key.starts_with(live));
         let (live, later): (Vec<String>, Vec<String>) = changed.into_iter().partition(is_live);
         if later.is_empty() {

@@ -117,6 +117,19 @@ impl Limiter {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes what is allowed; a full burst of it may come at once. Without a bound whatever is
+    /// thinned out ends.
+    pub(crate) fn change(&self, rates: Rates) {
+        let mut bucket = self.bucket();
+        if (bucket.events.per_s, bucket.bytes.per_s) != (rates.events_per_s, rates.bytes_per_s) {
+            bucket.events = Tokens::new(rates.events_per_s, rates.burst_s);
+            bucket.bytes = Tokens::new(rates.bytes_per_s, rates.burst_s);
+        }
+        if !rates.bounds_anything() {
+            bucket.step = 0;
+        }
+    }
+
     /// Takes note of an event that is kept whatever comes.
     pub(crate) fn pass_hit(&self, time: Timestamp, arrival: Arrival) {
         let mut bucket = self.bucket();

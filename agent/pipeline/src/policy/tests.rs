@@ -23,7 +23,7 @@ fn flow(change: impl FnOnce(&mut PolicyConfig)) -> Flow {
 }
 
 fn course(flow: &Flow, key: &str) -> Course {
-    let number = flow.names().position(|name| name == "journal").unwrap();
+    let number = flow.names().iter().position(|name| name == "journal").unwrap();
     flow.course(u16::try_from(number).unwrap(), key, key)
 }
 
@@ -137,6 +137,33 @@ fn a_flood_is_thinned_out_to_the_limit_and_its_size_stays_known() {
     let ended = (51..70).find_map(|now| flow.look(at(f64::from(now))).pop().filter(|it| it.ended));
     assert!(ended.is_some_and(|it| !it.began && it.rate_worst >= 10));
     assert!(flow.look(at(80.0)).is_empty());
+}
+
+#[test]
+fn policies_are_changed_while_events_pass() {
+    let with = |events_per_s_max: u64, ship: Ship| {
+        let mut config = InputsConfig::default();
+        config.journal.policy.burst_s = 1;
+        (config.journal.policy.events_per_s_max, config.journal.policy.ship) =
+            (events_per_s_max, ship);
+        config.policies()
+    };
+    let flow = Flow::new(with(10, Ship::All));
+    flood(&course(&flow, "k"), 0, 0.0, 1_000, 5);
+    assert!(flow.look(at(5.0))[0].rate > 1);
+    assert!(flow.change(with(100_000, Ship::All)));
+    // Steps up a second each, until it is over.
+    let ended = (6..20).find_map(|now| flow.look(at(f64::from(now))).pop().filter(|it| it.ended));
+    assert!(ended.is_some());
+    let wide = flood(&course(&flow, "k"), 1 << 32, 20.0, 1_000, 5);
+    assert_eq!(wide.kept + wide.hits, 5_000);
+    assert!(flow.change(with(10, Ship::All)));
+    flood(&course(&flow, "k"), 2 << 32, 30.0, 1_000, 5);
+    assert!(flow.change(with(0, Ship::Alerts)));
+    assert!(flow.look(at(35.0))[0].ended, "what has no limit any more is told to be over");
+    let fate = fate(&course(&flow, "k"), false, true, &mut event(1, at(36.0)));
+    assert_eq!(fate, Fate::Left(Reason::Policy));
+    assert!(!flow.change(Vec::new()), "of other inputs");
 }
 
 #[test]
