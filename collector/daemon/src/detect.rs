@@ -223,6 +223,7 @@ fn record_fired(
         .or_insert_with(|| (facts.alert(id, &fired.correlation_id, fired.first), Tally::Total));
     alert.entity = entity;
     alert.organization.clone_from(&witness.organization);
+    alert.system.clone_from(&witness.system);
     if alert.count <= fired.count {
         alert.count = fired.count;
         alert.summary = fired.summary(&facts.title);

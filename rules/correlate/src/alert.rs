@@ -66,8 +66,8 @@ impl Alert {
         if let Some((time, id)) = &self.seen {
             write_signed(out, *time);
             save_id(out, id);
-            let Witness { agent, organization, host, user } = &self.witness;
-            for text in [agent, organization, host, user] {
+            let Witness { agent, organization, system, host, user } = &self.witness;
+            for text in [agent, organization, system, host, user] {
                 out.push(u8::from(text.is_some()));
                 write_bytes(out, text.as_deref().unwrap_or_default().as_bytes());
             }
@@ -96,8 +96,8 @@ impl Alert {
         let (mut seen, mut witness) = (None, Witness::default());
         if has & 2 != 0 {
             seen = Some((from.signed()?, load_id(from)?));
-            let Witness { agent, organization, host, user } = &mut witness;
-            for text in [agent, organization, host, user] {
+            let Witness { agent, organization, system, host, user } = &mut witness;
+            for text in [agent, organization, system, host, user] {
                 let (there, value) = (from.byte()? != 0, from.text()?);
                 *text = there.then(|| value.to_owned());
             }
@@ -188,6 +188,7 @@ impl Alert {
         self.witness = Witness {
             agent: read(field::AGENT_ID),
             organization: read(field::ORGANIZATION_ID),
+            system: read(field::VONGLAU_SYSTEM_ID),
             host: read(field::AGENT_HOST).or_else(|| read(field::HOST_NAME)),
             user: read(field::USER_NAME),
         };

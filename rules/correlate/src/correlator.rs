@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomSt
 use std::sync::Arc;
 use std::time::Duration;
 
-use rules_event::{Event, Timestamp, Value};
+use rules_event::{Event, Timestamp, Value, field};
 use rules_sigma::{Correlation, Diagnostic};
 
 use crate::definition::{Definition, Definitions, Field, Subscription, nanos};
@@ -215,7 +215,8 @@ impl Correlator {
     pub fn wanted(&self) -> Vec<Wanted> {
         let mut all = Vec::new();
         for (rule, range) in &self.definitions.by_rule {
-            let mut fields = BTreeSet::new();
+            // Unlike agent and agency it is not the same in all events of a host.
+            let mut fields = BTreeSet::from([field::VONGLAU_SYSTEM_ID.to_owned()]);
             for to in &self.definitions.listeners[range.clone()] {
                 let definition = &self.definitions.list[to.definition];
                 let read = definition.group_by.iter().chain(&definition.fields);

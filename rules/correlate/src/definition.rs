@@ -18,7 +18,7 @@ const SLOT_MIN: Duration = Duration::from_secs(3600);
 /// may then start lower, which the store, where counts only grow, makes good.
 const SLOT_REPLAYED_MAX: Duration = Duration::from_secs(6 * 3600);
 /// What an alert wants to know of its last hit.
-const WITNESS: [&str; 2] = [field::AGENT_ID, field::ORGANIZATION_ID];
+const WITNESS: [&str; 3] = [field::AGENT_ID, field::ORGANIZATION_ID, field::VONGLAU_SYSTEM_ID];
 /// What it wants to know as well where the last of several steps is the outcome.
 const OUTCOME: [&str; 3] = [field::AGENT_HOST, field::HOST_NAME, field::USER_NAME];
 

@@ -48,6 +48,8 @@ pub struct Witness {
     pub agent: Option<String>,
     /// `organization.id`.
     pub organization: Option<String>,
+    /// `vonglau.system.id`.
+    pub system: Option<String>,
     /// For `temporal_ordered`, whose last hit is the outcome, and for counts: the host as the agent
     /// knows it, or else `host.name`.
     pub host: Option<String>,

@@ -20,7 +20,7 @@ use crate::tally::Tally;
 use crate::window::{Extra, Window};
 
 /// The form below. Another one is not understood.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What a hit has, bit by bit.
 const END: u8 = 1;

@@ -86,6 +86,9 @@ impl Told {
         {
             event.set_text(field::USER_NAME, user);
         }
+        if let Some(system) = &witness.system {
+            event.set_text(field::VONGLAU_SYSTEM_ID, system);
+        }
         event.set_text(KEY, &self.fired.key);
         event.set(REVISION, int(self.revision));
         event.set(COUNT, int(self.fired.count));
@@ -133,6 +136,7 @@ impl Told {
         let witness = Witness {
             agent: owned(field::AGENT_ID),
             organization: owned(field::ORGANIZATION_ID),
+            system: owned(field::VONGLAU_SYSTEM_ID),
             host: owned(field::AGENT_HOST),
             user: owned(field::USER_NAME),
         };
@@ -218,6 +222,7 @@ mod tests {
                 witness: Witness {
                     agent: Some("a1".into()),
                     organization: Some("H49".into()),
+                    system: Some("lgsp".into()),
                     host: Some("web".into()),
                     user: Some("root".into()),
                 },

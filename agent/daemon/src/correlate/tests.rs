@@ -93,6 +93,7 @@ fn event(number: usize, (at, ip, user, accepted): Happening) -> Event {
     event.set(field::SOURCE_IP, address.to_string());
     event.set(field::USER_NAME, format!("user{user}"));
     event.set("source.bytes", 60_i64);
+    event.set(field::VONGLAU_SYSTEM_ID, "lgsp");
     event.set(field::EVENT_ORIGINAL, format!("line {number}"));
     event.set(field::RULE_ID, if accepted { LOGIN } else { FAILED });
     event
@@ -138,8 +139,9 @@ fn an_attack_is_told_with_its_evidence() {
     assert_eq!(told.lines.last().map(String::as_str), Some("line 9"), "what it ended with");
     for (name, value) in [
         (field::AGENT_HOST, "web"),
+        // That of the log stands over that of the host.
+        (field::VONGLAU_SYSTEM_ID, "lgsp"),
         (field::ORGANIZATION_ID, "H99"),
-        (field::VONGLAU_SYSTEM_ID, "H99.02"),
         (field::SOURCE_IP, "10.0.0.1"),
         (field::USER_NAME, "user0"),
         (field::RULE_RULESET, "ruleset"),
