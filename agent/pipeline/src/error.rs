@@ -15,4 +15,12 @@ pub enum Error {
         #[source]
         source: jiff::Error,
     },
+    /// A setting of the redaction cannot be taken.
+    #[error("{key}: {problem}")]
+    Redaction {
+        /// The key, such as `redaction.patterns.ho_so`.
+        key: String,
+        /// What is wrong with it, and what to give.
+        problem: String,
+    },
 }

@@ -15,6 +15,7 @@ mod moment;
 mod pipeline;
 mod policy;
 mod quarantine;
+mod redact;
 mod zone;
 
 pub use error::Error;
@@ -24,4 +25,5 @@ pub use policy::{
     ALERT_LEVEL, Fate, Flow, Limited, Rates, Reason, SAMPLE_RATE, SUPPRESSED, Suppressor,
 };
 pub use quarantine::{DigestKey, QUARANTINED, digest_key};
+pub use redact::{Hidden, Kind, RedactionConfig, Redactor, Tally};
 pub use zone::timezone;

@@ -1,9 +1,12 @@
 //! Pipeline: one item in, one event out for each of its records.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use agent_inputs::{Item, Line, Sample, SourceMeta};
-use rules_event::{Event, Level, Timestamp, encode_lossless, field};
+use arc_swap::ArcSwapOption;
+use rules_event::{Event, Level, Timestamp, Value, encode_lossless, field};
 use rules_matcher::Matcher;
 
 use crate::clock::Clock;
@@ -13,6 +16,7 @@ use crate::host::{Host, Hosts};
 use crate::identity::SourceHash;
 use crate::policy::{Arrival, Course, Fate, Flow};
 use crate::quarantine::{self, DigestKey};
+use crate::redact::{Hidden, Redactor, Tally};
 
 /// What is true of every event of this agent.
 #[derive(Debug, Clone)]
@@ -41,6 +45,10 @@ pub struct Pipeline {
     hosts: Hosts,
     flow: Arc<Flow>,
     digest_key: DigestKey,
+    redactor: ArcSwapOption<Redactor>,
+    /// Moves on with every change of what is known of a source.
+    settings: AtomicU64,
+    redactions: Arc<Tally>,
 }
 
 /// A decoded record.
@@ -77,6 +85,10 @@ struct Known {
     log: LogFacts,
     /// Fields of the event that are the same for all.
     fields: usize,
+    /// Hides secrets in its records; `None` where they are taken as they are.
+    redactor: Option<Arc<Redactor>>,
+    /// Number of the settings under which this was found out.
+    settings: u64,
 }
 
 /// Says whether what follows an item may be understood by it: the head of a log that names its columns
@@ -106,6 +118,9 @@ impl Pipeline {
             hosts: Hosts::default(),
             flow: Arc::default(),
             digest_key: DigestKey::default(),
+            redactor: ArcSwapOption::empty(),
+            settings: AtomicU64::new(0),
+            redactions: Arc::default(),
         }
     }
 
@@ -119,6 +134,25 @@ impl Pipeline {
     #[must_use]
     pub fn with_digest_key(self, digest_key: DigestKey) -> Self {
         Self { digest_key, ..self }
+    }
+
+    /// Hides secrets in all records, from the first on.
+    #[must_use]
+    pub fn with_redactor(self, redactor: Redactor) -> Self {
+        self.swap_redactor(redactor);
+        self
+    }
+
+    /// Puts another redactor in force, from the next item on.
+    pub fn swap_redactor(&self, redactor: Redactor) {
+        self.redactor.store(Some(Arc::new(redactor)));
+        self.settings.fetch_add(1, Ordering::Release);
+    }
+
+    /// Returns how many records had something hidden, by kind.
+    #[must_use]
+    pub fn redactions(&self) -> Arc<Tally> {
+        Arc::clone(&self.redactions)
     }
 
     /// Asks the host for names and programs behind the numbers of audit records.
@@ -231,8 +265,8 @@ impl Pipeline {
         self.detector.swap(rules);
     }
 
-    /// Turns the bytes of a record into the event of `scratch`. What must not be stored (secrets) is to
-    /// be taken out of the text here, before anything is made of it.
+    /// Turns the bytes of a record into the event of `scratch`. What must not be stored (secrets) is
+    /// taken out of the text before anything is made of it.
     fn decode(
         &self,
         scratch: &mut Scratch,
@@ -241,10 +275,12 @@ impl Pipeline {
         place: &Place<'_>,
         bytes: &[u8],
     ) {
-        let known = scratch.source.take().filter(|known| Arc::ptr_eq(&known.meta, source));
+        let settings = self.settings.load(Ordering::Acquire);
+        let known = scratch.source.take();
+        let known = known.filter(|it| Arc::ptr_eq(&it.meta, source) && it.settings == settings);
         let known = match known {
             Some(known) => known,
-            None => self.know(&mut scratch.event, source),
+            None => self.know(&mut scratch.event, source, settings),
         };
         let event = &mut scratch.event;
         event.reset(read_at);
@@ -253,6 +289,10 @@ impl Pipeline {
             Place::Cursor(cursor) => known.hash.of_cursor(cursor, &mut event.id),
         }
         let (text, escaped) = encode_lossless(bytes);
+        let (mut text, mut hidden) = match &known.redactor {
+            Some(redactor) => redactor.redact(&text),
+            None => (Cow::Borrowed(text.as_ref()), Hidden::default()),
+        };
         let context = Context {
             read_at,
             zone: &self.agent.timezone,
@@ -263,18 +303,34 @@ impl Pipeline {
             source: &source.key,
             headers: &self.headers,
         };
-        event.decoded_from(&text, |event| {
-            decode::line(&text, &context, event);
-            if event.get_str(field::EVENT_DATASET) == Some("auditd.log") {
-                self.hosts.complete(event, read_at, &self.agent.host);
-            }
-            if let Some(dataset) = &source.dataset {
-                event.set_text(field::EVENT_DATASET, dataset);
-            }
-            event.set_text(field::EVENT_ORIGINAL, &text);
-        });
+        let decode = |text: &str, event: &mut Event| {
+            event.decoded_from(text, |event| {
+                decode::line(text, &context, event);
+                if event.get_str(field::EVENT_DATASET) == Some("auditd.log") {
+                    self.hosts.complete(event, read_at, &self.agent.host);
+                }
+                if let Some(dataset) = &source.dataset {
+                    event.set_text(field::EVENT_DATASET, dataset);
+                }
+                event.set_text(field::EVENT_ORIGINAL, text);
+            });
+        };
+        decode(&text, event);
+        if let Some(redactor) = &known.redactor
+            && let Some((line, more)) = redactor.redact_columns(event, &text)
+        {
+            // Only the head of its log said that a column is secret: decoded anew without it.
+            (text, hidden) = (Cow::Owned(line), hidden | more);
+            let id = std::mem::take(&mut event.id);
+            event.reset(read_at);
+            event.id = id;
+            decode(&text, event);
+        }
         if escaped {
             event.set(field::VONGLAU_ESCAPED, true);
+        }
+        if let Some(redactor) = known.redactor.as_ref().filter(|_| !hidden.is_empty()) {
+            self.mark(redactor, hidden, event);
         }
         if let (Some(_), Place::Offset(offset)) = (&source.path, place) {
             event.set(field::LOG_OFFSET, i64::try_from(*offset).unwrap_or(i64::MAX));
@@ -288,14 +344,24 @@ impl Pipeline {
     }
 
     /// Begins another source: the event then holds what all its records have in common.
-    fn know(&self, event: &mut Event, source: &Arc<SourceMeta>) -> Known {
+    fn know(&self, event: &mut Event, source: &Arc<SourceMeta>, settings: u64) -> Known {
         event.keep_none();
         event.reset(Timestamp::default());
         self.sign(event, Some(source));
         event.keep();
         let hash = SourceHash::new(&self.agent.agent_id, &source.key);
         let log = LogFacts::of(source.format, source.path.as_deref());
-        Known { meta: Arc::clone(source), hash, log, fields: event.kept() }
+        let redactor = self.redactor.load_full();
+        let redactor = redactor.filter(|it| !it.passes(source.path.as_deref()));
+        Known { meta: Arc::clone(source), hash, log, fields: event.kept(), redactor, settings }
+    }
+
+    /// Says in the event, and counts, what was hidden in it.
+    #[cold]
+    fn mark(&self, redactor: &Redactor, hidden: Hidden, event: &mut Event) {
+        let kinds = redactor.names(hidden).map(Value::text).collect();
+        event.set(field::VONGLAU_REDACTED, Value::List(kinds));
+        self.redactions.note(redactor, hidden);
     }
 
     /// Gives a sample its id: its instance stands for the source, its time for the offset.
@@ -304,6 +370,12 @@ impl Pipeline {
         let source = format!("sample{instance}");
         let offset = u64::try_from(sample.time.as_nanos()).unwrap_or_default();
         SourceHash::new(&self.agent.agent_id, &source).of_offset(offset, &mut sample.id);
+        if let Some(redactor) = self.redactor.load_full().filter(|it| !it.passes(None)) {
+            let hidden = redactor.redact_fields(&mut sample);
+            if !hidden.is_empty() {
+                self.mark(&redactor, hidden, &mut sample);
+            }
+        }
         if sample.get(field::MESSAGE).is_none() {
             let message = summary(&sample);
             sample.set(field::MESSAGE, message);

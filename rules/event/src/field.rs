@@ -109,6 +109,8 @@ fields! {
     VONGLAU_EXEC_NAME = "vonglau.exec.name";
     /// The information system (hệ thống thông tin) the record belongs to, by its id in the register.
     VONGLAU_SYSTEM_ID = "vonglau.system.id";
+    /// Kinds of secrets that were taken out of the record before anything was stored.
+    VONGLAU_REDACTED = "vonglau.redacted";
     /// Highest level among the hits, as a word.
     VONGLAU_LEVEL = "vonglau.level";
 }
