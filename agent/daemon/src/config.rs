@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use agent_inputs::InputsConfig;
 use agent_pipeline::Rates;
+use agent_pipeline::{RedactionConfig, Redactor};
 use agent_shipper::{ShipperConfig, ShippingConfig};
 use rules_service::config::{Environment, Origins, path_of};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) rules: RulesSection,
     pub(crate) correlation: CorrelationSection,
     pub(crate) pipeline: PipelineSection,
+    pub(crate) redaction: RedactionConfig,
     pub(crate) spool: SpoolSection,
     pub(crate) kafka: ShipperConfig,
     pub(crate) shipping: ShippingConfig,
@@ -52,6 +54,7 @@ impl Default for Config {
             rules: RulesSection::default(),
             correlation: CorrelationSection::default(),
             pipeline: PipelineSection::default(),
+            redaction: RedactionConfig::default(),
             spool: SpoolSection::default(),
             kafka: ShipperConfig::default(),
             shipping: ShippingConfig::default(),
@@ -255,6 +258,10 @@ impl Source {
                 let place = origins.of(PROPERTIES).to_string();
                 Err(Error::Kafka(error).at(place))
             }
+            Err(Error::Redaction(error)) => {
+                let place = origins.of(error.key()).to_string();
+                Err(Error::Redaction(error).at(place))
+            }
             Err(Error::Zone(error)) => {
                 let place = origins.of("host.timezone").to_string();
                 Err(Error::Zone(error).at(place))
@@ -328,6 +335,7 @@ impl Config {
             return Err(Error::SystemId { text: system.clone() });
         }
         agent_inputs::check(&self.input)?;
+        Redactor::new(&self.redaction, &[0; 32]).map_err(Error::Redaction)?;
         Ok(())
     }
 
@@ -450,6 +458,8 @@ mod tests {
             ("[kafka]\nbootstrap = \"k:1\"\n[kafka.properties]\nacks = \"0\"", "'acks'"),
             ("[host]\ntimezone = \"Mars/Olympus\"", "Mars/Olympus"),
             ("[spol]", "spol"),
+            ("[redaction]\noff = [\"passwords\"]", "redaction.off: 'passwords'"),
+            ("[redaction.patterns]\nso_the = \"(\"", "redaction.patterns.so_the"),
             ("[host]\nsystem = \"một cửa\"", "host.system"),
             ("[[input.files]]\npaths = [\"/a\"]\nsystem = \"a b\"", "input.files.system"),
             ("[[input.files]]\npaths = [\"a\"]", "absolute"),

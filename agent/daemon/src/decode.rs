@@ -12,6 +12,7 @@ use rules_service::meter::Health;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::redaction;
 use crate::rules;
 use crate::run::facts;
 use crate::sealer::now;
@@ -29,6 +30,7 @@ pub(crate) fn decode(
     let identity = Identity::from_seed(&[0; 32]);
     let rule_set = rules::load_at_start(&config.rules, None, &Health::default())?.matcher;
     let pipeline = Pipeline::new(facts(config, &identity)?, Some(rule_set))
+        .with_redactor(redaction::redactor(config, &identity)?)
         .with_digest_key(digest_key(&identity.seed()));
     let group = path.as_deref().and_then(|path| agent_inputs::settings_of(&config.input, path));
     let source = source(path, format, group);

@@ -40,6 +40,9 @@ pub(crate) enum Error {
     /// The time zone is not known.
     #[error("host.timezone is not usable")]
     Zone(#[from] agent_pipeline::Error),
+    /// The `[redaction]` section holds what it must not.
+    #[error("the [redaction] section is not usable")]
+    Redaction(#[source] agent_pipeline::Error),
     /// An id of an information system is none.
     #[error("host.system: '{text}' is not understood; {}", agent_inputs::SYSTEM_REMEDY)]
     SystemId { text: String },
@@ -112,6 +115,7 @@ impl Error {
             | Self::Relative { .. }
             | Self::Kafka(_)
             | Self::Zone(_)
+            | Self::Redaction(_)
             | Self::SystemId { .. }
             | Self::Inputs(_)
             | Self::Rules(_)

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::correlate::Bench;
 use crate::decode::each_record;
 use crate::error::{Error, Result};
+use crate::redaction;
 use crate::rules;
 use crate::run::facts;
 use crate::sealer::now;
@@ -44,6 +45,7 @@ pub(crate) fn examine(
     let compiled = rules::load_at_start(&config.rules, None, &Health::default())?;
     let mut correlations = Bench::new(&compiled, config, facts(config, &identity)?);
     let pipeline = Pipeline::new(facts(config, &identity)?, Some(compiled.matcher))
+        .with_redactor(redaction::redactor(config, &identity)?)
         .with_digest_key(digest_key(&identity.seed()));
     let mut write = |event: &Event| -> Result<()> {
         let mut json = Vec::new();

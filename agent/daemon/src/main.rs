@@ -15,6 +15,7 @@ mod ledger;
 mod metrics;
 mod outline;
 mod pool;
+mod redaction;
 mod report;
 mod rules;
 mod run;

@@ -42,7 +42,7 @@ use crate::valve::Valve;
 use crate::watchdog::Watchdog;
 use crate::witness::{Action, REASON, Witness, count, text};
 use crate::worker::Worker;
-use crate::{identity, rules, status};
+use crate::{identity, redaction, rules, status};
 
 /// Chunks that may wait between the valve and the worker. A chunk is at most some hundred KiB.
 const CHUNKS_WAITING_MAX: usize = 7;
@@ -160,7 +160,9 @@ impl Agent {
         let pipeline = Pipeline::new(facts(&config, &identity)?, Some(rule_set))
             .with_host(Arc::new(ThisHost::new()))
             .with_flow(Arc::clone(&flow))
+            .with_redactor(redaction::redactor(&config, &identity)?)
             .with_digest_key(digest_key(&identity.seed()));
+        redaction::register(&metrics.registry, pipeline.redactions());
         let pipeline = Arc::new(pipeline);
 
         let address = config.metrics.listen;

@@ -57,6 +57,8 @@ pub(crate) struct Status {
     limits: Limits,
     /// What the agent said of itself, by `event.action`.
     own_events: BTreeMap<String, u64>,
+    /// Records in which a secret was hidden, by kind.
+    redacted_by_kind: BTreeMap<String, u64>,
     /// How the run ended, of an agent that does not run.
     ended: Option<String>,
     problems: Vec<String>,
@@ -183,6 +185,7 @@ fn running(address: SocketAddr) -> io::Result<Status> {
         spool_bytes: page.one("spool_bytes"),
         limits: limits(&page),
         own_events: page.by_label("own_events_total"),
+        redacted_by_kind: page.by_label("redactions_total"),
         ..Status::default()
     };
     status.sampling.retain(|_, rate| *rate > 1);

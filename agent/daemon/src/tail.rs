@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::correlate::Bench;
 use crate::error::{Error, Result};
 use crate::run::facts;
-use crate::{identity, rules};
+use crate::{identity, redaction, rules};
 
 /// Chunks that may wait for the printer.
 const CHUNKS_WAITING_MAX: usize = 2;
@@ -49,6 +49,7 @@ pub(crate) fn tail(
     let compiled = rules::load_at_start(&config.rules, None, &Health::default())?;
     let mut correlations = Bench::new(&compiled, config, facts(config, &identity)?);
     let pipeline = Pipeline::new(facts(config, &identity)?, Some(compiled.matcher))
+        .with_redactor(redaction::redactor(config, &identity)?)
         .with_digest_key(digest_key(&identity.seed()));
     let bench = (&pipeline, &mut correlations);
     let result = runtime.block_on(follow(config, start, bounds, bench, out));

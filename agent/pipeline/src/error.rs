@@ -24,3 +24,14 @@ pub enum Error {
         problem: String,
     },
 }
+
+impl Error {
+    /// Returns the key of the setting that is wrong.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Timezone { .. } => "host.timezone",
+            Self::Redaction { key, .. } => key,
+        }
+    }
+}

@@ -10,6 +10,7 @@ use super::Agent;
 use crate::config::{Config, changed_keys};
 use crate::correlate::Counting;
 use crate::metrics::set;
+use crate::redaction;
 use crate::rules::{self, stored::Compiled};
 use crate::usage;
 use crate::witness::{self, Action, REASON};
@@ -18,9 +19,8 @@ use crate::witness::{self, Action, REASON};
 const CONFIG: &str = "config";
 const RESTART: &str = "restart";
 /// Sections that are put in force while the agent runs.
-const LIVE: [&str; 5] = ["rules.", "heartbeat.", "limits.", "evidence.silent_after_s", POLICIES];
-/// All keys `policy` of inputs: in force at once when the inputs are the same.
-const POLICIES: &str = "input.*.policy";
+const LIVE: [&str; 6] =
+    ["rules.", "redaction.", "heartbeat.", "limits.", "evidence.silent_after_s", "input.*.policy"];
 
 impl Agent {
     pub(super) async fn reload(&mut self) {
@@ -115,6 +115,16 @@ impl Agent {
         self.evidence.note(|record| record.config = hash);
         if live.is_empty() && later.is_empty() {
             return;
+        }
+        if self.config.redaction != new.redaction {
+            self.config.redaction = new.redaction;
+            match redaction::redactor(&self.config, &self.pulse.identity) {
+                Ok(redactor) => self.pipeline.swap_redactor(redactor),
+                // It was checked when the file was read.
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "the redaction stays as it was")
+                }
+            }
         }
         self.config.heartbeat = new.heartbeat;
         self.config.limits = new.limits;

@@ -75,6 +75,9 @@ impl Status {
                     format!("seconds inputs waited: {}", list(&self.limits.held_seconds, "")),
                 );
             }
+            if !self.redacted_by_kind.is_empty() {
+                say("redacted", list(&self.redacted_by_kind, ""));
+            }
             if !self.own_events.is_empty() {
                 say("said", list(&self.own_events, ""));
             }

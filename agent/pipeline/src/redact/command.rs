@@ -103,7 +103,7 @@ fn net(arguments: &[&str]) -> Option<Piece> {
     }
     let words = arguments.iter().enumerate().skip(2).filter(|(_, word)| !word.starts_with('/'));
     let mut words = words.filter(|(_, word)| {
-        verb == "user" || !word.starts_with("\\\\") && !(word.len() == 2 && word.ends_with(':'))
+        verb == "user" || !(word.starts_with("\\\\") || word.len() == 2 && word.ends_with(':'))
     });
     if verb == "user" {
         words.next()?;
@@ -232,6 +232,7 @@ pub(super) fn program(scan: &mut Scan<'_, '_>, start: usize) {
 
 /// `net user NAME PASS`
 pub(super) fn net_user(scan: &mut Scan<'_, '_>, start: usize) {
+    let start = start + usize::from(!scan.bytes[start].is_ascii_alphabetic());
     let before = start.checked_sub(1).map(|at| scan.bytes[at]);
     if before.is_none_or(|byte| !byte.is_ascii_alphanumeric()) {
         hide(scan, start);

@@ -124,8 +124,10 @@ impl Redactor {
             let Some(new) = new else { continue };
             // Where it stands alone between two signs of columns; a line has few.
             for separator in ['\t', ' '] {
-                let (from, to) =
-                    (format!("{separator}{old}{separator}"), format!("{separator}{new}{separator}"));
+                let (from, to) = (
+                    format!("{separator}{old}{separator}"),
+                    format!("{separator}{new}{separator}"),
+                );
                 line = line.replace(&from, &to);
                 if let Some(head) = line.strip_suffix(&format!("{separator}{old}")) {
                     line = format!("{head}{separator}{new}");

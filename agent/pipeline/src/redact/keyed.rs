@@ -13,6 +13,13 @@ const ATTACK_BYTES_MAX: usize = 1_024;
 /// Bytes behind a Vietnamese name in which its separator stands.
 const SEPARATOR_BYTES_MAX: usize = 48;
 
+/// A value longer than this that is no secret is not looked into for others: a line made of names would
+/// be read once for each.
+const WORD_BYTES_MAX: usize = 512;
+
+/// Bytes of a name that is too short for the filter.
+const SHORT_BYTES: usize = 3;
+
 /// What stands for no value.
 const NOTHING: &[&str] = &[
     "-",
@@ -158,28 +165,24 @@ const PAM: &[&str] = &["auth", "account", "session", "chauthtok", "setcred"];
 
 /// Hides the value behind a name that a word is part of.
 pub(super) fn name(scan: &mut Scan<'_, '_>, start: usize, end: usize, kind: Kind, rule: Rule) {
-    // A word with its separator in it is a name without.
-    let word_end = end - usize::from(scan.text[start..end].ends_with('='));
-    let word_end =
-        if scan.text[start..end].ends_with("%3d") || scan.text[start..end].ends_with("%3D") {
-            end - 3
-        } else {
-            word_end
-        };
-    let word_end = match scan.bytes[start..word_end] {
-        // A short word came with the sign behind it.
-        [.., last] if rule == Rule::Short && !last.is_ascii_alphanumeric() => word_end - 1,
-        [a, b, c, _] if rule == Rule::Whole && !c.is_ascii_whitespace() => {
-            let is_short = scan.is_short_name(&[a, b, c]);
-            word_end - usize::from(is_short)
-        }
-        _ => word_end,
-    };
+    // A word may come with its separator, or with a sign that a name of three letters needed.
+    let word = &scan.bytes[start..end];
+    let lead = usize::from(matches!(word.first(), Some(b'&' | b'-' | b' ' | b'_')));
+    let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let mut word_end = start + lead + word[lead..].iter().take_while(is_name).count();
+    if rule == Rule::Short || word_end == end && scan.is_short_name(word) {
+        word_end = start + lead + SHORT_BYTES;
+    }
+    let start = start + lead;
     let Some(name) = Name::around(scan.bytes, start, word_end) else { return };
-    if !name.is_secret(scan.bytes, rule) {
+    let separator = Separator::read(scan.bytes, name.end);
+    // Most of these words stand in prose: told apart before anything is looked at in full.
+    if separator.is_none() && !super::markup::may_follow(scan, &name)
+        || !name.is_secret(scan.bytes, rule)
+    {
         return;
     }
-    if let Some(separator) = Separator::read(scan.bytes, name.end) {
+    if let Some(separator) = separator {
         separated(scan, &name, separator, kind, rule);
     } else if !super::markup::element(scan, &name, kind)
         && !super::markup::option(scan, &name, kind)
@@ -198,7 +201,7 @@ fn separated(scan: &mut Scan<'_, '_>, name: &Name, separator: Separator, kind: K
         is_json: separator.is_json || separator.is_escaped,
         has_escapes: scan.has_escapes(),
     };
-    if rule == Rule::Query && !bare.is_query {
+    if matches!(rule, Rule::Query | Rule::Ticket) && !bare.is_query {
         return;
     }
     let Some(mut value) = Value::read(scan.bytes, separator.end, bare) else { return };
@@ -210,7 +213,13 @@ fn separated(scan: &mut Scan<'_, '_>, name: &Name, separator: Separator, kind: K
         }
     }
     let piece = scan.text.get(value.start..value.end).unwrap_or_default();
-    if is_nothing(piece) || !is_plausible(scan, name, separator, value, rule, bare) {
+    if is_nothing(piece) {
+        return;
+    }
+    if !is_plausible(scan, name, separator, value, rule, bare) {
+        if piece.len() > WORD_BYTES_MAX {
+            scan.pass_over(value.end);
+        }
         return;
     }
     if bare.is_query && is_attack(piece) {
@@ -255,7 +264,7 @@ fn is_plausible(
         Rule::Session if is_number || piece.len() < 6 => return false,
         Rule::Ticket => {
             let is_ticket = ["ST-", "PT-", "TGT-", "PGT-"].iter().any(|it| piece.starts_with(it));
-            return bare.is_query && (is_ticket || piece.len() >= 20);
+            return is_ticket || piece.len() >= 20;
         }
         // What a request to a cloud is signed for: its date and region, no secret.
         Rule::Part if own.to_ascii_lowercase().ends_with("credential") && piece.contains("/20") => {

@@ -33,6 +33,39 @@ const FORMS: &[&str] = &[
     "level",
 ];
 
+/// Whether one of the forms below may stand around a name that no separator follows.
+#[inline]
+pub(super) fn may_follow(scan: &Scan<'_, '_>, name: &Name) -> bool {
+    let before = name.start.checked_sub(1).and_then(|at| scan.bytes.get(at));
+    let behind = scan.bytes.get(name.end..).unwrap_or_default();
+    if matches!(before, Some(b'<' | b':' | b';')) || scan.bytes.get(name.start) == Some(&b'-') {
+        return true;
+    }
+    match behind {
+        [b'(' | b' ', b'(' | b'\'' | b'\\' | b'0'..=b'9', ..] => true,
+        // A form of the password follows, or a word in quotes: FTP.
+        [b' ', ..] if matches!(before, Some(b'"' | b'\'' | b']')) => true,
+        [b' ', rest @ ..] => form_of(rest).is_some(),
+        _ => false,
+    }
+}
+
+/// Returns the form that a text begins with.
+fn form_of(text: &[u8]) -> Option<&'static str> {
+    // By the first letter: after most of these words comes "for".
+    if !matches!(
+        text.first()? | 0x20,
+        b'0'..=b'9' | b'c' | b'e' | b'h' | b'i' | b'l' | b'm' | b'p' | b's'
+    ) {
+        return None;
+    }
+    let is_form = |form: &&&str| {
+        let here = text.get(..form.len()).unwrap_or_default();
+        here.eq_ignore_ascii_case(form.as_bytes()) && text.get(form.len()) == Some(&b' ')
+    };
+    FORMS.iter().find(is_form).copied()
+}
+
 /// `<password>…</password>`, also with its brackets escaped.
 pub(super) fn element(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind) -> bool {
     let before = &scan.bytes[..name.start];
@@ -113,17 +146,13 @@ pub(super) fn statement(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind) {
         hide_word(scan, at, word, kind);
         return;
     }
-    let form = scan.text[at..at + word].to_ascii_lowercase();
-    if !FORMS.contains(&form.as_str()) {
-        return;
-    }
-    at += word + 1;
-    let mut word = self::word(scan, at);
+    let Some(form) = scan.bytes.get(at..).and_then(form_of) else { return };
+    at += form.len() + 1;
     // "irreversible-cipher" may be followed by another: one more word.
-    if FORMS.contains(&scan.text.get(at..at + word).unwrap_or_default()) {
-        at += word + 1;
-        word = self::word(scan, at);
+    if let Some(form) = scan.bytes.get(at..).and_then(form_of) {
+        at += form.len() + 1;
     }
+    let word = self::word(scan, at);
     hide_word(scan, at, word, kind);
 }
 
@@ -187,14 +216,11 @@ pub(super) fn radius(scan: &mut Scan<'_, '_>, end: usize) {
     let behind = behind.get(..RADIUS_BYTES_MAX).unwrap_or(behind);
     let window = behind.find(" (from ").map_or(behind, |at| &behind[..at]);
     // "Login incorrect (reason): [user/password]"
-    let from = if scan.bytes.get(end - 1) == Some(&b'(') {
-        match window.find("): [") {
-            Some(at) => at + 4,
-            None => return,
-        }
-    } else {
-        0
-    };
+    let Some(from) = window.find(" [").map(|at| at + 2) else { return };
+    let is_reason = window.trim_start().starts_with('(');
+    if from > 3 && !is_reason {
+        return;
+    }
     let Some(slash) = window[from..].find('/') else { return };
     let Some(close) = window.rfind(']') else { return };
     let (start, stop) = (from + slash + 1, close);

@@ -172,22 +172,22 @@ impl Name {
 
     /// Returns whether it is one of a secret.
     pub(super) fn is_secret(&self, text: &[u8], rule: Rule) -> bool {
-        let lower = |from: usize, to: usize| text[from..to].to_ascii_lowercase();
-        let (before, after) = (lower(self.start, self.word), lower(self.word_end, self.end));
+        let (mut before, mut after) = ([0; NAME_BYTES_MAX + 1], [0; NAME_BYTES_MAX + 1]);
+        let before = lower(&text[self.start..self.word], &mut before);
+        let after = lower(&text[self.word_end..self.end], &mut after);
         match rule {
-            Rule::Pass => self.is_pass(text, &before, &after),
-            Rule::Part | Rule::Token => is_ending(&after) && !is_other(&before, &after),
-            Rule::Session => is_ending(&after) && !before.ends_with(b"acct-"),
+            Rule::Pass => self.is_pass(text, before, after),
+            Rule::Part | Rule::Token => is_ending(after) && !is_other(before, after),
+            Rule::Session => is_ending(after) && !before.ends_with(b"acct-"),
             Rule::Short => {
-                let after = after.strip_prefix(b"1").unwrap_or(&after);
+                let after = after.strip_prefix(b"1").unwrap_or(after);
                 // The working directory of a shell is told under such a name.
-                let is_bound =
-                    self.is_bound(text, &before) || before.len() >= 2 && before != b"old";
+                let is_bound = self.is_bound(text, before) || before.len() >= 2 && before != b"old";
                 is_ending(after) && is_bound && !before.ends_with(b"chk")
             }
             Rule::Whole | Rule::Query | Rule::Ticket => {
-                let ending = after.trim_ascii_end();
-                before.last().is_none_or(|byte| matches!(byte, b'.' | b'$')) && ending.is_empty()
+                before.last().is_none_or(|byte| matches!(byte, b'.' | b'$' | b'-'))
+                    && after.is_empty()
             }
         }
     }
@@ -220,6 +220,15 @@ impl Name {
     }
 }
 
+/// Copies a part of a name in small letters.
+fn lower<'b>(part: &[u8], buffer: &'b mut [u8; NAME_BYTES_MAX + 1]) -> &'b [u8] {
+    let length = part.len().min(buffer.len());
+    let copy = &mut buffer[..length];
+    copy.copy_from_slice(&part[..length]);
+    copy.make_ascii_lowercase();
+    copy
+}
+
 /// Tokens that are none: kinds of them, counts of them, marks against forgery that are known anyway.
 fn is_other(before: &[u8], after: &[u8]) -> bool {
     let before = before.strip_suffix(b"_").or(before.strip_suffix(b"-")).unwrap_or(before);
@@ -229,6 +238,9 @@ fn is_other(before: &[u8], after: &[u8]) -> bool {
 
 /// Returns whether what follows the word in a name is nothing, a number, or a known ending.
 fn is_ending(after: &[u8]) -> bool {
+    if after.is_empty() {
+        return true;
+    }
     let is_sign = |byte: &u8| matches!(byte, b'_' | b'-' | b'.');
     let mut rest = after;
     for _ in 0..3 {

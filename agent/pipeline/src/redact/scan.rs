@@ -78,7 +78,7 @@ impl<'r, 't> Scan<'r, 't> {
             Check::Authorization => header::authorization(self, start, end),
             Check::Bearer => header::bearer(self, start, end),
             Check::Cookie => header::cookie(self, start, end),
-            Check::OauthState => url::oauth(self, start, end),
+            Check::OauthCode => url::oauth(self, start, end),
             Check::Jwt => shape::jwt(self, start),
             Check::Pem => shape::pem(self, start, end),
             Check::Shape(shape) => shape::token(self, start, shape),
@@ -96,9 +96,11 @@ impl<'r, 't> Scan<'r, 't> {
         }
     }
 
-    /// Whether a name of three letters is one of the configuration.
-    pub(super) fn is_short_name(&self, name: &[u8]) -> bool {
-        self.redactor.names.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(name))
+    /// Whether a word is a name of three letters of the configuration, with a sign behind it.
+    pub(super) fn is_short_name(&self, word: &[u8]) -> bool {
+        let name = word.get(..3).unwrap_or_default();
+        let is_own = |it: &String| it.as_bytes().eq_ignore_ascii_case(name);
+        word.len() == 4 && self.redactor.names.iter().any(is_own)
     }
 
     /// Whether the text is JSON, or holds some: a backslash escapes then.

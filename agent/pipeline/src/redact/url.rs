@@ -1,6 +1,6 @@
 //! URLs: passwords of user information, codes of OAuth.
 
-use super::keyed::{is_nothing, is_query};
+use super::keyed::{is_attack, is_nothing};
 use super::kind::Kind;
 use super::scan::Scan;
 use super::value::{Bare, Value};
@@ -9,7 +9,7 @@ use super::value::{Bare, Value};
 const USERINFO_BYTES_MAX: usize = 512;
 /// `@` that are looked at in one text: addresses of mail are many in a mail log.
 const SIGNS_MAX: usize = 256;
-/// Bytes on both sides of `state=` in which `code=` stands.
+/// Bytes on both sides of `code=` in which `state=` stands.
 const QUERY_BYTES_MAX: usize = 4_096;
 
 /// `scheme://user:password@host`, from the first `@` of the text on. Spec: RFC 3986, 3.2.1.
@@ -55,36 +55,25 @@ pub(super) fn encoded(scan: &mut Scan<'_, '_>, _start: usize, end: usize) {
 }
 
 /// `code=…&state=…`, as a provider sends its user back. Spec: RFC 6749, 4.1.2. `code=` alone is a
-/// status, an area, a kind of goods.
+/// status, an area, a kind of goods. The place is that of `?code=` or `&code=`.
 pub(super) fn oauth(scan: &mut Scan<'_, '_>, start: usize, end: usize) {
     let text = scan.bytes;
-    if !is_query(text, start)
-        || !matches!(text.get(start.wrapping_sub(1)), Some(b'?' | b'&' | b'6' | b'F' | b'f'))
-    {
-        return;
-    }
-    let is_encoded = text[start..end].ends_with(b"d") || text[start..end].ends_with(b"D");
+    let is_encoded = text[start] == b'%';
     let is_part = |byte: &&u8| !matches!(byte, 0..=b' ' | b'"' | b'<' | b'>' | b'\'' | b'`');
     let before = text[..start].iter().rev().take(QUERY_BYTES_MAX).take_while(is_part).count();
     let after = text[end..].iter().take(QUERY_BYTES_MAX).take_while(is_part).count();
-    let query = &text[start - before..end + after];
+    let from = start - before;
+    let query = text[from..end + after].to_ascii_lowercase();
     let words: [&[u8]; 2] =
-        if is_encoded { [b"code%3d", b"CODE%3D"] } else { [b"code=", b"Code="] };
-    let found = |word: &&[u8]| {
-        query.windows(word.len()).enumerate().find_map(|(at, here)| {
-            let sign = at.checked_sub(1).and_then(|at| query.get(at));
-            (here.eq_ignore_ascii_case(word)
-                && matches!(sign, Some(b'?' | b'&' | b'6' | b'f' | b'F')))
-            .then_some(start - before + at + word.len())
-        })
-    };
-    let Some(code) = words.iter().find_map(found) else { return };
+        if is_encoded { [b"%3fstate%3d", b"%26state%3d"] } else { [b"?state=", b"&state="] };
+    let found =
+        words.iter().find_map(|word| Some(memchr::memmem::find(&query, word)? + word.len()));
+    let Some(state) = found.map(|at| from + at) else { return };
     let bare = Bare { is_query: true, is_encoded, ..Bare::default() };
-    for at in [code, end] {
+    for at in [end, state] {
         let value = Value::bare(text, at, bare);
         let piece = &scan.text[value.start..value.end];
-        let is_code = piece.len() >= 4 && !is_nothing(piece) && !super::keyed::is_attack(piece);
-        if is_code {
+        if piece.len() >= 4 && !is_nothing(piece) && !is_attack(piece) {
             scan.hide(value.start, value.end, Kind::OauthCode);
         }
     }

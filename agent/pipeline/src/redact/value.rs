@@ -214,11 +214,8 @@ fn close(text: &[u8], start: usize, quote: &[u8]) -> usize {
         let slashes = text[start..place].iter().rev().take_while(|byte| **byte == b'\\').count();
         let next = text.get(place + 1);
         match escapes {
-            0 if is_doubled => {
-                if next == Some(&sign) {
-                    return place;
-                }
-            }
+            0 if is_doubled && next == Some(&sign) => return place,
+            0 if is_doubled => {}
             // In SQL and CSV a quote inside is written twice.
             0 if slashes % 2 == 0 && next == Some(&sign) && sign == b'\'' => {
                 at = place + 2;

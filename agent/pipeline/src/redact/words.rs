@@ -21,8 +21,8 @@ pub(super) enum Check {
     Bearer,
     /// `Cookie: …`, `Set-Cookie: …`
     Cookie,
-    /// `state=` beside `code=`.
-    OauthState,
+    /// `code=` beside `state=`.
+    OauthCode,
     /// A Vietnamese name with its marks, in UTF-8 or in percent: it ends at its separator.
     Vietnamese(Kind),
     /// `eyJ….eyJ…`
@@ -103,7 +103,6 @@ pub(super) static SHAPES: &[Shape] = &[
     shape("AKIA", Kind::ApiKey, 16, Alphabet::Upper),
     shape("ASIA", Kind::ApiKey, 16, Alphabet::Upper),
     shape("ABIA", Kind::ApiKey, 16, Alphabet::Upper),
-    shape("ACCA", Kind::ApiKey, 16, Alphabet::Upper),
     // GitHub, "About authentication to GitHub": token formats.
     shape("ghp_", Kind::Token, 30, Alphabet::Word),
     shape("gho_", Kind::Token, 30, Alphabet::Word),
@@ -125,7 +124,7 @@ pub(super) static SHAPES: &[Shape] = &[
     shape("xoxs-", Kind::Token, 10, Alphabet::Url),
     shape("xoxe-", Kind::Token, 10, Alphabet::Url),
     shape("xoxe.", Kind::Token, 10, Alphabet::Dotted),
-    shape("xapp-", Kind::Token, 10, Alphabet::Url),
+    shape("xapp-1-A", Kind::Token, 10, Alphabet::Url),
     shape("hooks.slack.com/services/", Kind::Token, 20, Alphabet::Path),
     shape("discord.com/api/webhooks/", Kind::Token, 30, Alphabet::Path),
     // Google Cloud, "API keys", "Client secrets".
@@ -146,12 +145,12 @@ pub(super) static SHAPES: &[Shape] = &[
     shape("shpat_", Kind::Token, 32, Alphabet::Word),
     shape("hvs.", Kind::Token, 24, Alphabet::Dotted),
     shape("hvb.", Kind::Token, 24, Alphabet::Dotted),
-    shape("ATATT3", Kind::Token, 40, Alphabet::Dotted),
+    shape("ATATT3xFf", Kind::Token, 40, Alphabet::Dotted),
     shape("AGE-SECRET-KEY-1", Kind::PrivateKey, 50, Alphabet::Upper),
 ];
 
-/// Bytes that may follow a short name, as words of the filter must have four.
-const BEHIND: &[u8] = b"=:\"'] %\\_1>";
+/// What may follow a name of three letters, as words of the filter must have four.
+const BEHIND: &[&str] = &["=", ":", "\"", "'", "]", " =", "%", "\\", "_", "1", ">"];
 
 /// Names of three letters.
 const SHORT: &[(&str, Kind)] =
@@ -182,7 +181,7 @@ const WORDS: &[(&str, Check)] = &[
     ("m%e1%ba%adt", Check::Vietnamese(Password)),
     ("token", Check::Name(Token, Rule::Token)),
     ("secret", Check::Name(Token, Rule::Token)),
-    ("assertion", Check::Name(Token, Rule::Token)),
+    ("client_assertion", Check::Name(Token, Rule::Token)),
     ("cli_auth", Check::Name(Password, Rule::Part)),
     ("apikey", Check::Name(ApiKey, Rule::Part)),
     ("api_key", Check::Name(ApiKey, Rule::Part)),
@@ -209,7 +208,7 @@ const WORDS: &[(&str, Check)] = &[
     ("sessionid", Check::Name(Session, Rule::Session)),
     ("session_id", Check::Name(Session, Rule::Session)),
     ("session-id", Check::Name(Session, Rule::Session)),
-    ("sessid", Check::Name(Session, Rule::Session)),
+    ("phpsessid", Check::Name(Session, Rule::Session)),
     ("sess_id", Check::Name(Session, Rule::Session)),
     ("connect.sid", Check::Name(Session, Rule::Session)),
     ("aspxauth", Check::Name(Session, Rule::Session)),
@@ -224,15 +223,16 @@ const WORDS: &[(&str, Check)] = &[
     ("m\u{e3} x\u{e1}c th\u{1ef1}c", Check::Vietnamese(Otp)),
     ("m\u{e3} x\u{e1}c nh\u{1ead}n", Check::Vietnamese(Otp)),
     ("ma_pin", Check::Name(Otp, Rule::Whole)),
-    ("mapin", Check::Name(Otp, Rule::Whole)),
     ("m\u{e3} pin", Check::Vietnamese(Otp)),
     ("samlresponse", Check::Name(Saml, Rule::Whole)),
     ("samlrequest", Check::Name(Saml, Rule::Whole)),
     ("wresult", Check::Name(Saml, Rule::Whole)),
     ("ticket=", Check::Name(OauthCode, Rule::Ticket)),
     ("ticket%3d", Check::Name(OauthCode, Rule::Ticket)),
-    ("state=", Check::OauthState),
-    ("state%3d", Check::OauthState),
+    ("?code=", Check::OauthCode),
+    ("&code=", Check::OauthCode),
+    ("%3fcode%3d", Check::OauthCode),
+    ("%26code%3d", Check::OauthCode),
     ("authorization", Check::Authorization),
     ("bearer ", Check::Bearer),
     ("bearer%20", Check::Bearer),
@@ -247,19 +247,24 @@ const WORDS: &[(&str, Check)] = &[
     ("%3a%2f%2f", Check::EncodedUrl),
     ("mysql", Check::Program),
     ("mariadb", Check::Program),
-    ("curl", Check::Program),
+    ("curl -", Check::Program),
+    ("curl h", Check::Program),
+    ("curl \"", Check::Program),
+    ("curl '", Check::Program),
+    ("curl\",", Check::Program),
+    ("curl.exe", Check::Program),
     ("ldap", Check::Program),
     ("smbclient", Check::Program),
     ("smbget", Check::Program),
     ("smbmap", Check::Program),
     ("rpcclient", Check::Program),
-    ("winexe", Check::Program),
     ("redis-cli", Check::Program),
     ("mongo", Check::Program),
     ("sqlcmd", Check::Program),
     ("osql", Check::Program),
     ("psexec", Check::Program),
-    ("plink", Check::Program),
+    ("plink ", Check::Program),
+    ("plink.exe", Check::Program),
     ("pscp", Check::Program),
     ("psftp", Check::Program),
     ("schtasks", Check::Program),
@@ -268,31 +273,32 @@ const WORDS: &[(&str, Check)] = &[
     ("ipmitool", Check::Program),
     ("snmp", Check::Program),
     ("useradd", Check::Program),
-    ("usermod", Check::Program),
+    ("usermod -", Check::Program),
     ("htpasswd", Check::Program),
     ("sshpass", Check::Program),
     ("docker", Check::Program),
     ("podman", Check::Program),
     ("openssl", Check::Program),
-    ("zip -", Check::Program),
+    ("zip -p", Check::Program),
+    ("zip -r", Check::Program),
     ("7z a", Check::Program),
     ("7za a", Check::Program),
-    ("rar a", Check::Program),
-    ("net use", Check::NetUser),
+    (" net use", Check::NetUser),
+    ("\"net use", Check::NetUser),
+    ("\\net use", Check::NetUser),
     ("net1 use", Check::NetUser),
     ("net.exe", Check::NetUser),
     ("net1.exe", Check::NetUser),
     ("sudo -s", Check::Piped),
-    ("kinit", Check::Piped),
+    ("| kinit", Check::Piped),
     ("d --stdin", Check::Piped),
     ("chpasswd", Check::Piped),
     ("smbpasswd", Check::Piped),
     ("securestring", Check::SecureString),
     ("identified by", Check::Identified),
     ("identified with", Check::Identified),
-    ("login incorrect: [", Check::Radius),
-    ("login incorrect (", Check::Radius),
-    ("login ok: [", Check::Radius),
+    ("login incorrect", Check::Radius),
+    ("login ok:", Check::Radius),
     ("proctitle=", Check::Hex),
     (" cmd=", Check::Hex),
     (" data=", Check::Hex),
@@ -307,6 +313,11 @@ pub(super) fn all(own: &[String]) -> Vec<(Vec<u8>, Check)> {
     for (name, kind) in SHORT {
         short(name, Check::Name(*kind, Rule::Short), &mut all);
     }
+    // Most URLs hold "tp:", so this word waits for what stands before.
+    all.retain(|(word, _)| word != b"otp:");
+    all.extend(
+        [" otp:", "_otp:"].map(|word| (word.as_bytes().to_vec(), Check::Name(Otp, Rule::Short))),
+    );
     for shape in SHAPES {
         all.push((shape.word.as_bytes().to_vec(), Check::Shape(shape)));
     }
@@ -322,5 +333,6 @@ pub(super) fn all(own: &[String]) -> Vec<(Vec<u8>, Check)> {
 }
 
 fn short(name: &str, check: Check, all: &mut Vec<(Vec<u8>, Check)>) {
-    all.extend(BEHIND.iter().map(|behind| ([name.as_bytes(), &[*behind]].concat(), check)));
+    all.extend(BEHIND.iter().map(|behind| (format!("{name}{behind}").into_bytes(), check)));
+    all.push((format!("-{name} ").into_bytes(), check));
 }

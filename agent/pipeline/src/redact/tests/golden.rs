@@ -127,7 +127,7 @@ fn mistakes_are_named_with_their_remedy() {
         let error = Redactor::new(&config, &[0; 32]).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let mut many = RedactionConfig::default();
-    many.patterns = (0..33).map(|number| (format!("p{number}"), format!("x{number}"))).collect();
+    let patterns = (0..33).map(|number| (format!("p{number}"), format!("x{number}"))).collect();
+    let many = RedactionConfig { patterns, ..RedactionConfig::default() };
     assert!(Redactor::new(&many, &[0; 32]).is_err());
 }

@@ -1,1 +1,192 @@
-//! Properties.
+//! What holds of every text: redacted twice is redacted once, the rest stays, time grows straight.
+
+use proptest::prelude::*;
+
+use super::golden::table;
+use super::{redactor, with};
+use crate::redact::Redactor;
+use crate::redact::edit::{MARK, is_mark};
+
+/// Pieces of the texts of the table, put together anew: words, separators and quotes meet in every way.
+fn texts() -> impl Strategy<Value = String> {
+    let rows = table();
+    let piece = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0usize..40).prop_map(
+        move |(row, start, length)| {
+            let chars: Vec<char> = rows[row.index(rows.len())].0.chars().collect();
+            let start = start.index(chars.len());
+            chars[start..].iter().take(length).collect::<String>()
+        },
+    );
+    let sign = prop::sample::select(vec![
+        "=",
+        ":",
+        "\"",
+        "'",
+        "\\",
+        " ",
+        "&",
+        "?",
+        "%",
+        "@",
+        ";",
+        ",",
+        "://",
+        "{\"",
+        "[redacted:token]",
+        "%3D",
+        "\\\"",
+        "<",
+        ">",
+        "password",
+        "token",
+        "-p",
+        "mật khẩu",
+        "eyJ",
+        "mysql ",
+        "\n",
+        "\u{0}",
+    ])
+    .prop_map(str::to_owned);
+    prop::collection::vec(prop_oneof![3 => piece, 2 => sign], 1..12).prop_map(|all| all.concat())
+}
+
+/// Whether a redacted text is the text with pieces replaced by marks, or written anew in hexadecimal or
+/// as JSON: walks both along.
+fn keeps_the_rest(text: &str, out: &str) -> bool {
+    let mut rest = text;
+    for (number, piece) in out.split(MARK).enumerate() {
+        let kept = match number {
+            0 => piece,
+            _ => piece.split_once(']').map_or("", |(_, kept)| kept),
+        };
+        // The marks of numbers in JSON brought quotes with them.
+        let bare = kept.trim_matches(['"', '\\']);
+        let Some(at) = rest.find(bare) else { return false };
+        if number == 0 && at != 0 && kept == bare {
+            return false;
+        }
+        rest = &rest[at + bare.len()..];
+    }
+    true
+}
+
+fn check(redactor: &Redactor, text: &str) {
+    let (once, hidden) = redactor.redact(text);
+    assert_eq!(hidden.is_empty(), once == text, "{text:?} became {once:?}");
+    let (twice, _) = redactor.redact(&once);
+    assert_eq!(twice, once, "a second time changes {text:?}");
+    // A mark is at most some bytes longer than the shortest secret, and each needs a word before it.
+    let longest = text.len() * 4 + 64;
+    assert!(once.len() <= longest, "{} bytes became {}", text.len(), once.len());
+    let is_written_anew =
+        ["title=", "cmd=", "data=", "argc=", "MESSAGE"].iter().any(|it| text.contains(it));
+    if !is_written_anew {
+        assert!(keeps_the_rest(text, &once), "{text:?} became {once:?}");
+    }
+    assert_eq!(redactor.names(hidden).count() > 0, once != text);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_mixture(text in texts()) {
+        check(&redactor_once(), &text);
+    }
+
+    #[test]
+    fn any_text(text in "\\PC{0,200}") {
+        check(&redactor_once(), &text);
+    }
+}
+
+/// One redactor for all cases of this thread: making one takes longer than using it.
+fn redactor_once() -> std::rc::Rc<Redactor> {
+    thread_local!(static ONE: std::rc::Rc<Redactor> = std::rc::Rc::new(redactor()));
+    ONE.with(std::rc::Rc::clone)
+}
+
+#[test]
+fn marks_are_marks() {
+    for (_, out) in table() {
+        for piece in out.split(MARK).skip(1) {
+            let mark = format!("{MARK}{}]", piece.split(']').next().unwrap());
+            assert!(is_mark(&mark), "{mark} in {out}");
+        }
+    }
+}
+
+/// How long this thread worked so far. Spec: proc(5), fields 14 and 15 in ticks of 10 ms.
+fn cpu() -> std::time::Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
+    let ticks: Vec<u64> = text
+        .rsplit_once(')')
+        .map(|(_, rest)| rest.split(' ').skip(12).take(2).filter_map(|n| n.parse().ok()).collect())
+        .unwrap_or_default();
+    std::time::Duration::from_millis(ticks.iter().sum::<u64>() * 10)
+}
+
+#[test]
+fn time_grows_straight() {
+    /// Longest for a line of 64 KiB, unoptimised; what grows with the square takes many seconds.
+    const LINE_MAX: std::time::Duration = std::time::Duration::from_millis(1_500);
+    let redactor = with(|config| config.personal = vec!["cccd".to_owned(), "email".to_owned()]);
+    let mut units: Vec<String> = [
+        "password=\"",
+        "password=",
+        "password=)",
+        "password='",
+        "?password=%27union+select",
+        "sig=",
+        "token: ",
+        "eyJheyJh",
+        ".eyJ.eyJ",
+        "eyJhbGciOiJIUzI1NiJ9.",
+        "authorization: ",
+        "cookie: a=b; ",
+        "bearer ",
+        "&state=&code=",
+        "mysql -p",
+        "mysql ",
+        "echo | passwd --stdin ",
+        "identified by ",
+        "login ok: [",
+        "proctitle=",
+        "argc=1 a0=",
+        " a0=6D a1=",
+        "%3a%2f%2f",
+        "x://a:",
+        "@",
+        "a:b@",
+        "-----BEGIN PRIVATE KEY-----",
+        "\"message\":[",
+        "mật khẩu ",
+        "mật khẩu=",
+        "<password",
+        "net user ",
+        "sudo -S ",
+        "password=,a=",
+        "password=\\\"",
+        "0:AA",
+        "012345678901 ",
+        "'",
+        "\\",
+        "[redacted:",
+        "\"password\":[\"a\",",
+        "--password ",
+        "password 7 ",
+        "ticket=",
+        "AKIA",
+        "/bot1:AA",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    units.extend(table().into_iter().map(|(text, _)| text.to_owned()));
+    for unit in units {
+        let text = unit.repeat(65_536 / unit.len());
+        let before = cpu();
+        let (out, _) = redactor.redact(&text);
+        let took = cpu() - before;
+        assert!(took < LINE_MAX, "{took:?} for many {unit:?}, {} bytes out", out.len());
+    }
+}
