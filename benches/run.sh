@@ -42,7 +42,7 @@ fi
 bins=(--bin vonglau-bench)
 for name in "${own[@]}"; do
   case $name in
-    correlate | agent-stages) ;;
+    correlate | agent-stages | agent-redact) ;;
     agent-* | idle-cost | integrity | many-files) bins+=(--bin vonglau-agent) ;;
     *) bins=(--bins) && break ;;
   esac

@@ -7,6 +7,7 @@ mod figure;
 mod idle;
 mod many;
 mod path;
+mod redact;
 mod rivals;
 mod rules;
 mod stages;
@@ -40,6 +41,11 @@ const SETS: &[Set] = &[
         name: "agent-stages",
         what: "the agent's work on a line, stage by stage: CPU nanoseconds a line",
         run: stages::run,
+    },
+    Set {
+        name: "agent-redact",
+        what: "looking for secrets in a line: CPU nanoseconds, beside a set of regular expressions",
+        run: redact::run,
     },
     Set {
         name: "agent-memory",

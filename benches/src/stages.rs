@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use agent_inputs::{Format, Line, Lines, SourceMeta};
-use agent_pipeline::{AgentFacts, Pipeline, Scratch};
+use agent_pipeline::{AgentFacts, Pipeline, RedactionConfig, Redactor, Scratch};
 use agent_wire::{BatchBuilder, ChainHead, Compressor, Identity, Lane, Packed};
 use anyhow::Result;
 use rules_event::Timestamp;
@@ -76,13 +76,22 @@ pub(crate) fn run() -> Result<()> {
 
     let matcher = rules::load()?;
     figure::print("agent-stages", "rules", matcher.len() as f64, "rules", None);
+    let redactor = || Redactor::new(&RedactionConfig::default(), &[7; 32]);
     let plain = Pipeline::new(facts.clone(), None);
-    let full = Pipeline::new(facts, Some(Arc::clone(&matcher)));
+    let hiding = Pipeline::new(facts.clone(), None).with_redactor(redactor()?);
+    let full = Pipeline::new(facts, Some(Arc::clone(&matcher))).with_redactor(redactor()?);
 
     let mut scratch = Scratch::default();
     let mut sum = measure("decode", 0.0, || {
         for line in lines.iter() {
             black_box(plain.line(&lines.source, lines.read_at, line, &mut scratch));
+        }
+        Ok(())
+    })?;
+    let mut scratch = Scratch::default();
+    sum = measure("redact", sum, || {
+        for line in lines.iter() {
+            black_box(hiding.line(&lines.source, lines.read_at, line, &mut scratch));
         }
         Ok(())
     })?;

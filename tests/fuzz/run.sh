@@ -15,7 +15,7 @@ mkdir -p "$log_dir" "$cache/fuzz/artifacts"
 # shellcheck source=deploy/lib/common.sh
 . deploy/lib/common.sh
 
-targets=(rule_file condition case_file matcher rule_and_event decode spool_recovery auditd)
+targets=(rule_file condition case_file matcher rule_and_event decode spool_recovery auditd redact)
 if [ "${1:-}" = --list ]; then
   printf '%s\n' "${targets[@]}"
   exit 0
@@ -40,7 +40,7 @@ programs=$CARGO_TARGET_DIR/$(rustc -vV | sed -n 's/^host: //p')/release
 # The words of the language that a target reads.
 dictionary() {
   case $1 in
-    decode | auditd) echo tests/fuzz/logs.dict ;;
+    decode | auditd | redact) echo tests/fuzz/logs.dict ;;
     *) echo tests/fuzz/sigma.dict ;;
   esac
 }

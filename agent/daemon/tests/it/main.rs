@@ -10,6 +10,7 @@ mod kill;
 mod manager;
 mod policy;
 mod quarantine;
+mod redaction;
 mod reload;
 mod run;
 mod telemetry;

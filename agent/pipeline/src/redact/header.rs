@@ -1,6 +1,6 @@
 //! Headers: credentials and cookies of HTTP, as logs write them.
 
-use super::keyed::is_nothing;
+use super::keyed::{is_attack, is_nothing};
 use super::kind::Kind;
 use super::names::Name;
 use super::scan::Scan;
@@ -169,7 +169,9 @@ pub(super) fn cookie(scan: &mut Scan<'_, '_>, start: usize, end: usize) {
         return;
     }
     let owner = scan.text[name.start..start].to_ascii_lowercase();
-    if !(owner.is_empty() || owner.ends_with(['-', '_', '.', '$']) || owner == "set") {
+    // "document.cookie=" is what a script does: an attack to be seen.
+    let is_script = owner.ends_with("document.");
+    if is_script || !(owner.is_empty() || owner.ends_with(['-', '_', '.', '$']) || owner == "set") {
         return;
     }
     pairs(scan, value.start, value.end, separator.is_prose);
@@ -208,7 +210,7 @@ pub(super) fn pairs(scan: &mut Scan<'_, '_>, from: usize, to: usize, is_prose: b
             false => cookie_length(rest),
         };
         let piece = scan.text.get(start..start + length).unwrap_or_default();
-        if !is_attribute && !is_nothing(piece) {
+        if !is_attribute && !is_nothing(piece) && !is_attack(piece) && piece != "()" {
             scan.hide(start, start + length, Kind::Cookie);
         }
         at = start + length;

@@ -68,6 +68,9 @@ struct Argument {
 
 /// `argc=3 a0="mysql" a1="-psecret" a2=6462`
 pub(super) fn execve(scan: &mut Scan<'_, '_>, start: usize) {
+    if std::mem::replace(&mut scan.has_arguments, true) {
+        return;
+    }
     let all = read_arguments(scan.bytes, start);
     let texts: Vec<&str> = all.iter().map(|argument| argument.text.as_str()).collect();
     let Some((redacted, _)) = scan.redactor.arguments(&texts) else { return };

@@ -1,6 +1,6 @@
 //! Keyed: values whose name says that they are secret: `password=…`, `"token":"…"`, `--secret …`.
 
-use super::edit::Put;
+use super::edit::{MARK, Put};
 use super::kind::Kind;
 use super::names::{Name, Rule};
 use super::scan::Scan;
@@ -208,7 +208,7 @@ fn separated(scan: &mut Scan<'_, '_>, name: &Name, separator: Separator, kind: K
     if bare.is_query && !value.is_quoted {
         let closing = |byte: &&u8| matches!(byte, b'\'' | b')' | b',' | b']' | b';' | b'}');
         let here = &scan.bytes[value.start..value.end];
-        if !scan.text[value.start..value.end].starts_with(super::edit::MARK) {
+        if !scan.text[value.start..value.end].starts_with(MARK) {
             value.end -= here.iter().rev().take_while(closing).count();
         }
     }
@@ -261,7 +261,7 @@ fn is_plausible(
     let own = &scan.text[name.start..name.end];
     let is_number = piece.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     match rule {
-        Rule::Session if is_number || piece.len() < 6 => return false,
+        Rule::Session if is_number || piece.len() < 6 || piece.starts_with("0x") => return false,
         Rule::Ticket => {
             let is_ticket = ["ST-", "PT-", "TGT-", "PGT-"].iter().any(|it| piece.starts_with(it));
             return is_ticket || piece.len() >= 20;
@@ -277,6 +277,11 @@ fn is_plausible(
             return bare.is_query;
         }
         _ => {}
+    }
+    // A call whose result a script keeps: `$token = Get-Token -Id 5`.
+    let is_code = own.starts_with('$') && !value.is_quoted && !bare.is_query;
+    if is_code || separator.is_prose && piece.starts_with(['{', '[']) && !piece.starts_with(MARK) {
+        return false;
     }
     if PAM.contains(&piece.split([')', '(', ']']).next().unwrap_or_default()) && !separator.is_json
     {
@@ -378,7 +383,17 @@ pub(super) fn is_attack(piece: &str) -> bool {
         ]);
     is_sql
         || has(&["union"]) && has(&["select"])
-        || has(&["<script", "javascript:", "onerror=", "${jndi:", "../..", "..\\..", "/etc/passwd"])
+        || has(&[
+            "<script",
+            "javascript:",
+            "onerror=",
+            "${jndi:",
+            "../..",
+            "..\\..",
+            "/etc/passwd",
+            "() {",
+            "/dev/tcp/",
+        ])
         || has(&[";", "|", "`", "$("])
             && has(&["wget ", "curl ", "/bin/", "cat ", "whoami", "ping ", "nc ", "id;"])
 }

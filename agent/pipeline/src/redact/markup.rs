@@ -13,25 +13,8 @@ const WORD_BYTES_MAX: usize = 256;
 
 /// How devices say in which form a password follows. Source: Cisco IOS, Huawei VRP, Ruijie command
 /// references.
-const FORMS: &[&str] = &[
-    "0",
-    "5",
-    "6",
-    "7",
-    "8",
-    "9",
-    "cipher",
-    "irreversible-cipher",
-    "simple",
-    "encrypted",
-    "hash",
-    "sha256",
-    "sha512",
-    "md5",
-    "plaintext",
-    "plain",
-    "level",
-];
+const FORMS: &[&str] =
+    &["0", "5", "6", "7", "8", "9", "cipher", "irreversible-cipher", "simple", "sha256", "sha512"];
 
 /// Whether one of the forms below may stand around a name that no separator follows.
 #[inline]
@@ -117,9 +100,13 @@ pub(super) fn option(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind) -> bool {
         return false;
     }
     let bare = Bare { has_escapes: scan.has_escapes(), ..Bare::default() };
-    if let Some(value) = Value::read(scan.bytes, at, bare)
-        && !is_nothing(&scan.text[value.start..value.end])
-    {
+    let Some(value) = Value::read(scan.bytes, at, bare) else { return true };
+    let piece = &scan.text[value.start..value.end];
+    // A variable of a shell or of PowerShell.
+    let is_variable = piece
+        .strip_prefix('$')
+        .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'));
+    if !is_nothing(piece) && !is_variable {
         scan.hide(value.start, value.end, kind);
     }
     true
@@ -153,7 +140,12 @@ pub(super) fn statement(scan: &mut Scan<'_, '_>, name: &Name, kind: Kind) {
         at += form.len() + 1;
     }
     let word = self::word(scan, at);
-    hide_word(scan, at, word, kind);
+    // "wrong password 5 times"
+    let is_prose = form.len() == 1
+        && scan.bytes[at..at + word].iter().all(|byte| byte.is_ascii_lowercase() || *byte == b',');
+    if !is_prose {
+        hide_word(scan, at, word, kind);
+    }
 }
 
 /// Bytes of the word at a place.

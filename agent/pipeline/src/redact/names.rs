@@ -232,7 +232,8 @@ fn lower<'b>(part: &[u8], buffer: &'b mut [u8; NAME_BYTES_MAX + 1]) -> &'b [u8] 
 /// Tokens that are none: kinds of them, counts of them, marks against forgery that are known anyway.
 fn is_other(before: &[u8], after: &[u8]) -> bool {
     let before = before.strip_suffix(b"_").or(before.strip_suffix(b"-")).unwrap_or(before);
-    let is_count = [&b"max"[..], b"num", b"total", b"input", b"output", b"unexpected", b"bad"];
+    let is_count =
+        [&b"max"[..], b"num", b"total", b"input", b"output", b"unexpected", b"bad", b"elevated"];
     after.is_empty() && is_count.contains(&before)
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Scan<'r, 't> {
     pub(super) depth: u8,
     /// Checks made so far that look at more than what stands beside their word.
     wide: usize,
+    /// The arguments of EXECVE records were read: all of them at once.
+    pub(super) has_arguments: bool,
 }
 
 impl<'r, 't> Scan<'r, 't> {
@@ -36,7 +38,17 @@ impl<'r, 't> Scan<'r, 't> {
         depth: u8,
     ) -> Self {
         let (bytes, has_escapes) = (text.as_bytes(), OnceCell::new());
-        Self { redactor, text, bytes, edits, hidden: 0, has_escapes, depth, wide: 0 }
+        Self {
+            redactor,
+            text,
+            bytes,
+            edits,
+            hidden: 0,
+            has_escapes,
+            depth,
+            wide: 0,
+            has_arguments: false,
+        }
     }
 
     /// Looks for secrets; the edits are neither ordered nor free of each other.

@@ -56,7 +56,12 @@ impl Separator {
             [b'=', b'>' | b'=', ..] | [b':', b'=', ..] => 2,
             // A name with its space, an address with its scheme: no value.
             [b':', b':' | b'/', ..] => return None,
-            [b'=', ..] => 1,
+            [b'=', after, ..] => {
+                // "contains pwd= in cleartext": a blank behind, none before.
+                found.is_prose = matches!(after, b' ' | b'\t') && at == name_end;
+                1
+            }
+            [b'='] => 1,
             [b':', after, ..] => {
                 found.is_prose =
                     matches!(after, b' ' | b'\t') && !found.is_json && !found.is_escaped;
@@ -137,12 +142,7 @@ impl Value {
                 b'#' => bare.is_query,
                 b'/' | b'?' => bare.is_path,
                 b'%' => bare.is_encoded && (starts(rest, 0, b"%26") || starts(rest, 0, b"%2526")),
-                b'\\' => match rest {
-                    [_, b'"', ..] => true,
-                    [_, b'n' | b'r' | b't', ..] => bare.has_escapes,
-                    [_, b'u', b'0', b'0', ..] => bare.has_escapes,
-                    _ => false,
-                },
+                b'\\' => is_escaped_end(rest, bare.has_escapes),
                 b',' | b';' => {
                     bare.is_json || (bare.is_path && *byte == b';') || is_list_end(&rest[1..])
                 }
@@ -153,12 +153,28 @@ impl Value {
             if ends {
                 break;
             }
-            end += match rest {
-                [b'\\', b'\\', ..] => 2,
-                rest => mark(rest).max(1),
+            end += match byte {
+                b'\\' => rest.iter().take_while(|byte| **byte == b'\\').count(),
+                b'[' => mark(rest).max(1),
+                _ => 1,
             };
         }
         Self { start, end, is_quoted: false }
+    }
+}
+
+/// Whether backslashes end a value: with a quote, or with a line end or tab in a text of JSON. There may
+/// be several, of JSON in JSON; then a small letter behind says that they are part of a name.
+fn is_escaped_end(rest: &[u8], has_escapes: bool) -> bool {
+    let slashes = rest.iter().take_while(|byte| **byte == b'\\').count();
+    let behind = rest.get(slashes + 1);
+    match rest.get(slashes) {
+        Some(b'"') => true,
+        Some(b'n' | b'r' | b't') if has_escapes => {
+            slashes == 1 || behind.is_none_or(|byte| !byte.is_ascii_lowercase())
+        }
+        Some(b'u') if has_escapes => rest[slashes..].starts_with(b"u00"),
+        _ => false,
     }
 }
 
