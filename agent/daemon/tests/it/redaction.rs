@@ -95,7 +95,8 @@ fn a_planted_secret_is_nowhere_in_what_the_agent_keeps_and_sends() {
 #[test]
 fn settings_of_redaction_are_read_again_and_mistakes_are_named() {
     let mut site = Site::new();
-    site.configure("[redaction.patterns]\nho_so = 'HS-\\d{4}'");
+    // What the agent says of itself tells when settings are in force.
+    site.configure("[evidence]\n[redaction.patterns]\nho_so = 'HS-\\d{4}'");
     let agent = site.start();
     site.write("Nov 21 08:00:01 web-1 app[2]: HS-1234 password=abc\n");
     let one = "vonglau_agent_redactions_total{kind=\"ho_so\"} 1";
@@ -116,11 +117,19 @@ fn settings_of_redaction_are_read_again_and_mistakes_are_named() {
         .replace("[redaction.patterns]", "[redaction]\noff = [\"password\"]\n[redaction.patterns]");
     fs::write(&file, new).unwrap();
     agent.signal("HUP");
-    until("the reload", || !agent.get("/healthz").contains("redaction"));
+    let reloaded = site.await_said("config_reloaded");
+    assert_eq!(reloaded.get_str("vonglau.agent.settings_applied"), Some("redaction.off"));
     site.write("Nov 21 08:00:02 web-1 app[2]: HS-1234 password=abc\n");
-    until("the second line", || agent.get("/metrics").contains("events_spooled_total 2"));
+    until("the second line", || {
+        agent.get("/metrics").contains("input_records_total{input=\"files\"} 2")
+    });
     assert_eq!(agent.stop(), 0);
-    let mut texts: Vec<String> = site.events().into_iter().map(|(_, text)| text).collect();
+    let mut texts: Vec<String> = [LANE_ALERTS, LANE_EVENTS]
+        .into_iter()
+        .flat_map(|lane| site.records(lane))
+        .flat_map(|record| record.events().unwrap())
+        .filter_map(|event| Some(event.get_str(field::EVENT_ORIGINAL)?.to_owned()))
+        .collect();
     texts.sort();
     assert_eq!(
         texts,
