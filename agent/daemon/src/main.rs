@@ -8,6 +8,7 @@ mod decode;
 mod error;
 mod evidence;
 mod examine;
+mod handback;
 mod heartbeat;
 mod host;
 mod identity;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> Result<Exit> {
     match command {
         Command::Run { file, exit_with_parent } => {
+            handback::at_start();
             let source = Source::new(file.config);
             let (config, _) = source.load()?;
             let runtime = tokio::runtime::Builder::new_multi_thread()

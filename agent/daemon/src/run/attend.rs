@@ -11,11 +11,11 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::Agent;
 use crate::error::{Error, Result};
 use crate::evidence::ALIVE_INTERVAL;
-use crate::heartbeat;
 use crate::sealer::now;
 use crate::silence;
 use crate::watchdog::INTERVAL;
 use crate::witness::{self, Action, REASON};
+use crate::{handback, heartbeat};
 
 /// How long inputs may take to end when told to.
 const INPUTS_END_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -42,6 +42,8 @@ impl Agent {
         let mut beats = ticks(Duration::from_secs(self.config.heartbeat.interval_s));
         let (mut looks, mut slow) = (ticks(INTERVAL), ticks(SLOW_INTERVAL));
         let mut fed = Fed::default();
+        // The first tick comes at once, when the start is not over yet.
+        let mut slow_looks = 0_u64;
         let end = loop {
             tokio::select! {
                 () = self.stop.cancelled() => break End::Told,
@@ -55,7 +57,14 @@ impl Agent {
                     }
                 }
                 _ = beats.tick() => self.beat(),
-                _ = slow.tick() => self.look_slowly(),
+                _ = slow.tick() => {
+                    self.look_slowly();
+                    slow_looks += 1;
+                    if slow_looks == 2 {
+                        let kib = handback::pages_of_the_start();
+                        tracing::debug!(kib, "handed back the pages of the start");
+                    }
+                }
                 _ = looks.tick() => {
                     if let Some(ledger) = &self.ledger {
                         ledger.follow(&self.spool_dir, &self.metrics);

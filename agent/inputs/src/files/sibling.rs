@@ -1,9 +1,13 @@
 //! Siblings: finds a content again beside the place where it was.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirEntryExt;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, RawDir};
 
 use super::glob::{Life, Stat};
 use super::name::{Rotated, is_compressed, root, rotated};
@@ -13,6 +17,9 @@ use super::unpack::Kind;
 
 /// Most related files of a folder that are looked at: eleven years of daily rotation.
 const SIBLINGS_MAX: usize = 4_096;
+
+/// Bytes of names that the kernel hands over at once: some thousand of them.
+const LISTING_BYTES: usize = 64 * 1024;
 
 /// Most looks at a folder while its files are being renamed.
 pub(crate) const LOOKS_MAX: usize = 5;
@@ -79,17 +86,37 @@ fn list(path: &Path, ino: u64) -> io::Result<Vec<Sibling>> {
     let (Some(folder), Some(base)) = (path.parent(), path.file_name()) else {
         return Ok(Vec::new());
     };
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder_file = match rustix::fs::open(folder, flags, Mode::empty()) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let base = base.to_string_lossy();
     let root = root(&base);
+    // Whatever is related begins like it, up to the ending of the shorter of the two.
+    let shortest = root.unwrap_or(&base);
+    let begins = shortest.rsplit_once('.').map_or(shortest, |(stem, _)| stem);
+    // What is no UTF-8 has another sign in its place here.
+    let begins = begins.split(char::REPLACEMENT_CHARACTER).next().unwrap_or_default().as_bytes();
     let mut found = Vec::new();
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
+    // Without an allocation for each name: in a folder of tens of thousands this is done for each that
+    // is rotated.
+    let mut buffer = vec![MaybeUninit::uninit(); LISTING_BYTES];
+    let mut entries = RawDir::new(folder_file, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // Deleted while it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) => return Err(error.into()),
+        };
+        let name = entry.file_name().to_bytes();
+        if !name.starts_with(begins) && entry.ino() != ino || found.len() >= SIBLINGS_MAX {
+            continue;
+        }
+        let os_name = OsStr::from_bytes(name);
+        let name = os_name.to_string_lossy();
         let relation = match rotated(&base, &name) {
             _ if name == base => Relation::Itself,
             Some(Rotated::Plain) => Relation::Rotated,
@@ -98,10 +125,10 @@ fn list(path: &Path, ino: u64) -> io::Result<Vec<Sibling>> {
             None => Relation::Other,
         };
         // Only what may matter is asked for: there may be thousands of others.
-        if relation == Relation::Other && entry.ino() != ino || found.len() >= SIBLINGS_MAX {
+        if relation == Relation::Other && entry.ino() != ino {
             continue;
         }
-        let path = entry.path();
+        let path = folder.join(os_name);
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => {
                 found.push(Sibling { path, stat: Stat::of(&metadata), relation });
@@ -229,5 +256,59 @@ pub(crate) fn locate(
             let best = best.map(|(_, sibling)| sibling.clone());
             return Ok((best, siblings));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_related_is_listed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let names: [&[u8]; 10] = [
+            b"a.log",
+            b"a.log.1",
+            b"a.log-20261121.gz",
+            b"a-20261121.log",
+            b"ab.log",
+            b"b.log.1",
+            b"\xff.log",
+            b"\xff.log.1",
+            b".hidden",
+            b"z",
+        ];
+        for name in names {
+            fs::write(folder.path().join(OsStr::from_bytes(name)), name).unwrap();
+        }
+        fs::create_dir(folder.path().join("a.log.2")).unwrap();
+        let list_of = |name: &[u8], ino: u64| {
+            let path = folder.path().join(OsStr::from_bytes(name));
+            let mut found: Vec<(Vec<u8>, Relation)> = list(&path, ino)
+                .unwrap()
+                .into_iter()
+                .map(|it| (it.path.file_name().unwrap().as_bytes().to_vec(), it.relation))
+                .collect();
+            found.sort_by(|one, other| one.0.cmp(&other.0));
+            found
+        };
+        let of = |name: &[u8], relation| (name.to_vec(), relation);
+        let expected = [
+            of(b"a-20261121.log", Relation::Rotated),
+            of(b"a.log", Relation::Itself),
+            of(b"a.log-20261121.gz", Relation::Compressed),
+            of(b"a.log.1", Relation::Rotated),
+        ];
+        assert_eq!(list_of(b"a.log", 0), expected);
+        // An earlier file of the log: its own name, and the log's other files.
+        let cousins = list_of(b"a.log.1", 0);
+        assert!(cousins.contains(&of(b"a.log.1", Relation::Itself)), "{cousins:?}");
+        assert!(cousins.contains(&of(b"a-20261121.log", Relation::Cousin)), "{cousins:?}");
+        // Whatever it is called: the same inode.
+        let z = Stat::of(&fs::metadata(folder.path().join("z")).unwrap()).id.1;
+        assert!(list_of(b"a.log", z).contains(&of(b"z", Relation::Other)));
+        let odd = list_of(b"\xff.log", 0);
+        assert!(odd.contains(&of(b"\xff.log.1", Relation::Rotated)), "{odd:?}");
+        assert_eq!(list(&folder.path().join("gone/x.log"), 0).unwrap().len(), 0);
     }
 }

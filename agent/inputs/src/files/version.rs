@@ -1,6 +1,6 @@
 //! Version: the generation that a file system keeps of an inode, where it tells.
 //!
-//! Here and nowhere else in the agent is `unsafe`: `rustix` has no wrapper for this request.
+//! `unsafe`, as `rustix` has no wrapper for this request.
 
 use std::ffi::c_long;
 use std::fs::File;
