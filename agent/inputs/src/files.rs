@@ -21,6 +21,7 @@ mod glob;
 mod hint;
 pub(crate) mod join;
 mod left;
+mod listing;
 mod multiline;
 mod name;
 mod packed;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::glob::{Found, Life, Stat};
+use super::listing;
 use super::packed::Packed;
 use super::position::{Position, seen_key};
 use super::sibling::Sibling;
@@ -41,6 +42,7 @@ impl Follower {
     pub(super) fn scan(&mut self) {
         let begun = cpu_time();
         self.scans += 1;
+        listing::forget();
         let globs = Arc::clone(&self.globs);
         let mut unknown = Vec::new();
         let scan = globs.scan(&mut |found| unknown.extend(self.meet_or_not(found)));

@@ -3,13 +3,11 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, RawDir};
-
 use super::glob::{Life, Stat};
+use super::listing;
 use super::name::{Rotated, is_compressed, root, rotated};
 use super::position::Position;
 use super::print::{self, HEAD_BYTES_MAX};
@@ -17,9 +15,6 @@ use super::unpack::Kind;
 
 /// Most related files of a folder that are looked at: eleven years of daily rotation.
 const SIBLINGS_MAX: usize = 4_096;
-
-/// Bytes of names that the kernel hands over at once: some thousand of them.
-const LISTING_BYTES: usize = 64 * 1024;
 
 /// Most looks at a folder while its files are being renamed.
 pub(crate) const LOOKS_MAX: usize = 5;
@@ -54,27 +49,33 @@ pub(crate) enum Relation {
 /// Lists the regular files beside `path`, and beside `real` when that is another folder: those whose
 /// name is related, and the one with the inode number `ino`.
 ///
-/// While a rotation renames files a listing may miss some, so it counts when two agree.
+/// While a rotation renames files a listing may miss some, so it counts when two agree, or when the
+/// folder was surely quiet.
 ///
 /// # Errors
 ///
 /// When a folder is there but cannot be listed: then nothing can be said about the content.
 pub(crate) fn siblings(path: &Path, real: &Path, ino: u64) -> io::Result<Vec<Sibling>> {
-    let look = || -> io::Result<Vec<Sibling>> {
-        let mut found = list(path, ino)?;
+    let look = || -> io::Result<(Vec<Sibling>, bool)> {
+        let (mut found, mut is_sure) = list(path, ino)?;
         if real.parent() != path.parent() {
-            found.extend(list(real, ino)?);
+            let (others, is_too) = list(real, ino)?;
+            found.extend(others);
+            is_sure &= is_too;
         }
         found.sort_by_key(|sibling| sibling.stat.id);
         found.dedup_by_key(|sibling| sibling.stat.id);
-        Ok(found)
+        Ok((found, is_sure))
     };
     let ids = |found: &[Sibling]| found.iter().map(|s| s.stat.id).collect::<Vec<_>>();
-    let mut found = look()?;
+    let (mut found, mut is_sure) = look()?;
     for _ in 1..LOOKS_MAX {
+        if is_sure {
+            break;
+        }
         let again = look()?;
-        let agree = ids(&again) == ids(&found);
-        found = again;
+        let agree = ids(&again.0) == ids(&found);
+        (found, is_sure) = again;
         if agree {
             break;
         }
@@ -82,15 +83,10 @@ pub(crate) fn siblings(path: &Path, real: &Path, ino: u64) -> io::Result<Vec<Sib
     Ok(found)
 }
 
-fn list(path: &Path, ino: u64) -> io::Result<Vec<Sibling>> {
+/// Lists one folder; says also whether what was found is surely of one moment.
+fn list(path: &Path, ino: u64) -> io::Result<(Vec<Sibling>, bool)> {
     let (Some(folder), Some(base)) = (path.parent(), path.file_name()) else {
-        return Ok(Vec::new());
-    };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder_file = match rustix::fs::open(folder, flags, Mode::empty()) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
+        return Ok((Vec::new(), false));
     };
     let base = base.to_string_lossy();
     let root = root(&base);
@@ -100,20 +96,9 @@ fn list(path: &Path, ino: u64) -> io::Result<Vec<Sibling>> {
     // What is no UTF-8 has another sign in its place here.
     let begins = begins.split(char::REPLACEMENT_CHARACTER).next().unwrap_or_default().as_bytes();
     let mut found = Vec::new();
-    // Without an allocation for each name: in a folder of tens of thousands this is done for each that
-    // is rotated.
-    let mut buffer = vec![MaybeUninit::uninit(); LISTING_BYTES];
-    let mut entries = RawDir::new(folder_file, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // Deleted while it was listed.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(error.into()),
-        };
-        let name = entry.file_name().to_bytes();
-        if !name.starts_with(begins) && entry.ino() != ino || found.len() >= SIBLINGS_MAX {
-            continue;
+    let listed = listing::names(folder, begins, ino, &mut |name, name_ino| {
+        if found.len() >= SIBLINGS_MAX {
+            return;
         }
         let os_name = OsStr::from_bytes(name);
         let name = os_name.to_string_lossy();
@@ -125,8 +110,8 @@ fn list(path: &Path, ino: u64) -> io::Result<Vec<Sibling>> {
             None => Relation::Other,
         };
         // Only what may matter is asked for: there may be thousands of others.
-        if relation == Relation::Other && entry.ino() != ino {
-            continue;
+        if relation == Relation::Other && name_ino != ino {
+            return;
         }
         let path = folder.join(os_name);
         match fs::metadata(&path) {
@@ -135,8 +120,12 @@ fn list(path: &Path, ino: u64) -> io::Result<Vec<Sibling>> {
             }
             _ => {}
         }
+    });
+    match listed {
+        Ok(is_sure) => Ok((found, is_sure)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Vec::new(), false)),
+        Err(error) => Err(error),
     }
-    Ok(found)
 }
 
 /// How much of a content a file holds.
@@ -286,6 +275,7 @@ mod tests {
             let path = folder.path().join(OsStr::from_bytes(name));
             let mut found: Vec<(Vec<u8>, Relation)> = list(&path, ino)
                 .unwrap()
+                .0
                 .into_iter()
                 .map(|it| (it.path.file_name().unwrap().as_bytes().to_vec(), it.relation))
                 .collect();
@@ -309,6 +299,6 @@ mod tests {
         assert!(list_of(b"a.log", z).contains(&of(b"z", Relation::Other)));
         let odd = list_of(b"\xff.log", 0);
         assert!(odd.contains(&of(b"\xff.log.1", Relation::Rotated)), "{odd:?}");
-        assert_eq!(list(&folder.path().join("gone/x.log"), 0).unwrap().len(), 0);
+        assert_eq!(list(&folder.path().join("gone/x.log"), 0).unwrap().0.len(), 0);
     }
 }
