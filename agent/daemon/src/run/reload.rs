@@ -20,7 +20,9 @@ const CONFIG: &str = "config";
 const RESTART: &str = "restart";
 /// Sections that are put in force while the agent runs.
 const LIVE: [&str; 6] =
-    ["rules.", "redaction.", "heartbeat.", "limits.", "evidence.silent_after_s", "input.*.policy"];
+    ["rules.", "redaction.", "heartbeat.", "limits.", "evidence.silent_after_s", POLICIES];
+/// All keys `policy` of inputs: in force at once when the inputs are the same.
+const POLICIES: &str = "input.*.policy";
 
 impl Agent {
     pub(super) async fn reload(&mut self) {
