@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod correlation;
 mod faults;
 mod kafka_path;
 mod quickstart;

@@ -22,6 +22,8 @@ pub struct Agent {
 pub struct AgentSetup {
     /// Log files or globs to watch.
     pub paths: Vec<String>,
+    /// Further lines for the group of these files.
+    pub files: String,
     /// Broker; empty means spool only.
     pub kafka: String,
     /// Further lines of TOML, such as a whole section.
@@ -46,13 +48,14 @@ impl Agent {
         let text = format!(
             "state_dir = {state:?}\n\
              [host]\nname = \"portal01\"\norganization = \"000.00.00.H99\"\ntimezone = \"UTC\"\n\
-             [[input.files]]\npaths = {paths}\nstart = \"beginning\"\n\
+             [[input.files]]\npaths = {paths}\nstart = \"beginning\"\n{files}\n\
              [input.journal]\nenabled = \"no\"\n\
              [input.host]\nenabled = false\n\
              [spool]\nseal_interval_ms = 100\n{spool}\n{kafka}\
              [heartbeat]\ninterval_s = 1\n\
              [metrics]\nlisten = \"127.0.0.1:0\"\n{extra}\n",
             state = dir.join("state"),
+            files = setup.files,
             spool = setup.spool,
             extra = setup.extra,
         );

@@ -163,9 +163,11 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Returns what was stored beside: with the whole checkpoint first, then with each change.
-    pub(crate) fn beside(saved: &Saved) -> Vec<&[u8]> {
-        saved.whole.iter().chain(&saved.changes).map(|bytes| parts(bytes).1).collect()
+    /// Returns what was stored beside: with the whole checkpoint first, then with each change. Copies, so
+    /// that the rest, which is large with many files, can be let go of.
+    pub(crate) fn beside(saved: &Saved) -> Vec<Vec<u8>> {
+        let all = saved.whole.iter().chain(&saved.changes);
+        all.map(|bytes| parts(bytes).1.to_vec()).collect()
     }
 
     /// Returns the positions as inputs take them.

@@ -3,7 +3,7 @@
 //! The threads that find hits write down of each what is counted ([`Block`]); [`Local`] counts them in
 //! the order they were read, on the thread that seals, and makes an alert event of what fires. The
 //! collector runs the same correlations over the hits of all hosts, and keeps an alert under the
-//! firing's key, whoever tells it first. See `docs/adr/0014-correlation-on-the-host.md`.
+//! firing's key, whoever tells it first. See `docs/adr/0015-correlation-on-the-host.md`.
 
 mod block;
 mod counting;
@@ -36,8 +36,10 @@ use disk::Pending;
 use lines::Lines;
 use telling::{Telling, Verdict};
 
-/// How far beyond the clock an event's time is believed; see `rules_correlate::Limits::lateness`.
-const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(300);
+/// How late a hit may be, and how far beyond the clock its time is believed; see
+/// `rules_correlate::Limits::lateness`. A fifth of the collector's: the logs of one host are read side by
+/// side, and hits are kept so much longer than their window.
+const LATENESS: std::time::Duration = std::time::Duration::from_secs(60);
 /// Memory of what waits for a round is given back beyond this: 256 KiB, some thousand hits.
 const BUFFER_KEPT_MAX: usize = 256 * 1024;
 
@@ -84,39 +86,35 @@ impl Local {
     }
 
     /// Counts what a chunk held, and returns the alerts that come of it.
-    pub(crate) fn take(&mut self, block: &Block, now: Timestamp) -> Vec<Event> {
+    pub(crate) fn take(&mut self, block: Block, now: Timestamp) -> Vec<Event> {
         if block.counting.generation > self.counting.generation {
             self.adopt(&block.counting);
         }
         if block.is_idle() {
             return Vec::new();
         }
-        self.metrics.correlated_hits.inc_by(block.hits.count as u64);
-        let dictionary = &block.counting.dictionary;
-        self.pending.add(dictionary, &block.hits.bytes, now, block.newest);
+        let Block { counting, mut hits, lines, line_ends, newest, .. } = block;
+        self.metrics.correlated_hits.inc_by(hits.count as u64);
+        let dictionary = &counting.dictionary;
+        let hits = hits.finish();
+        self.pending.add(dictionary, hits, now, newest);
         let mut alerts = Vec::new();
-        let mut line = (0, block.line_ends.iter());
-        let is_current = Arc::ptr_eq(&self.counting, &block.counting);
+        let mut line = (0, line_ends.iter());
+        let is_current = Arc::ptr_eq(&self.counting, &counting);
         let mut hit = std::mem::take(&mut self.hit);
-        let read = self.count(
-            dictionary,
-            &block.hits.bytes,
-            &mut hit,
-            now,
-            |local, event, rules, fired| {
-                let end = line.1.next().copied().unwrap_or(line.0);
-                let text = block.lines.get(line.0..end).unwrap_or_default();
-                line.0 = end;
-                // The rings are arranged by the newest dictionary; a block found under an older one is rare.
-                if is_current && !text.is_empty() {
-                    rules.iter().for_each(|rule| local.lines.push(*rule, &event.id, text));
-                }
-                alerts.extend(fired.iter().filter_map(|fired| local.tell(fired, &event.id)));
-            },
-        );
+        let read = self.count(dictionary, hits, &mut hit, now, |local, event, rules, fired| {
+            let end = line.1.next().copied().unwrap_or(line.0);
+            let text = lines.get(line.0..end).unwrap_or_default();
+            line.0 = end;
+            // The rings are arranged by the newest dictionary; a block found under an older one is rare.
+            if is_current && !text.is_empty() {
+                rules.iter().for_each(|rule| local.lines.push(*rule, &event.id, text));
+            }
+            alerts.extend(fired.iter().filter_map(|fired| local.tell(fired, &event.id)));
+        });
         self.hit = hit;
         debug_assert!(read.is_some(), "what we wrote ourselves is understood");
-        alerts.extend(self.pass(block.newest));
+        alerts.extend(self.pass(newest));
         self.show();
         alerts
     }
@@ -148,7 +146,7 @@ impl Local {
         mut each: impl FnMut(&mut Self, &Event, &[u16], &[Fired]),
     ) -> Option<()> {
         self.correlator.clock(now);
-        let believed = now.saturating_add(AHEAD_MAX);
+        let believed = now.saturating_add(LATENESS);
         each_hit(dictionary, hits, hit, |event, rules, ids| {
             if event.time <= believed {
                 self.newest = self.newest.max(event.time.as_nanos());
@@ -196,6 +194,7 @@ impl Local {
             level: facts.level,
             techniques: facts.techniques.clone(),
             timespan: facts.timespan,
+            never_forward: facts.never_forward,
             lines,
             fired,
         };
@@ -254,7 +253,7 @@ impl Bench {
     pub(crate) fn take(&mut self, event: &Event, hits: usize) -> Vec<Event> {
         let mut block = Block::new(Arc::clone(&self.0.counting));
         block.note(event, hits, true);
-        let alerts = self.0.take(&block, Timestamp::from_nanos(i64::MAX));
+        let alerts = self.0.take(block, Timestamp::from_nanos(i64::MAX));
         self.0.forget_pending();
         alerts
     }

@@ -119,9 +119,12 @@ impl Agent {
         let (spool, mut recovery) = open_spool(&config)?;
         let epoch = spool.epoch();
         // Its bytes go at once: with many files they are the largest thing there is.
-        let checkpoint = match recovery.checkpoint.take() {
-            Some(saved) => Checkpoint::decode(&saved, epoch, &spool_dir)?,
-            None => Checkpoint::default(),
+        let (checkpoint, beside) = match recovery.checkpoint.take() {
+            Some(saved) => {
+                let beside = Checkpoint::beside(&saved);
+                (Checkpoint::decode(&saved, epoch, &spool_dir)?, beside)
+            }
+            None => (Checkpoint::default(), Vec::new()),
         };
         let positions = checkpoint.positions();
         let (metrics, health) = (Metrics::new(), Health::default());
@@ -151,7 +154,8 @@ impl Agent {
         tell_recovery(&recovery, &witness);
         let local =
             Local::new(correlations.load_full(), facts(&config, &identity)?, metrics.clone());
-        let local = restored(local, &recovery);
+        let local = restored(local, &beside);
+        drop(beside);
         let mut input = config.input.clone();
         input.exec_guarded = true;
         input.state_dir = config.state_dir.join("inputs");
@@ -322,9 +326,8 @@ fn open_spool(config: &Config) -> Result<(Spool, Recovery)> {
 }
 
 /// Gives the correlations back what they remembered in the rounds of the spool.
-fn restored(mut local: Local, recovery: &Recovery) -> Local {
-    let Some(saved) = &recovery.checkpoint else { return local };
-    match local.restore(&Checkpoint::beside(saved)) {
+fn restored(mut local: Local, beside: &[Vec<u8>]) -> Local {
+    match local.restore(beside) {
         Some((0, 0)) => {}
         Some((groups, hits)) => tracing::info!(groups, hits, "correlations go on"),
         None => {

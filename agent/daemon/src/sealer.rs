@@ -125,7 +125,7 @@ impl Sealer {
                 self.seal_lane(index)?;
             }
         }
-        for alert in self.local.take(&done.block, now()) {
+        for alert in self.local.take(done.block, now()) {
             self.add_alert(&alert)?;
         }
         self.checkpoint.advance(done.positions, &done.gone);

@@ -6,7 +6,7 @@
 //!   agent that runs the same correlation over its own events tells what fires under the same key:
 //!   whoever says it first, it is one alert.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use collector_incident::{Alert, Entity};
 use collector_ingest::{Finding, FindingKind};
@@ -21,8 +21,6 @@ use uuid::Uuid;
 const ALERT_LEVEL_MIN: Level = Level::Medium;
 /// One alert of a rule covers this much event time for one entity.
 const RULE_WINDOW_SECONDS: i64 = 3600;
-/// What a rule says (`custom.vonglau.forward`) of whose alerts nothing may leave the house.
-const NEVER: &str = "never";
 /// Set by the agent on the stub of a record that it holds back.
 const QUARANTINED: &str = "vonglau.quarantined";
 /// Event ids kept with an alert; its count goes on.
@@ -44,7 +42,7 @@ struct RuleFacts {
     ordered: bool,
     /// Only a correlation in its own file speaks for it: see [`Loaded::silent`].
     silent: bool,
-    /// Nothing of its alerts may leave the house: see [`kept`].
+    /// Nothing of its alerts may leave the house: see [`Loaded::never_forwarded`].
     never_forward: bool,
 }
 
@@ -67,7 +65,7 @@ impl Detector {
     /// Returns a detector for loaded rules, and what is wrong with their correlations.
     pub(crate) fn new(loaded: Loaded) -> (Self, Vec<Diagnostic>) {
         let (silent, names) = (loaded.silent(), loaded.ids_by_name());
-        let kept = kept(&loaded, &names);
+        let kept = loaded.never_forwarded();
         let mut rules = HashMap::new();
         for rule in &loaded.rules {
             let facts = RuleFacts {
@@ -195,6 +193,7 @@ impl Detector {
         let id = Some(event.id.as_str());
         match self.rules.get(&told.fired.correlation_id) {
             Some(facts) => record_fired(facts, &told.fired, id, alerts),
+            // Of a rule that only the host knows.
             None => record_fired(&RuleFacts::of_told(told), &told.fired, id, alerts),
         }
     }
@@ -245,27 +244,6 @@ pub(crate) struct Load {
     pub(crate) tardy: Tardy,
 }
 
-/// Returns the ids of rules that say `forward: never`, and of the correlations over them: what is
-/// counted of such events tells of them, too.
-fn kept(loaded: &Loaded, names: &HashMap<String, String>) -> HashSet<String> {
-    let is_never = |custom: &Custom| custom.forward.as_deref() == Some(NEVER);
-    let rules = loaded.rules.iter().filter(|rule| is_never(&rule.custom));
-    let mut kept: HashSet<String> = rules.map(|rule| rule.id.clone()).collect();
-    loop {
-        let known = kept.len();
-        for it in &loaded.correlations {
-            let mut of = it.rules.iter().map(|rule| names.get(rule).unwrap_or(rule));
-            if is_never(&it.custom) || of.any(|rule| kept.contains(rule)) {
-                kept.insert(it.id.clone());
-            }
-        }
-        // A correlation may be over one that stands behind it.
-        if kept.len() == known {
-            return kept;
-        }
-    }
-}
-
 impl RuleFacts {
     /// What is known of a correlation that only the host has.
     fn of_told(told: &Told) -> Self {
@@ -276,7 +254,7 @@ impl RuleFacts {
             custom: Custom::default(),
             ordered: false,
             silent: false,
-            never_forward: false,
+            never_forward: told.never_forward,
         }
     }
 

@@ -25,6 +25,8 @@ const DISTINCT: &str = "vonglau.correlation.distinct";
 const MEASURE: &str = "vonglau.correlation.measure";
 const ERROR: &str = "vonglau.correlation.error";
 const TIMESPAN: &str = "vonglau.correlation.timespan_seconds";
+const FORWARD: &str = "vonglau.correlation.forward";
+const NEVER: &str = "never";
 const GROUP: &str = "vonglau.correlation.group";
 const VALUES: &str = "vonglau.correlation.values";
 const EVENT_IDS: &str = "vonglau.correlation.event_ids";
@@ -45,6 +47,8 @@ pub struct Told {
     pub techniques: Vec<String>,
     /// The length of its window.
     pub timespan: Duration,
+    /// Nothing of it may be forwarded: its rule says so, or one that it counts.
+    pub never_forward: bool,
     /// Original lines of some of its hits, oldest first; at most [`LINES_MAX`].
     pub lines: Vec<String>,
 }
@@ -102,6 +106,9 @@ impl Told {
             event.set(ERROR, Value::Float(self.fired.error));
         }
         event.set(TIMESPAN, int(self.timespan.as_secs()));
+        if self.never_forward {
+            event.set_text(FORWARD, NEVER);
+        }
         event.set(GROUP, texts(group.iter().map(|(name, _)| name)));
         event.set(VALUES, texts(group.iter().map(|(_, value)| value)));
         event.set(EVENT_IDS, texts(event_ids.iter()));
@@ -163,6 +170,7 @@ impl Told {
             level,
             techniques: list(event, "threat.technique.id", GROUP_MAX),
             timespan: Duration::from_secs(number(TIMESPAN).unwrap_or(0)),
+            never_forward: event.get_str(FORWARD) == Some(NEVER),
             lines: list(event, LINES, LINES_MAX),
         })
     }
@@ -233,6 +241,7 @@ mod tests {
             level: Level::High,
             techniques: vec!["T1110".into()],
             timespan: Duration::from_secs(120),
+            never_forward: true,
             lines: vec!["a line".into()],
         }
     }

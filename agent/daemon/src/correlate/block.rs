@@ -47,7 +47,9 @@ impl Block {
         if self.rules.is_empty() {
             return;
         }
-        self.hits.push(&self.counting.dictionary, event, &self.rules);
+        if !self.hits.push(&self.counting.dictionary, event, &self.rules) {
+            return;
+        }
         if with_line {
             let line = event.get_str(field::EVENT_ORIGINAL);
             let line = line.or_else(|| event.get_str(field::MESSAGE)).unwrap_or_default();

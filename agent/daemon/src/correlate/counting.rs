@@ -68,5 +68,6 @@ fn limits(section: &CorrelationSection) -> Limits {
     let bytes = usize::try_from(section.memory_bytes_max).unwrap_or(usize::MAX);
     let groups_max = bytes / GROUP_BYTES;
     let beside = groups_max * BESIDE_BYTES;
-    Limits { groups_max, bytes_max: bytes - beside, ..Limits::default() }
+    let bytes_max = bytes.saturating_sub(beside);
+    Limits { groups_max, bytes_max, lateness: super::LATENESS, ..Limits::default() }
 }

@@ -106,31 +106,42 @@ impl Dictionary {
     }
 }
 
+/// So many hits that are all alike, moment and values, are written one by one; of further ones only how
+/// many they are. They count the same, and nobody wants to read the twentieth like line of a second. Web
+/// servers write whole seconds: without this, sorting a flood of one address would take longer the more of
+/// it lies in one second.
+const ALIKE_MAX: u64 = 16;
+/// A hit stands for at most this many: the bound of the correlator for one event.
+const REPEATS_MAX: i64 = 1_000;
+
 /// Hits, one behind the other.
 #[derive(Debug, Default)]
 pub(super) struct Hits {
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Events counted.
     pub(super) count: usize,
-    /// Time of the last.
+    /// Time of the last written.
     last: i64,
+    /// The hit at hand, not written yet: its time, its head (id), for how many it stands, its values.
+    time: i64,
+    head: Vec<u8>,
+    repeats: i64,
+    body: Vec<u8>,
+    /// The values of the next one.
+    next: Vec<u8>,
+    /// So many alike were seen in a row.
+    alike: u64,
 }
 
 impl Hits {
     /// Adds the hit of an event by these rules (places in the dictionary).
-    pub(super) fn push(&mut self, dictionary: &Dictionary, event: &Event, rules: &[u16]) {
-        let out = &mut self.bytes;
+    /// Returns whether it is written by itself, and not put together with the one before.
+    pub(super) fn push(&mut self, dictionary: &Dictionary, event: &Event, rules: &[u16]) -> bool {
+        self.count += 1;
         let time = event.time.as_nanos();
-        write_signed(out, time.wrapping_sub(self.last));
-        self.last = time;
-        let mut id = [0; ID_DIGITS / 2];
-        let is_ours = hex::decode_to_slice(&event.id, &mut id).is_ok();
-        write_unsigned(out, (rules.len() as u64) << 1 | u64::from(is_ours));
-        match is_ours {
-            true => out.extend_from_slice(&id),
-            false => write_bytes(out, event.id.as_bytes()),
-        }
-        let repeats = event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1);
-        write_signed(out, repeats);
+        let repeats = event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1).max(1);
+        let out = &mut self.next;
+        out.clear();
         for rule in rules {
             write_unsigned(out, u64::from(*rule));
             let Some(counted) = dictionary.rules.get(usize::from(*rule)) else { continue };
@@ -146,7 +157,45 @@ impl Hits {
                 }
             }
         }
-        self.count += 1;
+        if self.repeats > 0 && time == self.time && self.next == self.body {
+            self.alike += 1;
+            if self.alike > ALIKE_MAX && self.repeats.saturating_add(repeats) <= REPEATS_MAX {
+                self.repeats += repeats;
+                return false;
+            }
+        } else {
+            self.alike = 1;
+        }
+        self.flush();
+        let mut id = [0; ID_DIGITS / 2];
+        let is_ours = hex::decode_to_slice(&event.id, &mut id).is_ok();
+        write_unsigned(&mut self.head, (rules.len() as u64) << 1 | u64::from(is_ours));
+        match is_ours {
+            true => self.head.extend_from_slice(&id),
+            false => write_bytes(&mut self.head, event.id.as_bytes()),
+        }
+        (self.time, self.repeats) = (time, repeats);
+        std::mem::swap(&mut self.body, &mut self.next);
+        true
+    }
+
+    /// Writes the hit at hand.
+    fn flush(&mut self) {
+        if self.repeats == 0 {
+            return;
+        }
+        write_signed(&mut self.bytes, self.time.wrapping_sub(self.last));
+        self.last = self.time;
+        self.bytes.append(&mut self.head);
+        write_signed(&mut self.bytes, self.repeats);
+        self.bytes.extend_from_slice(&self.body);
+        self.repeats = 0;
+    }
+
+    /// Returns all of them as bytes.
+    pub(super) fn finish(&mut self) -> &[u8] {
+        self.flush();
+        &self.bytes
     }
 }
 
@@ -231,7 +280,8 @@ mod tests {
         scratch.set_text(field::AGENT_HOST, "web");
         scratch.keep();
         let mut seen = Vec::new();
-        each_hit(&read, &hits.bytes, &mut scratch, |event, places, ids| {
+        let bytes = hits.finish().to_vec();
+        each_hit(&read, &bytes, &mut scratch, |event, places, ids| {
             seen.push((event.clone(), places.to_vec(), ids.join(",")));
         })
         .unwrap();
@@ -249,9 +299,38 @@ mod tests {
         assert_eq!(event.get_str(field::USER_NAME), Some("nguyễn"));
         assert_eq!(event.get(field::SOURCE_IP), None);
         assert_eq!(event.get(REPEAT_COUNT), None);
-        for cut in 1..hits.bytes.len() {
-            each_hit(&read, &hits.bytes[..cut], &mut scratch, |_, _, _| {});
+        for cut in 1..bytes.len() {
+            each_hit(&read, &bytes[..cut], &mut scratch, |_, _, _| {});
         }
-        assert_eq!(each_hit(&Dictionary::default(), &hits.bytes, &mut scratch, |_, _, _| {}), None);
+        assert_eq!(each_hit(&Dictionary::default(), &bytes, &mut scratch, |_, _, _| {}), None);
+    }
+    #[test]
+    fn a_flood_of_one_moment_is_put_together_and_counts_the_same() {
+        let dictionary = dictionary();
+        let hit = |number: u64, second: i64, ip: &str| {
+            let at = Timestamp::from_seconds(1_795_248_600 + second);
+            let mut event = Event::new(at, format!("{number:032x}"));
+            event.set_text(field::SOURCE_IP, ip);
+            event
+        };
+        let mut hits = Hits::default();
+        let mut written = 0;
+        for number in 0..5_000 {
+            written += u64::from(hits.push(&dictionary, &hit(number, 0, "203.0.113.9"), &[0]));
+        }
+        // Another moment, and another address: each is what it is.
+        hits.push(&dictionary, &hit(5_000, 1, "203.0.113.9"), &[0]);
+        hits.push(&dictionary, &hit(5_001, 1, "203.0.113.8"), &[0]);
+        let mut repeats = Vec::new();
+        each_hit(&dictionary, hits.finish(), &mut Event::default(), |event, _, _| {
+            repeats.push(event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1));
+        })
+        .unwrap();
+        assert_eq!(repeats.iter().sum::<i64>(), 5_002);
+        assert_eq!(hits.count, 5_002);
+        assert_eq!(written + 2, repeats.len() as u64);
+        assert!(repeats.len() < 30, "{repeats:?}");
+        assert!(repeats[..15].iter().all(|count| *count == 1), "the first ones are themselves");
+        assert!(repeats.iter().all(|count| *count <= REPEATS_MAX));
     }
 }

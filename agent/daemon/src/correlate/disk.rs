@@ -3,7 +3,7 @@
 //! Each round holds what was counted of its events, and so a hit is remembered if, and only if, its
 //! event is in the spool. Now and then a round holds all that is remembered instead: see
 //! `agent_spool::Spool::append_change`. After a restart the newest such round is taken over, and what
-//! the rounds behind it counted is counted again. See `docs/adr/0014-correlation-on-the-host.md`.
+//! the rounds behind it counted is counted again. See `docs/adr/0015-correlation-on-the-host.md`.
 //!
 //! Both begin with a byte that says whether the rest is compressed. Then sections follow: a letter, a
 //! length, bytes.
@@ -115,10 +115,10 @@ impl Local {
 
     /// Takes over what rounds hold: one that is whole, then changes. Says how many groups and hits that
     /// were; `None` when something in it cannot be understood. What follows that is left out.
-    pub(crate) fn restore(&mut self, kept: &[&[u8]]) -> Option<(usize, usize)> {
+    pub(crate) fn restore(&mut self, kept: &[impl AsRef<[u8]>]) -> Option<(usize, usize)> {
         let mut dictionary = Dictionary::default();
         let (mut groups, mut hits) = (0, 0);
-        for bytes in kept.iter().filter(|bytes| !bytes.is_empty()) {
+        for bytes in kept.iter().map(AsRef::as_ref).filter(|bytes| !bytes.is_empty()) {
             let raw = unpacked(bytes)?;
             let mut from = Reader::new(&raw);
             while !from.is_empty() {

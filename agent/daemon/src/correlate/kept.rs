@@ -37,6 +37,8 @@ struct One {
     aliases: Vec<Alias>,
     /// Whether it alerts by itself, and is not only counted by others.
     alerts: bool,
+    /// Nothing of its alerts may be forwarded.
+    never_forward: bool,
 }
 
 /// What an alert takes over from its correlation.
@@ -46,6 +48,7 @@ pub(super) struct Facts {
     pub(super) level: Level,
     pub(super) techniques: Vec<String>,
     pub(super) timespan: Duration,
+    pub(super) never_forward: bool,
     /// The last of its hits is the outcome, and says as whom.
     pub(super) is_ordered: bool,
 }
@@ -54,6 +57,7 @@ impl Kept {
     /// Returns what a host decides of loaded rules, and what is wrong with it.
     pub(crate) fn of(loaded: &Loaded) -> (Self, Vec<Diagnostic>) {
         let (ids, silent) = (loaded.ids_by_name(), loaded.silent());
+        let never = loaded.never_forwarded();
         let local = decided_by_one_host(&loaded.correlations, &ids);
         let id_of = |name: &String| ids.get(name).unwrap_or(name).clone();
         let kept = local.iter().map(|it| One {
@@ -70,6 +74,7 @@ impl Kept {
             percentile: it.percentile,
             aliases: it.aliases.iter().map(|alias| with_ids(alias, &id_of)).collect(),
             alerts: it.level >= ALERT_LEVEL && !silent.contains(&it.id),
+            never_forward: never.contains(&it.id),
         });
         let kept = Self(kept.collect());
         // Only to hear what is wrong: the places are those of the files.
@@ -104,6 +109,7 @@ impl One {
             level: self.level(),
             techniques: self.techniques.clone(),
             timespan: Duration::from_nanos(self.timespan),
+            never_forward: self.never_forward,
             is_ordered: self.kind == CorrelationKind::TemporalOrdered,
         }
     }

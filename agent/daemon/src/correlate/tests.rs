@@ -127,7 +127,7 @@ fn an_attack_is_told_with_its_evidence() {
     let mut local = local(&counting);
     let mut happened: Vec<Happening> = (0..9).map(|n| (i64::from(n), 1, n % 2, false)).collect();
     happened.push((20, 1, 0, true));
-    let alerts = local.take(&block(&counting, 0, &happened), now(&happened));
+    let alerts = local.take(block(&counting, 0, &happened), now(&happened));
     let words = words(&alerts);
     assert_eq!(words.len(), 2, "{words:?}");
     let told: Vec<Told> = alerts.iter().filter_map(Told::read).collect();
@@ -160,7 +160,7 @@ fn what_is_not_to_be_shown_is_counted_and_not_shown() {
     for n in 0..5 {
         block.note(&event(n, (n as i64, 1, 0, false)), 1, n == 2);
     }
-    let alerts = local.take(&block, Timestamp::from_seconds(START));
+    let alerts = local.take(block, Timestamp::from_seconds(START));
     assert_eq!(Told::read(&alerts[0]).unwrap().lines, ["line 2"]);
 }
 
@@ -205,7 +205,7 @@ fn killed_anywhere_every_word_is_said_once() {
         let now = now(&happened);
         let calm = counting(&kept);
         let mut undisturbed = local(&calm);
-        let expected = undisturbed.take(&block(&calm, 0, &happened), now);
+        let expected = undisturbed.take(block(&calm, 0, &happened), now);
 
         let mut counting_now = counting(&kept);
         let mut agent = local(&counting_now);
@@ -215,7 +215,7 @@ fn killed_anywhere_every_word_is_said_once() {
         let (mut said, mut said_since) = (Vec::new(), Vec::new());
         while stored < happened.len() {
             let to = (read + random.gen_range(1..30)).min(happened.len());
-            said_since.extend(agent.take(&block(&counting_now, read, &happened[read..to]), now));
+            said_since.extend(agent.take(block(&counting_now, read, &happened[read..to]), now));
             read = to;
             match random.gen_range(0..6) {
                 0..=2 => {
@@ -255,16 +255,16 @@ fn a_changed_rule_begins_anew_and_the_others_go_on() {
     let before = counting(&kept());
     let mut local = local(&before);
     let four: Vec<Happening> = (0..4).map(|n| (n, 1, n as u32, false)).collect();
-    let told = local.take(&block(&before, 0, &four), now(&four));
+    let told = local.take(block(&before, 0, &four), now(&four));
     assert_eq!(words(&told).keys().filter(|key| key.contains("spray")).count(), 1);
     let loaded =
         rules_pack::load_texts([("rules.yml", RULES.replace("gte: 4}", "gte: 5}").as_str())]);
     let after = counting(&Kept::of(&loaded).0);
-    let fifth = local.take(&block(&after, 4, &[(4, 1, 9, false)]), now(&four));
+    let fifth = local.take(block(&after, 4, &[(4, 1, 9, false)]), now(&four));
     let words = words(&fifth);
     assert!(words.len() == 1 && words.keys().all(|key| key.starts_with("brute")), "{words:?}");
     // A block that a slower thread found under the old rules counts as well.
-    let late = local.take(&block(&before, 5, &[(5, 2, 9, false)]), now(&four));
+    let late = local.take(block(&before, 5, &[(5, 2, 9, false)]), now(&four));
     assert!(late.is_empty());
     assert!(local.counting.generation == after.generation);
 }
@@ -276,7 +276,7 @@ fn damaged_rounds_are_told_and_harmless() {
     let happened: Vec<Happening> = (0..40).map(|n| (n, n as u32 % 3, 0, false)).collect();
     let mut disk = Disk(Vec::new());
     disk.store(&mut agent, true);
-    agent.take(&block(&counting, 0, &happened), now(&happened));
+    agent.take(block(&counting, 0, &happened), now(&happened));
     disk.store(&mut agent, false);
     // Without the round that names the rules nothing is known of the hits, and nothing is made up.
     let mut other = local(&self::counting(&kept()));
@@ -293,7 +293,7 @@ fn switched_off_it_counts_nothing() {
     let off = Arc::new(Counting::new(&kept(), "r", &section));
     let mut agent = local(&off);
     let happened: Vec<Happening> = (0..20).map(|n| (n, 1, 0, false)).collect();
-    assert!(agent.take(&block(&off, 0, &happened), now(&happened)).is_empty());
+    assert!(agent.take(block(&off, 0, &happened), now(&happened)).is_empty());
     assert!(agent.change(&mut Compressor::default()).is_empty());
 }
 
@@ -314,7 +314,7 @@ fn a_flood_of_addresses_neither_fills_memory_nor_hides_a_slow_attacker() {
         // Twice before the flood is on, so that it is nearer to firing than those seen once; then slowly.
         let hits = if chunk == 0 { 2 } else { u32::from(chunk % (addresses / 500 / 8) == 0) };
         (0..hits).for_each(|_| happened.push((at, 1, 0, false)));
-        told.extend(agent.take(&block(&counting, number, &happened), now(&happened)));
+        told.extend(agent.take(block(&counting, number, &happened), now(&happened)));
         number += happened.len();
         if chunk % 20 == 0 {
             change_max = change_max.max(agent.change(&mut compressor).len());

@@ -1,5 +1,7 @@
 //! Tests of what becomes of hits: windows of repeats, and what must not leave the house.
 
+mod told;
+
 use super::*;
 
 const RULES: &str = "
