@@ -28,9 +28,9 @@ fn number(name: &str, usual: u64) -> u64 {
 fn agent(dir: &Path, extra: String) -> Result<Agent> {
     let setup = AgentSetup {
         paths: vec![dir.join("logs/*").display().to_string()],
-        kafka: String::new(),
-        spool: String::new(),
         extra,
+        correlation: true,
+        ..AgentSetup::default()
     };
     let agent = Agent::new(&dir.join("agent"), &setup)?;
     let path = dir.join("agent/agent.toml");

@@ -38,6 +38,8 @@ fn agent_in(dir: &Path, kafka: &str) -> Result<Agent> {
         kafka: kafka.to_owned(),
         spool: "bytes_max = 4294967296".into(),
         extra: format!("[rules]\ndirs = {}", serde_json::to_string(&rules::dirs())?),
+        correlation: true,
+        ..AgentSetup::default()
     };
     Agent::new(&dir.join("agent"), &setup)
 }

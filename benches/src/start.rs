@@ -24,6 +24,7 @@ fn agent(dir: &Path) -> Result<Agent> {
     let setup = AgentSetup {
         paths: vec![dir.join("logs/*").display().to_string()],
         extra: format!("[rules]\ndirs = {}", serde_json::to_string(&rules::dirs())?),
+        correlation: true,
         ..AgentSetup::default()
     };
     Agent::new(&dir.join("agent"), &setup)

@@ -15,6 +15,7 @@ pub struct Agent {
     pub process: Option<Process>,
     /// What its programs find in their environment, beyond ours.
     pub environment: Vec<(String, String)>,
+    correlation: bool,
 }
 
 /// What an agent is told to do.
@@ -30,6 +31,8 @@ pub struct AgentSetup {
     pub extra: String,
     /// Lines for the `[spool]` section.
     pub spool: String,
+    /// Whether it correlates, as it does by default. Its alerts come on top of the lines.
+    pub correlation: bool,
 }
 
 impl Agent {
@@ -60,7 +63,8 @@ impl Agent {
             extra = setup.extra,
         );
         std::fs::write(dir.join("agent.toml"), text)?;
-        Ok(Self { dir: dir.to_owned(), process: None, environment: Vec::new() })
+        let (dir, correlation) = (dir.to_owned(), setup.correlation);
+        Ok(Self { dir, process: None, environment: Vec::new(), correlation })
     }
 
     /// Returns the folder of the spool.
@@ -79,7 +83,7 @@ impl Agent {
         // Tests count lines; what the agent says of itself would come on top of them, and so would alerts
         // of its own.
         command.env("VONGLAU_AGENT__EVIDENCE__EVENTS", "false");
-        command.env("VONGLAU_AGENT__CORRELATION__ENABLED", "false");
+        command.env("VONGLAU_AGENT__CORRELATION__ENABLED", self.correlation.to_string());
         command.envs(self.environment.iter().cloned());
         Ok(command)
     }
