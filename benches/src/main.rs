@@ -89,7 +89,7 @@ const SETS: &[Set] = &[
     },
     Set {
         name: "many-files",
-        what: "20,000 watched files: CPU, descriptors, memory; at rest, with a trickle, restarted",
+        what: "20,000 watched files: CPU, descriptors, memory; at rest, trickle, restart, all rotated",
         run: many::run,
     },
     Set {

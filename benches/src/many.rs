@@ -133,6 +133,57 @@ pub(crate) fn run() -> Result<()> {
     watch(pid, 5, || Ok(()))?;
     let read = agent.metric(spooled)?;
     ensure!(read <= 100.0, "{read} lines after the restart, 100 were written: some came twice");
-    figure::print(BENCH, "restart: CPU", usage::of(pid)?.cpu_seconds, "CPU-s", None);
+    let used = usage::of(pid)?;
+    figure::print(BENCH, "restart: CPU", used.cpu_seconds, "CPU-s", None);
+    figure::print(BENCH, "restart: resident memory", used.now_mib, "MiB", None);
+    figure::print(BENCH, "restart: peak memory", used.peak_mib, "MiB", None);
+    drop(agent);
+    rotate(files)
+}
+
+/// The same number of files in one folder, all renamed at once, with a new one in the place of each.
+fn rotate(files: u64) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    fs::create_dir(dir.path().join("site"))?;
+    let path = |file: u64| dir.path().join(format!("site/access-{file}.log"));
+    for file in 0..files {
+        append(&path(file), file)?;
+    }
+    let setup = AgentSetup {
+        paths: vec![dir.path().join("site/*.log").display().to_string()],
+        extra: "[rules]\nbuiltin = false".to_owned(),
+        ..AgentSetup::default()
+    };
+    let mut agent = Agent::new(&dir.path().join("agent"), &setup)?;
+    agent.start()?;
+    let pid = agent.process.as_ref().context("no agent")?.id();
+    let spooled = "vonglau_agent_events_spooled_total";
+    let until = |agent: &Agent, lines: u64| {
+        wait_for(
+            "every line is read",
+            || Ok((agent.metric(spooled)? >= lines as f64).then_some(())),
+        )
+    };
+    until(&agent, files)?;
+    watch(pid, 5, || Ok(()))?;
+    let (before, start) = (usage::of(pid)?, Instant::now());
+    for file in 0..files {
+        fs::rename(path(file), dir.path().join(format!("site/access-{file}.log.1")))?;
+        append(&path(file), files + file)?;
+    }
+    until(&agent, 2 * files)?;
+    let (used, seconds) = (usage::of(pid)?, start.elapsed().as_secs_f64());
+    let print = |what: &str, value: f64, unit: &str| {
+        figure::print(BENCH, &format!("one folder, all rotated: {what}"), value, unit, None);
+    };
+    print("until all is read", seconds, "s");
+    print("CPU", used.cpu_seconds - before.cpu_seconds, "CPU-s");
+    print("peak memory", used.peak_mib, "MiB");
+    let read = agent.metric(spooled)?;
+    ensure!(
+        read <= (2 * files) as f64,
+        "{read} lines, {} were written: some came twice",
+        2 * files
+    );
     Ok(())
 }
