@@ -47,9 +47,9 @@ use own::Own;
 use scan::Scan;
 use words::Check;
 
-/// Turns after which a text is taken as it is: what the first hid may show a secret to the second,
-/// hardly ever one to the third.
-const TURNS_MAX: usize = 4;
+/// Turns after which a text is taken as it is. What one hid may show a secret to the next; logs need two,
+/// and what an attacker writes to need more costs no more than so many looks at a line.
+const TURNS_MAX: usize = 64;
 
 /// Hides secrets. Made once for a configuration, shared by all threads.
 pub struct Redactor {

@@ -1,5 +1,6 @@
 //! Command lines: secrets in the arguments of known programs.
 
+use super::edit::MARK;
 use super::keyed::is_nothing;
 use super::kind::Kind;
 use super::programs::{Form, Opt, Part, options};
@@ -212,7 +213,10 @@ fn hide(scan: &mut Scan<'_, '_>, from: usize) {
             [b'"', .., b'"'] | [b'\'', .., b'\''] => (start, end) = (start + 1, end - 1),
             _ => {}
         }
-        scan.hide(start, end, piece.kind);
+        // Hidden in part already: quotes around it may now seem to reach further.
+        if !scan.text.get(start..end).unwrap_or_default().contains(MARK) {
+            scan.hide(start, end, piece.kind);
+        }
     }
 }
 

@@ -93,7 +93,9 @@ impl Redactor {
         for piece in pieces(arguments).iter().filter(|piece| self.is_on(piece.kind)) {
             let old = arguments[piece.argument];
             let Some(secret) = old.get(piece.start..piece.end) else { continue };
-            if edit::is_mark(secret) || texts[piece.argument] != old {
+            // What is behind a colon may be that of a mark.
+            let is_hidden = secret.contains(edit::MARK) || edit::is_in_mark(old, piece.start);
+            if is_hidden || texts[piece.argument] != old {
                 continue;
             }
             let mark = self.mark_of(piece.kind, secret);

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::Redactor;
-use super::edit::{Edit, Put, What, is_mark};
+use super::edit::{Edit, Put, What, is_in_mark, is_mark};
 use super::kind::Kind;
 use super::words::Check;
 use super::{command, header, hexed, keyed, markup, piped, shape, url};
@@ -75,7 +75,8 @@ impl<'r, 't> Scan<'r, 't> {
     fn check(&mut self, word: usize, start: usize) {
         let Some((length, check)) = self.redactor.checks.get(word).copied() else { return };
         let end = start + length;
-        if start < self.hidden {
+        // The name of a kind is a word too.
+        if start < self.hidden || is_in_mark(self.text, start) {
             return;
         }
         if !matches!(check, Check::Name(..) | Check::Shape(_) | Check::Jwt) {
@@ -140,7 +141,7 @@ impl<'r, 't> Scan<'r, 't> {
 
     pub(super) fn push(&mut self, start: usize, end: usize, what: What, put: Put) {
         let Some(piece) = self.text.get(start..end) else { return };
-        if piece.is_empty() || is_mark(piece) || super::edit::is_in_mark(self.text, start) {
+        if piece.is_empty() || is_mark(piece) || is_in_mark(self.text, start) {
             return;
         }
         self.hidden = self.hidden.max(end);
