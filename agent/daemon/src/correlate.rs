@@ -90,19 +90,21 @@ impl Local {
         if block.counting.generation > self.counting.generation {
             self.adopt(&block.counting);
         }
-        if block.is_idle() {
+        // Where nothing is held, nothing waits for time to come.
+        if block.is_idle() || (block.hits.count == 0 && self.correlator.keys() == 0) {
             return Vec::new();
         }
         let Block { counting, mut hits, lines, line_ends, newest, .. } = block;
         self.metrics.correlated_hits.inc_by(hits.count as u64);
         let dictionary = &counting.dictionary;
         let hits = hits.finish();
-        self.pending.add(dictionary, hits, now, newest);
+        let mut kept = Vec::new();
         let mut alerts = Vec::new();
         let mut line = (0, line_ends.iter());
         let is_current = Arc::ptr_eq(&self.counting, &counting);
         let mut hit = std::mem::take(&mut self.hit);
-        let read = self.count(dictionary, hits, &mut hit, now, |local, event, rules, fired| {
+        let at = (&mut hit, now, Some(&mut kept));
+        let read = self.count(dictionary, hits, at, |local, event, rules, fired| {
             let end = line.1.next().copied().unwrap_or(line.0);
             let text = lines.get(line.0..end).unwrap_or_default();
             line.0 = end;
@@ -114,6 +116,7 @@ impl Local {
         });
         self.hit = hit;
         debug_assert!(read.is_some(), "what we wrote ourselves is understood");
+        self.pending.add(dictionary, &kept, now, newest);
         alerts.extend(self.pass(newest));
         self.show();
         alerts
@@ -129,7 +132,7 @@ impl Local {
     ) -> Option<usize> {
         let mut count = 0;
         let mut hit = std::mem::take(&mut self.hit);
-        let read = self.count(dictionary, hits, &mut hit, now, |_, _, _, _| count += 1);
+        let read = self.count(dictionary, hits, (&mut hit, now, None), |_, _, _, _| count += 1);
         self.hit = hit;
         if self.correlator.waits() {
             self.correlator.advance(Timestamp::from_nanos(newest));
@@ -141,13 +144,12 @@ impl Local {
         &mut self,
         dictionary: &Dictionary,
         hits: &[u8],
-        hit: &mut Event,
-        now: Timestamp,
+        (hit, now, kept): (&mut Event, Timestamp, Option<&mut Vec<u8>>),
         mut each: impl FnMut(&mut Self, &Event, &[u16], &[Fired]),
     ) -> Option<()> {
         self.correlator.clock(now);
         let believed = now.saturating_add(LATENESS);
-        each_hit(dictionary, hits, hit, |event, rules, ids| {
+        each_hit(dictionary, hits, hit, kept, |event, rules, ids| {
             if event.time <= believed {
                 self.newest = self.newest.max(event.time.as_nanos());
             }
@@ -183,6 +185,11 @@ impl Local {
             }
         };
         let mut fired = fired.clone();
+        if fired.event_ids.iter().any(String::is_empty) {
+            // Counted before a restart, and kept without: see `Wanted::by_name`.
+            let named = fired.event_ids.iter().filter(|id| !id.is_empty());
+            fired.event_ids = named.cloned().collect();
+        }
         if !facts.is_ordered {
             // The account of the last of many attempts says nothing about the attack.
             fired.witness.user = None;

@@ -1,12 +1,12 @@
 //! Correlator: hands each hit to the correlations that wait for it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rules_event::{Event, Timestamp, Value, field};
+use rules_event::{Event, Timestamp, Value};
 use rules_sigma::{Correlation, Diagnostic};
 
 use crate::definition::{Definition, Definitions, Field, Subscription, nanos};
@@ -14,6 +14,7 @@ use crate::fired::shortened;
 use crate::group::{NewEnd, Outcome, Surroundings, Values, carried_value};
 use crate::hit::{Carried, EventId, Hit, NEVER, bytes_of};
 use crate::table::{Handle, Table};
+use crate::wanted::text_of;
 use crate::{Fired, Limits, judge};
 
 /// A group value longer than this is cut, and a digest of the whole put in place of the rest.
@@ -59,15 +60,6 @@ pub struct Tardy {
     /// Events from the future, as far as [`Correlator::clock`] says: they count, but time does not
     /// move on by them.
     pub ahead: u64,
-}
-
-/// A rule whose hits count, see [`Correlator::wanted`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// Its id.
-    pub rule: String,
-    /// Fields that are read in the events it hits, sorted.
-    pub fields: Vec<String>,
 }
 
 /// Where the fields of a hit are read.
@@ -208,27 +200,6 @@ impl Correlator {
     pub fn replay_span(&self) -> Duration {
         let reach = self.definitions.list.iter().map(|definition| definition.reach).max();
         Duration::from_nanos(reach.unwrap_or(0).unsigned_abs())
-    }
-
-    /// Returns the rules that are listened to, by id, and what is read in the events they hit.
-    #[must_use]
-    pub fn wanted(&self) -> Vec<Wanted> {
-        let mut all = Vec::new();
-        for (rule, range) in &self.definitions.by_rule {
-            // Unlike agent and agency it is not the same in all events of a host.
-            let mut fields = BTreeSet::from([field::VONGLAU_SYSTEM_ID.to_owned()]);
-            for to in &self.definitions.listeners[range.clone()] {
-                let definition = &self.definitions.list[to.definition];
-                let read = definition.group_by.iter().chain(&definition.fields);
-                fields.extend(read.map(|field| field.of_rule(to.place).to_owned()));
-                if definition.carriers >> to.place & 1 == 1 {
-                    fields.extend(definition.carried.iter().map(|name| (**name).to_owned()));
-                }
-            }
-            all.push(Wanted { rule: rule.clone(), fields: fields.into_iter().collect() });
-        }
-        all.sort_unstable_by(|a, b| a.rule.cmp(&b.rule));
-        all
     }
 
     /// Whether something is decided by time alone: then it must be told how far time has come
@@ -438,17 +409,6 @@ impl<'a> Source<'a> {
             Arc::new(definition.carried.iter().filter_map(read).map(owned).collect());
         let bytes = bytes_of(&carried);
         (carried, bytes)
-    }
-}
-
-/// Returns a field of an event as correlations read it: an event made of these texts alone counts as
-/// the whole one does.
-#[must_use]
-pub fn text_of<'a>(event: &'a Event, name: &str) -> Option<Cow<'a, str>> {
-    match event.get(name)? {
-        Value::Null => None,
-        list @ Value::List(values) => (!values.is_empty()).then(|| Cow::Owned(list.to_string())),
-        scalar => scalar.to_text(),
     }
 }
 

@@ -65,12 +65,14 @@ mod table;
 mod tally;
 mod thin;
 pub mod told;
+mod wanted;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
-pub use correlator::{Correlator, REPEAT_COUNT, Tardy, Wanted, text_of};
+pub use correlator::{Correlator, REPEAT_COUNT, Tardy};
 pub use fired::{EVENT_IDS_MAX, Fired, Witness};
 pub use limits::Limits;
 pub use local::decided_by_one_host;
+pub use wanted::{Wanted, text_of};

@@ -20,6 +20,11 @@ const VALUE_BYTES_MAX: usize = 2_048;
 /// An id of ours: so many hexadecimal digits.
 const ID_DIGITS: usize = 32;
 
+/// How an id stands in a hit: the lowest two bits in front of it.
+const ID_TEXT: u64 = 0;
+const ID_OURS: u64 = 1;
+const ID_NONE: u64 = 2;
+
 /// Names a dictionary on disk.
 pub(super) type Digest = [u8; 8];
 
@@ -38,6 +43,8 @@ pub(super) struct Counted {
     pub(super) id: String,
     /// Places in the dictionary's list of fields.
     fields: Vec<u16>,
+    /// Its hits are kept with their ids: see [`Wanted::by_name`].
+    by_name: bool,
 }
 
 impl Dictionary {
@@ -53,7 +60,7 @@ impl Dictionary {
                 });
                 fields.push(u16::try_from(place).unwrap_or(u16::MAX));
             }
-            made.rules.push(Counted { id: rule.rule.clone(), fields });
+            made.rules.push(Counted { id: rule.rule.clone(), fields, by_name: rule.by_name });
         }
         made.finish()
     }
@@ -86,6 +93,7 @@ impl Dictionary {
             write_bytes(out, rule.id.as_bytes());
             write_unsigned(out, rule.fields.len() as u64);
             rule.fields.iter().for_each(|place| write_unsigned(out, u64::from(*place)));
+            out.push(u8::from(rule.by_name));
         }
     }
 
@@ -100,7 +108,8 @@ impl Dictionary {
             for _ in 0..from.count()? {
                 fields.push(u16::try_from(from.unsigned()?).ok()?);
             }
-            made.rules.push(Counted { id, fields });
+            let by_name = from.byte()? != 0;
+            made.rules.push(Counted { id, fields, by_name });
         }
         Some(made.finish())
     }
@@ -169,7 +178,8 @@ impl Hits {
         self.flush();
         let mut id = [0; ID_DIGITS / 2];
         let is_ours = hex::decode_to_slice(&event.id, &mut id).is_ok();
-        write_unsigned(&mut self.head, (rules.len() as u64) << 1 | u64::from(is_ours));
+        let kind = if is_ours { ID_OURS } else { ID_TEXT };
+        write_unsigned(&mut self.head, (rules.len() as u64) << 2 | kind);
         match is_ours {
             true => self.head.extend_from_slice(&id),
             false => write_bytes(&mut self.head, event.id.as_bytes()),
@@ -200,43 +210,60 @@ impl Hits {
 }
 
 /// Reads hits back one by one: `event` becomes each in turn, keeping its constant fields. `take` gets
-/// it with the places and the ids of its rules. `None` when the bytes are no hits of this dictionary.
+/// it with the places and the ids of its rules. `kept` gets the hits as they are to be kept on disk: without
+/// the ids that nobody needs, most of their bytes. `None` when the bytes are no hits of this dictionary.
 pub(super) fn each_hit<'d>(
     dictionary: &'d Dictionary,
     bytes: &[u8],
     event: &mut Event,
+    mut kept: Option<&mut Vec<u8>>,
     mut take: impl FnMut(&Event, &[u16], &[&'d str]),
 ) -> Option<()> {
     let mut from = Reader::new(bytes);
     let (mut places, mut ids) = (Vec::new(), Vec::new());
     let mut time = 0_i64;
     while !from.is_empty() {
+        let start = from.rest();
         time = time.wrapping_add(from.signed()?);
+        let before_head = from.rest();
         event.reset(Timestamp::from_nanos(time));
         let head = from.unsigned()?;
-        if head & 1 != 0 {
+        if head & 3 == ID_OURS {
             let mut digits = [0; ID_DIGITS];
             hex::encode_to_slice(from.take(ID_DIGITS / 2)?, &mut digits).ok()?;
             event.id.push_str(std::str::from_utf8(&digits).ok()?);
-        } else {
+        } else if head & 3 == ID_TEXT {
             event.id.push_str(from.text()?);
         }
+        let behind_id = from.rest();
         let repeats = from.signed()?;
         if repeats != 1 {
             event.set(REPEAT_COUNT, repeats);
         }
         places.clear();
         ids.clear();
-        for _ in 0..head >> 1 {
+        let mut by_name = false;
+        for _ in 0..head >> 2 {
             let place = u16::try_from(from.unsigned()?).ok()?;
             let counted = dictionary.rules.get(usize::from(place))?;
             places.push(place);
             ids.push(counted.id.as_str());
+            by_name |= counted.by_name;
             for field in &counted.fields {
                 let name = dictionary.fields.get(usize::from(*field))?;
                 let Some(length) = from.unsigned()?.checked_sub(1) else { continue };
                 let text = from.take(usize::try_from(length).ok()?)?;
                 event.set_text(name.clone(), std::str::from_utf8(text).ok()?);
+            }
+        }
+        if let Some(kept) = &mut kept {
+            let until = |from_there: &[u8], to: &[u8]| from_there.len() - to.len();
+            if by_name {
+                kept.extend_from_slice(&start[..until(start, from.rest())]);
+            } else {
+                kept.extend_from_slice(&start[..until(start, before_head)]);
+                write_unsigned(kept, head & !3 | ID_NONE);
+                kept.extend_from_slice(&behind_id[..until(behind_id, from.rest())]);
             }
         }
         take(event, &places, &ids);
@@ -252,6 +279,7 @@ mod tests {
         let wanted = |rule: &str, fields: &[&str]| Wanted {
             rule: rule.to_owned(),
             fields: fields.iter().map(ToString::to_string).collect(),
+            by_name: rule == "b",
         };
         Dictionary::new(&[
             wanted("a", &[field::AGENT_HOST, field::SOURCE_IP]),
@@ -279,9 +307,9 @@ mod tests {
         let mut scratch = Event::default();
         scratch.set_text(field::AGENT_HOST, "web");
         scratch.keep();
-        let mut seen = Vec::new();
+        let (mut seen, mut kept) = (Vec::new(), Vec::new());
         let bytes = hits.finish().to_vec();
-        each_hit(&read, &bytes, &mut scratch, |event, places, ids| {
+        each_hit(&read, &bytes, &mut scratch, Some(&mut kept), |event, places, ids| {
             seen.push((event.clone(), places.to_vec(), ids.join(",")));
         })
         .unwrap();
@@ -299,10 +327,28 @@ mod tests {
         assert_eq!(event.get_str(field::USER_NAME), Some("nguyễn"));
         assert_eq!(event.get(field::SOURCE_IP), None);
         assert_eq!(event.get(REPEAT_COUNT), None);
+        // On disk an id is kept where a rule wants it: of the first, which both hit, and the second.
+        assert_eq!(kept, bytes);
+        let mut third = Hits::default();
+        third.push(&dictionary, &first, &[0]);
+        let (third, mut stripped) = (third.finish().to_vec(), Vec::new());
+        each_hit(&read, &third, &mut scratch, Some(&mut stripped), |event, _, _| {
+            assert_eq!(event.id, first.id);
+        })
+        .unwrap();
+        assert_eq!(stripped.len(), third.len() - 16);
+        each_hit(&read, &stripped, &mut scratch, None, |event, places, _| {
+            assert_eq!((event.id.as_str(), event.time, places), ("", first.time, &[0][..]));
+            assert_eq!(event.get_str(field::SOURCE_IP), Some("203.0.113.9"));
+        })
+        .unwrap();
         for cut in 1..bytes.len() {
-            each_hit(&read, &bytes[..cut], &mut scratch, |_, _, _| {});
+            each_hit(&read, &bytes[..cut], &mut scratch, None, |_, _, _| {});
         }
-        assert_eq!(each_hit(&Dictionary::default(), &bytes, &mut scratch, |_, _, _| {}), None);
+        assert_eq!(
+            each_hit(&Dictionary::default(), &bytes, &mut scratch, None, |_, _, _| {}),
+            None
+        );
     }
     #[test]
     fn a_flood_of_one_moment_is_put_together_and_counts_the_same() {
@@ -322,7 +368,7 @@ mod tests {
         hits.push(&dictionary, &hit(5_000, 1, "203.0.113.9"), &[0]);
         hits.push(&dictionary, &hit(5_001, 1, "203.0.113.8"), &[0]);
         let mut repeats = Vec::new();
-        each_hit(&dictionary, hits.finish(), &mut Event::default(), |event, _, _| {
+        each_hit(&dictionary, hits.finish(), &mut Event::default(), None, |event, _, _| {
             repeats.push(event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1));
         })
         .unwrap();
