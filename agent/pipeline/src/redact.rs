@@ -205,16 +205,4 @@ impl Redactor {
         self.apply(secret, &[edit], &mut mark);
         mark
     }
-
-    /// Returns the bits of the marks in a text.
-    fn bits_of(&self, text: &str) -> u64 {
-        let mut bits = 0;
-        for piece in text.split(MARK).skip(1) {
-            let name = piece.split([':', ']']).next().unwrap_or_default();
-            bits |= Kind::of(name).map_or(0, Kind::bit);
-            let own = (OWN_SHIFT..).zip(&self.own).find(|(_, own)| own.name == name);
-            bits |= own.map_or(0, |(bit, _)| 1 << bit);
-        }
-        bits
-    }
 }

@@ -73,12 +73,11 @@ pub(super) fn execve(scan: &mut Scan<'_, '_>, start: usize) {
     }
     let all = read_arguments(scan.bytes, start);
     let texts: Vec<&str> = all.iter().map(|argument| argument.text.as_str()).collect();
-    let Some((redacted, _)) = scan.redactor.arguments(&texts) else { return };
+    let Some((redacted, bits)) = scan.redactor.arguments(&texts) else { return };
     for (argument, new) in all.iter().zip(redacted) {
         if argument.text == new {
             continue;
         }
-        let bits = scan.redactor.bits_of(&new);
         for (number, (start, end, is_hex)) in argument.places.iter().enumerate() {
             // The first piece takes all of it, the others are left empty.
             let piece = if number == 0 { new.as_str() } else { "" };
