@@ -389,7 +389,7 @@ mod tests {
         assert!(said[0].get("vonglau.agent.gap_seconds").is_some());
         let (_, said) = begin(dir.path(), record("boot-2"));
         assert_eq!(said[0].get_str(REASON), Some("host_down"));
-        assert_eq!(said[0].get("vonglau.agent.unclean_ends"), Some(&count(2)));
+        assert_eq!(said[0].get("vonglau.agent.unclean_ends"), Some(rules_event::ValueRef::Int(2)));
     }
 
     #[test]
@@ -431,7 +431,9 @@ mod tests {
         fs::write(&path, serde_json::to_vec(&kept).unwrap()).unwrap();
         let (_, said) = begin(dir.path(), record("boot"));
         assert_eq!(actions(&said), ["clock_jumped"]);
-        let Some(Value::Float(offset)) = said[0].get("vonglau.clock.offset_seconds") else {
+        let Some(rules_event::ValueRef::Float(offset)) =
+            said[0].get("vonglau.clock.offset_seconds")
+        else {
             unreachable!("a number with a fraction")
         };
         assert!((offset + 3_600.0).abs() < 5.0, "{offset}");

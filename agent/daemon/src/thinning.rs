@@ -134,18 +134,18 @@ mod tests {
         let event = said.try_recv().unwrap().event;
         assert_eq!(event.get_str(field::EVENT_ACTION), Some("rate_limited"));
         assert_eq!(event.get_str(field::LOG_FILE_PATH), Some("/var/log/loud.log"));
-        assert_eq!(event.get("vonglau.limit.sampling"), Some(&count(100)));
+        assert_eq!(event.get("vonglau.limit.sampling"), Some(rules_event::ValueRef::Int(100)));
         thinning.tell(&limited("/var/log/loud.log", true));
         let event = said.try_recv().unwrap().event;
         assert_eq!(event.get_str(field::EVENT_ACTION), Some("rate_limit_ended"));
-        assert_eq!(event.get("vonglau.agent.left_out"), Some(&count(7)));
+        assert_eq!(event.get("vonglau.agent.left_out"), Some(rules_event::ValueRef::Int(7)));
         let many: Vec<_> = (0..7).map(|n| limited(&format!("/log/{n}"), false)).collect();
         thinning.tell_health(&many);
         let problem = health.problems().pop().unwrap();
         assert!(problem.contains("/log/4: 1 in 100") && problem.contains("and 2 more"));
         thinning.tell_rest(&many.iter().collect::<Vec<_>>());
         let event = said.try_recv().unwrap().event;
-        assert_eq!(event.get("vonglau.agent.left_out"), Some(&count(49)));
+        assert_eq!(event.get("vonglau.agent.left_out"), Some(rules_event::ValueRef::Int(49)));
         thinning.look(crate::sealer::now());
         assert!(health.problems().is_empty());
     }

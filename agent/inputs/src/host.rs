@@ -251,10 +251,13 @@ mod tests {
         let events = probe.measure();
         let host = &events[0];
         for name in ["host.cpu.usage", "system.load.1", "system.memory.used.pct"] {
-            assert!(matches!(host.get(name), Some(Value::Float(ratio)) if *ratio >= 0.0), "{name}");
+            assert!(
+                matches!(host.get(name), Some(rules_event::ValueRef::Float(ratio)) if ratio >= 0.0),
+                "{name}"
+            );
         }
         for name in ["system.memory.total", "system.process.count", "host.uptime"] {
-            assert!(host.get(name).and_then(Value::as_int) > Some(0), "{name}");
+            assert!(host.get(name).and_then(rules_event::ValueRef::as_int) > Some(0), "{name}");
         }
         assert_eq!(host.get_str(field::EVENT_KIND), Some("metric"));
         let sets = events.iter().filter_map(|event| event.get_str("metricset.name"));

@@ -11,7 +11,7 @@ use rules_matcher::Matcher;
 
 use crate::clock::Clock;
 use crate::decode::{self, Context, Headers, LogFacts};
-use crate::detect::{Detector, InForce};
+use crate::detect::{Detector, Hits, InForce};
 use crate::host::{Host, Hosts};
 use crate::identity::SourceHash;
 use crate::policy::{Arrival, Course, Fate, Flow};
@@ -73,7 +73,7 @@ pub struct Scratch {
     /// The record being worked on. The fields that are the same for all records of the source are kept
     /// in it.
     event: Event,
-    hits: Vec<usize>,
+    hits: Hits,
     clock: Clock,
     source: Option<Known>,
 }
@@ -244,20 +244,20 @@ impl Pipeline {
         course: &Course,
         raw: Raw<'_>,
         event: &'a mut Event,
-        hits: &mut Vec<usize>,
+        hits: &mut Hits,
     ) -> Processed<'a> {
         let level = rules.attach(event, hits);
         let matcher = rules.matcher();
-        let is_secret = |rules: &Matcher| hits.iter().any(|rule| rules.quarantines(*rule));
+        let is_secret = |rules: &Matcher| hits.rules.iter().any(|rule| rules.quarantines(*rule));
         let quarantined = level.is_some() && matcher.is_some_and(is_secret);
         let fate = if quarantined {
             quarantine::hold_back(event, raw.bytes, raw.cursor, &self.digest_key);
             Fate::Alerts
         } else {
             let arrival = Arrival { read_at: raw.read_at, bytes: raw.bytes.len() };
-            self.flow.decide(course, matcher, hits, arrival, event)
+            self.flow.decide(course, matcher, &hits.rules, arrival, event)
         };
-        Processed { event, level, hits: hits.len(), fate, quarantined }
+        Processed { event, level, hits: hits.rules.len(), fate, quarantined }
     }
 
     /// Puts another rule set in force, from the next item on.

@@ -10,7 +10,7 @@
 //! The digest lets that person show that a record is the one meant. It is keyed, as what is marked
 //! may be short enough to be guessed.
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, Value, ValueRef, field};
 use rules_matcher::Copies;
 
 /// `vonglau.quarantined`: the record is held back, and this is what may be told of it.
@@ -61,15 +61,15 @@ pub(crate) fn hold_back(event: &mut Event, raw: &[u8], cursor: Option<&str>, key
         }
     }
     for name in NUMBERS {
-        kept.extend(event.get(name).filter(|it| is_number(it)).map(|it| (name, it.clone())));
+        kept.extend(event.get(name).filter(|it| is_number(*it)).map(|it| (name, it.to_value())));
     }
-    kept.extend(event.get(field::RULE_ID).map(|ids| (field::RULE_ID, ids.clone())));
+    kept.extend(event.get(field::RULE_ID).map(|ids| (field::RULE_ID, ids.to_value())));
     let id = std::mem::take(&mut event.id);
     // What is the same for all records of the source stays, and may be set to itself again.
     event.reset(event.time);
     event.id = id;
     for (name, value) in kept {
-        if event.get(name) != Some(&value) {
+        if event.get(name) != Some((&value).into()) {
             event.set(name, value);
         }
     }
@@ -82,10 +82,10 @@ pub(crate) fn hold_back(event: &mut Event, raw: &[u8], cursor: Option<&str>, key
     }
 }
 
-fn is_number(value: &Value) -> bool {
+fn is_number(value: ValueRef<'_>) -> bool {
     match value {
-        Value::Int(_) => true,
-        Value::Str(text) => text.bytes().all(|byte| byte.is_ascii_digit()),
+        ValueRef::Int(_) => true,
+        ValueRef::Str(text) => text.bytes().all(|byte| byte.is_ascii_digit()),
         _ => false,
     }
 }
@@ -131,9 +131,9 @@ mod tests {
         assert_eq!(event.id, "ab".repeat(16));
         assert_eq!(event.time, Timestamp::from_seconds(7));
         assert_eq!(event.get_str(field::LOG_FILE_PATH), Some("/var/log/app.log"));
-        assert_eq!(event.get(field::LOG_OFFSET).and_then(Value::as_int), Some(12));
+        assert_eq!(event.get(field::LOG_OFFSET).and_then(rules_event::ValueRef::as_int), Some(12));
         assert_eq!(event.get_str("file.inode"), Some("77"));
-        assert_eq!(event.get(BYTES).and_then(Value::as_int), Some(4));
+        assert_eq!(event.get(BYTES).and_then(rules_event::ValueRef::as_int), Some(4));
         assert_eq!(event.get_str(field::AGENT_HOST), Some("web01"));
         assert_eq!(event.kept(), 1, "the next record of the source keeps what all have");
         let digest = event.get_str(DIGEST).unwrap().to_owned();

@@ -8,7 +8,7 @@ use agent_inputs::{
     Entry, FilesConfig, Format, InputsConfig, Item, Line, Lines, Sample, Ship, SourceMeta,
 };
 use agent_pipeline::{AgentFacts, Fate, Flow, Pipeline, Reason, Scratch, digest_key};
-use rules_event::{Event, Timestamp, Value, field};
+use rules_event::{Event, Timestamp, field};
 use rules_matcher::RuleSet;
 use rules_sigma::{Document, parse_file};
 
@@ -136,7 +136,10 @@ fn a_stub_says_where_the_record_is_whatever_input_it_came_from() {
     assert_eq!((fate, quarantined), (Fate::Alerts, true));
     no_secret(&event);
     let offset: usize = TEXTS[..6].iter().map(|text| text.len() + 1).sum();
-    assert_eq!(event.get(field::LOG_OFFSET).and_then(Value::as_int), i64::try_from(offset).ok());
+    assert_eq!(
+        event.get(field::LOG_OFFSET).and_then(rules_event::ValueRef::as_int),
+        i64::try_from(offset).ok()
+    );
     assert_eq!(event.time.to_string(), "2026-11-21T02:00:03Z");
     // What follows from the same source knows nothing of it.
     let after = judge(&pipeline, lines(0, &["Nov 21 09:00:03 one app: secret", TEXTS[5]]));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use agent_inputs::{Format, Item, Line, Lines, Sample, SourceMeta};
 use agent_pipeline::{AgentFacts, Pipeline, Scratch};
-use rules_event::{Event, Level, Timestamp, Value, field};
+use rules_event::{Event, Level, Timestamp, field};
 use rules_matcher::{Matcher, RuleSet};
 
 fn pipeline(rules: Option<Arc<Matcher>>) -> Pipeline {
@@ -83,7 +83,7 @@ fn every_event_of_a_file_says_where_it_is_from() {
     let event = process(&pipeline(None), item(FAILED, 258, None)).event;
     assert_eq!(text(&event, field::EVENT_ORIGINAL).as_bytes(), FAILED);
     assert_eq!(text(&event, field::LOG_FILE_PATH), "/var/log/auth.log");
-    assert_eq!(event.get(field::LOG_OFFSET), Some(&Value::Int(258)));
+    assert_eq!(event.get(field::LOG_OFFSET), Some(rules_event::ValueRef::Int(258)));
     assert_eq!(text(&event, field::AGENT_HOST), "web01");
     assert_eq!(text(&event, field::AGENT_ID), "ab".repeat(16));
     assert_eq!(text(&event, field::ORGANIZATION_ID), "H44.02");
@@ -112,7 +112,7 @@ fn the_configuration_settles_the_dataset() {
 fn bytes_that_are_no_text_are_kept_and_flagged() {
     let event = process(&pipeline(None), item(b"a\\b\xff", 0, None)).event;
     assert_eq!(text(&event, field::EVENT_ORIGINAL), "a\\\\b\\xff");
-    assert_eq!(event.get(field::VONGLAU_ESCAPED), Some(&Value::Bool(true)));
+    assert_eq!(event.get(field::VONGLAU_ESCAPED), Some(rules_event::ValueRef::Bool(true)));
 }
 
 #[test]

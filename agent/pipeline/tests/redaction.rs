@@ -2,7 +2,7 @@
 //! behind it.
 
 use agent_pipeline::{RedactionConfig, Redactor};
-use rules_event::{Event, Value};
+use rules_event::{Event, Value, ValueRef};
 use rules_matcher::RuleSet;
 use rules_sigma::parse_cases;
 
@@ -12,12 +12,12 @@ const DIFFER: &[(&str, &str)] = &[];
 fn redacted(redactor: &Redactor, event: &Event) -> Event {
     let mut out = event.clone();
     for (name, value) in event.fields() {
-        let one = |value: &Value| match value {
-            Value::Str(text) => Value::text(&redactor.redact(text).0),
-            other => other.clone(),
+        let one = |value: ValueRef<'_>| match value {
+            ValueRef::Str(text) => Value::text(&redactor.redact(text).0),
+            other => other.to_value(),
         };
         let new = match value {
-            Value::List(values) => Value::List(values.iter().map(one).collect()),
+            list @ ValueRef::List(_) => Value::List(list.items().map(one).collect()),
             single => one(single),
         };
         out.set(rules_event::intern(name), new);

@@ -1,4 +1,4 @@
-//! Rows: events as bytes, each name once, pieces of a text as their places in it.
+//! Rows: events as bytes, each name and each word of the program once, pieces of a text as their places in it.
 //!
 //! An event as JSON is six times the line it was decoded from: it repeats the names of its fields, and
 //! most of its values are pieces of the line that it also holds whole. Writing and compressing that
@@ -43,10 +43,11 @@ const TEXT: u8 = 0;
 /// Where in the event's text it begins, and how many bytes it has.
 const PIECE: u8 = 1;
 const INT: u8 = 2;
-const FALSE: u8 = 3;
-const TRUE: u8 = 4;
-const NULL: u8 = 5;
+/// A byte: 0 null, 1 false, 2 true.
+const SIMPLE: u8 = 3;
+/// A text that is numbered as names are, and among them.
+const WORD: u8 = 4;
 /// Eight bytes, IEEE 754 binary64, little-endian.
-const FLOAT: u8 = 6;
+const FLOAT: u8 = 5;
 /// A count, and so many times a kind and a value.
-const LIST: u8 = 7;
+const LIST: u8 = 6;

@@ -4,7 +4,7 @@
 //! escape and copied in one pass, sixteen bytes at a time, into memory that is there already. The bytes
 //! are those that `serde_json` would write.
 
-use rules_event::{Event, Timestamp, Value};
+use rules_event::{Event, Timestamp, ValueRef};
 
 use crate::out::{LANE, Out};
 
@@ -161,24 +161,24 @@ impl Writer<'_> {
         self.0.wrote(at);
     }
 
-    fn value(&mut self, value: &Value) {
+    fn value(&mut self, value: ValueRef<'_>) {
         match value {
-            Value::Str(text) => self.text(text),
-            Value::Int(number) => self.bytes(itoa::Buffer::new().format(*number).as_bytes()),
-            Value::Null => self.bytes(b"null"),
-            Value::Bool(true) => self.bytes(b"true"),
-            Value::Bool(false) => self.bytes(b"false"),
-            Value::Float(number) => {
-                let text = serde_json::to_string(number).expect("a number is no error");
+            ValueRef::Str(text) => self.text(text),
+            ValueRef::Int(number) => self.bytes(itoa::Buffer::new().format(number).as_bytes()),
+            ValueRef::Null => self.bytes(b"null"),
+            ValueRef::Bool(true) => self.bytes(b"true"),
+            ValueRef::Bool(false) => self.bytes(b"false"),
+            ValueRef::Float(number) => {
+                let text = serde_json::to_string(&number).expect("a number is no error");
                 self.bytes(text.as_bytes());
             }
-            Value::List(items) => {
+            ValueRef::List(items) => {
                 self.bytes(b"[");
                 for (index, item) in items.iter().enumerate() {
                     if index > 0 {
                         self.bytes(b",");
                     }
-                    self.value(item);
+                    self.value(item.into());
                 }
                 self.bytes(b"]");
             }
@@ -244,6 +244,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rules_event::Value;
     use serde_json::json;
 
     use super::*;

@@ -12,7 +12,7 @@ use collector_incident::{Alert, Entity};
 use collector_ingest::{Finding, FindingKind};
 use rules_correlate::told::Told;
 use rules_correlate::{Correlator, Fired, Limits, Tardy};
-use rules_event::{Event, Level, Timestamp, Value, field};
+use rules_event::{Event, Level, Timestamp, field};
 use rules_pack::Loaded;
 use rules_sigma::{CorrelationKind, Custom, Diagnostic};
 use uuid::Uuid;
@@ -266,13 +266,14 @@ impl RuleFacts {
         let Some(suppress) = &self.custom.suppress else {
             return (entity.pairs(), RULE_WINDOW_SECONDS);
         };
-        let value = |name: &String| event.get(name).map(ToString::to_string).unwrap_or_default();
+        let value =
+            |name: &String| event.get(name).map(|value| value.to_string()).unwrap_or_default();
         let key = suppress.by.iter().map(|name| (name.clone(), value(name)));
         (key.collect(), i64::try_from(suppress.span.as_secs().max(1)).unwrap_or(i64::MAX))
     }
 
     fn alert_of_hit(&self, id: String, rule_id: &str, entity: Entity, event: &Event) -> Alert {
-        let quarantined = event.get(QUARANTINED) == Some(&Value::Bool(true));
+        let quarantined = event.get(QUARANTINED) == Some(rules_event::ValueRef::Bool(true));
         let summary = match quarantined {
             true => place_of(event),
             false => event.get_str(field::MESSAGE).map(short).unwrap_or_default(),
@@ -378,7 +379,7 @@ fn add_host_and_user(entity: &mut Entity, event: &Event) {
 
 /// Says where the record of a stub lies: the person in charge looks there, not here.
 fn place_of(event: &Event) -> String {
-    let text = |name: &str| event.get(name).map(ToString::to_string);
+    let text = |name: &str| event.get(name).map(|value| value.to_string());
     let place = [
         (field::LOG_FILE_PATH, ""),
         (field::LOG_SOURCE_ADDRESS, ""),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use agent_wire::{AgentId, Lane};
 use clickhouse::Row;
-use rules_event::{Event, Timestamp, Value, field};
+use rules_event::{Event, Timestamp, ValueRef, field};
 use serde::{Deserialize, Serialize};
 
 use crate::promoted::{self, Slot};
@@ -150,24 +150,24 @@ impl<'a> EventRow<'a> {
 
     /// Puts a value into its column as well as it fits; returns whether the column alone gives the
     /// very same value back.
-    fn promote(&mut self, name: &str, value: &'a Value) -> bool {
+    fn promote(&mut self, name: &str, value: ValueRef<'a>) -> bool {
         let Some(slot) = promoted::slot(self, name) else { return false };
         // A list is found by its first value; `extra` keeps all of it.
-        let first = value.as_slice().first().unwrap_or(&Value::Null);
+        let first = value.items().next().unwrap_or(ValueRef::Null);
         match slot {
             Slot::Text(column) => {
                 *column = first.to_text().unwrap_or_default();
-                !column.is_empty() && matches!(value, Value::Str(_))
+                !column.is_empty() && matches!(value, ValueRef::Str(_))
             }
             Slot::Small(column) => {
                 let number = number(first).and_then(|number| u16::try_from(number).ok());
                 *column = number.unwrap_or(0);
-                *column != 0 && matches!(value, Value::Int(_))
+                *column != 0 && matches!(value, ValueRef::Int(_))
             }
             Slot::Count(column) => {
                 let number = number(first).filter(|number| *number >= 0);
                 *column = number.unwrap_or(-1);
-                number.is_some() && matches!(value, Value::Int(_))
+                number.is_some() && matches!(value, ValueRef::Int(_))
             }
             Slot::Address(column) => {
                 let Some(ip) = first.as_str().and_then(|text| text.parse::<IpAddr>().ok()) else {
@@ -180,11 +180,11 @@ impl<'a> EventRow<'a> {
             Slot::Level(column) => {
                 let level = first.as_str().and_then(|word| word.parse::<rules_event::Level>().ok());
                 *column = level.map_or(0, rules_event::Level::rank);
-                level.is_some() && matches!(value, Value::Str(_))
+                level.is_some() && matches!(value, ValueRef::Str(_))
             }
             Slot::Texts(column) => {
-                *column = value.as_slice().iter().filter_map(Value::to_text).collect();
-                matches!(value, Value::List(items)
+                *column = value.items().filter_map(ValueRef::to_text).collect();
+                matches!(value, ValueRef::List(items)
                     if !items.is_empty() && items.iter().all(|item| item.as_str().is_some()))
             }
         }
@@ -281,7 +281,7 @@ impl<'a> EventRow<'a> {
 }
 
 /// Returns a number, also one written as text: `"22"` is found where 22 is looked for.
-fn number(value: &Value) -> Option<i64> {
+fn number(value: ValueRef<'_>) -> Option<i64> {
     value.as_int().or_else(|| value.as_str()?.parse().ok())
 }
 
@@ -300,6 +300,8 @@ pub(crate) fn from_ipv6(ip: Ipv6Addr) -> IpAddr {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use rules_event::Value;
+
     use super::*;
     use crate::value::tests::any_value;
     use proptest::prelude::*;
@@ -341,7 +343,7 @@ pub(crate) mod tests {
     /// Fields by name: the order is the one thing a row does not keep.
     pub(crate) fn sorted(event: &Event) -> (Timestamp, String, Vec<(String, Value)>) {
         let mut fields: Vec<_> =
-            event.fields().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+            event.fields().map(|(name, value)| (name.to_owned(), value.to_value())).collect();
         fields.sort_by(|a, b| a.0.cmp(&b.0));
         (event.time, event.id.clone(), fields)
     }

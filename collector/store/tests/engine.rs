@@ -63,7 +63,7 @@ async fn seconds(store: &Store, query: EventQuery) -> Vec<i64> {
 }
 
 fn sorted(stored: &StoredEvent) -> BTreeMap<String, Value> {
-    stored.event.fields().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    stored.event.fields().map(|(name, value)| (name.to_owned(), value.to_value())).collect()
 }
 
 /// What was confirmed survives `kill -9`, tokens included.
@@ -142,7 +142,7 @@ async fn events_come_back_as_they_were() {
         let found = stored.iter().find(|stored| stored.event.id == event.id).unwrap();
         assert_eq!(found.event.time, event.time);
         let wanted: BTreeMap<String, Value> =
-            event.fields().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+            event.fields().map(|(name, value)| (name.to_owned(), value.to_value())).collect();
         assert_eq!(sorted(found), wanted, "event {}", event.id);
         assert_eq!(found.place.received, at(1000));
     }

@@ -1,6 +1,6 @@
 //! Writing YAML: texts and values of events as scalars that read back as what they were.
 
-use rules_event::Value;
+use rules_event::ValueRef;
 
 /// Returns a text as a scalar that is text whatever it looks like.
 pub(crate) fn text(text: &str) -> String {
@@ -12,15 +12,18 @@ pub(crate) fn text(text: &str) -> String {
 }
 
 /// Returns a value of an event, a list in brackets.
-pub(crate) fn value(value: &Value) -> String {
+pub(crate) fn value(value: ValueRef<'_>) -> String {
     match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Str(it) => text(it),
-        Value::List(items) => {
-            format!("[{}]", items.iter().map(self::value).collect::<Vec<_>>().join(", "))
+        ValueRef::Null => "null".to_owned(),
+        ValueRef::Bool(flag) => flag.to_string(),
+        ValueRef::Int(number) => number.to_string(),
+        ValueRef::Float(number) => number.to_string(),
+        ValueRef::Str(it) => text(it),
+        ValueRef::List(items) => {
+            format!(
+                "[{}]",
+                items.iter().map(|item| self::value(item.into())).collect::<Vec<_>>().join(", ")
+            )
         }
     }
 }
@@ -33,7 +36,11 @@ mod tests {
     fn texts_stay_texts() {
         assert_eq!(text("it's: 'x'"), "'it''s: ''x'''");
         assert_eq!(text("a\n\"b"), "\"a\\n\\\"b\"");
-        let list = Value::List(vec![Value::Int(7), "8".into(), Value::Null]);
-        assert_eq!(value(&list), "[7, '8', null]");
+        let list = rules_event::Value::List(vec![
+            rules_event::Value::Int(7),
+            "8".into(),
+            rules_event::Value::Null,
+        ]);
+        assert_eq!(value((&list).into()), "[7, '8', null]");
     }
 }

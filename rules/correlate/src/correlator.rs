@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomSt
 use std::sync::Arc;
 use std::time::Duration;
 
-use rules_event::{Event, Timestamp, Value};
+use rules_event::{Event, Timestamp, ValueRef};
 use rules_sigma::{Correlation, Diagnostic};
 
 use crate::definition::{Definition, Definitions, Field, Subscription, nanos};
@@ -374,9 +374,9 @@ impl<'a> Source<'a> {
         let number = match self {
             Source::Event(event) => match event.get(field.of_rule(place))? {
                 #[expect(clippy::cast_precision_loss, reason = "sums are rounded to f64 anyway")]
-                Value::Int(number) => Some(*number as f64),
-                Value::Float(number) => Some(*number),
-                Value::Str(text) => text.trim().parse().ok(),
+                ValueRef::Int(number) => Some(number as f64),
+                ValueRef::Float(number) => Some(number),
+                ValueRef::Str(text) => text.trim().parse().ok(),
                 _ => None,
             },
             Source::Nested(_) => self.text(field, place)?.trim().parse().ok(),
@@ -431,7 +431,7 @@ fn value_of(definition: &Definition, place: usize, source: Source<'_>) -> Option
 }
 
 fn weight_of(event: &Event) -> u32 {
-    let repeats = event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1);
+    let repeats = event.get(REPEAT_COUNT).and_then(ValueRef::as_int).unwrap_or(1);
     u32::try_from(repeats.clamp(1, REPEATS_MAX)).unwrap_or(1)
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rules_event::{Event, Level, Timestamp, Value, field};
+use rules_event::{Event, Level, Timestamp, Value, ValueRef, field};
 
 use crate::{EVENT_IDS_MAX, Fired, Witness};
 
@@ -127,12 +127,12 @@ impl Told {
         let time = |name: &str| event.get_str(name)?.parse::<Timestamp>().ok();
         let number = |name: &str| event.get(name)?.as_int()?.try_into().ok();
         let float = |name: &str| match event.get(name)? {
-            Value::Float(number) => Some(*number),
+            ValueRef::Float(number) => Some(number),
             #[expect(
                 clippy::cast_precision_loss,
                 reason = "a whole number that JSON wrote without a dot"
             )]
-            Value::Int(number) => Some(*number as f64),
+            ValueRef::Int(number) => Some(number as f64),
             _ => None,
         };
         let names: Vec<String> = list(event, GROUP, GROUP_MAX);
@@ -204,8 +204,8 @@ fn texts<T: AsRef<str>>(all: impl IntoIterator<Item = T>) -> Value {
 
 /// Returns the texts of a list; one text alone counts as a list of one.
 fn list<C: FromIterator<String>>(event: &Event, name: &str, max: usize) -> C {
-    let all = event.get(name).map_or(&[][..], Value::as_slice);
-    all.iter().take(max).filter_map(|value| value.as_str().map(str::to_owned)).collect()
+    let all = event.get(name).into_iter().flat_map(ValueRef::items);
+    all.take(max).filter_map(|value| value.as_str().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, ValueRef, field};
 
 use crate::{Correlator, EVENT_IDS_MAX};
 
@@ -50,8 +50,8 @@ impl Correlator {
 #[must_use]
 pub fn text_of<'a>(event: &'a Event, name: &str) -> Option<Cow<'a, str>> {
     match event.get(name)? {
-        Value::Null => None,
-        list @ Value::List(values) => (!values.is_empty()).then(|| Cow::Owned(list.to_string())),
+        ValueRef::Null => None,
+        list @ ValueRef::List(values) => (!values.is_empty()).then(|| Cow::Owned(list.to_string())),
         scalar => scalar.to_text(),
     }
 }

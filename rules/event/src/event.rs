@@ -1,114 +1,104 @@
 //! Event: the one type that flows through the house.
 
+mod places;
+mod stored;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use compact_str::CompactString;
+use self::places::{Places, place};
+pub use self::stored::FieldValue;
+use self::stored::{Span, Stored};
+use crate::{Timestamp, Value, ValueRef, field};
 
-use crate::{Timestamp, Value, field};
-
-/// Texts kept for the next event's values after [`Event::reset`]. An event of a log has some ten that
-/// do not fit into a value.
-const SPARES_MAX: usize = 32;
-
-/// A text larger than this is given back: one long line must not hold memory for ever.
-const SPARE_BYTES_MAX: usize = 4 * 1024;
+/// Texts larger than this are given back once the record is done: one long line must not hold memory
+/// for ever.
+const KEPT_BYTES_MAX: usize = 16 * 1024;
 
 /// A decoded record: its time, its identity and its ECS fields.
 ///
-/// Fields are a short list (10 to 40 in practice), so that look-up is a scan over one cache-friendly
-/// vector and the order of decoding is kept. A name occurs at most once.
+/// Fields are a short list (10 to 40 in practice) in the order they were set; a name occurs at most
+/// once.
 ///
-/// One event can serve for one record after the other ([`Event::reset`]): names and texts then take
+/// One event can serve for one record after the other ([`Event::reset`]): fields and texts then take
 /// the memory of those before them, and nothing is allocated for a line.
 ///
 /// `Event` is not serialisable on purpose: wire form, table row and API body are forms of their own,
 /// each owned by its crate.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Event {
     /// When it happened (`@timestamp`).
     pub time: Timestamp,
     /// Who it is (`event.id`): 32 hexadecimal digits, the same whenever the same bytes are read.
     pub id: String,
-    /// Those of the record are the first `used`; behind them is memory to be used again.
     fields: Vec<Field>,
-    used: usize,
     places: Places,
-    /// So many fields at the start stay over [`Event::reset`].
-    kept: usize,
-    /// Tells these fields from any others; 0 if nothing is kept.
-    kept_id: u64,
-    /// Texts of earlier records, to be used again.
-    spares: Vec<CompactString>,
-    source: Source,
+    texts: Texts,
+    kept: Kept,
+    /// The field that holds all of the text it was decoded from.
+    whole: Option<usize>,
 }
 
 /// A name and its value.
 #[derive(Clone)]
 struct Field {
     name: Cow<'static, str>,
-    value: Value,
-    /// Where in the text that is being decoded the value stands, if it is a piece of it.
-    at: Option<u32>,
+    stored: Stored,
     /// Of the name, see [`place`].
     place: u16,
 }
 
-/// The text that fields are decoded from.
+/// The texts of an event.
+#[derive(Clone, Default)]
+struct Texts {
+    /// A copy of the text it was decoded from.
+    source: String,
+    /// Where the original of it lies in memory and ends, for as long as it does.
+    lies: (usize, usize),
+    /// All others, one behind the other.
+    block: String,
+}
+
+/// What stays over [`Event::reset`].
 #[derive(Clone, Copy, Default)]
-struct Source {
-    /// Where it lies in memory, for as long as it does.
-    start: usize,
+struct Kept {
+    /// Fields, at the start.
+    fields: usize,
+    /// Of the block, at the start.
     bytes: usize,
-    /// The field that holds all of it.
-    whole: Option<usize>,
+    /// Tells them from any others; 0 if it is not known what is kept.
+    id: u64,
 }
 
 /// Numbers what events keep, from 1.
 static KEPT: AtomicU64 = AtomicU64::new(1);
 
-/// Finds fields by name: without it every field set would be compared with all before it.
-///
-/// For each place 0, or one more than the number of a field whose name has it: the last one set.
-#[derive(Clone, Copy)]
-struct Places([u8; PLACES]);
-
-const PLACES: usize = 1 << PLACES_LOG2;
-/// Fields are some 30; one look in twenty for a name that is not there meets one that is.
-const PLACES_LOG2: u32 = 9;
-
-/// Where a name stands among [`Places`]. Known when compiling, for a constant.
-#[inline(always)]
-fn place(name: &str) -> u16 {
-    let bytes = name.as_bytes();
-    let number = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) => {
-            u64::from_le_bytes(*first).rotate_left(23) ^ u64::from_le_bytes(*last)
+impl Texts {
+    /// Stores a text: a piece of the one being decoded as its place there, others as a copy.
+    #[inline(always)]
+    fn store(&mut self, text: &str) -> Stored {
+        let start = text.as_ptr() as usize;
+        if start >= self.lies.0 && start + text.len() <= self.lies.1 {
+            // The text is as long as spans can say, see `decoded_from`.
+            let start = (start - self.lies.0) as u32;
+            return Stored::Piece(Span { start, bytes: text.len() as u32 });
         }
-        _ => bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)),
-    };
-    // The top bits depend on all of them. Spec: Knuth, TAOCP 6.4, multiplicative hashing.
-    let hash = (number ^ bytes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (hash >> (u64::BITS - PLACES_LOG2)) as u16
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Self([0; PLACES])
-    }
-}
-
-impl Places {
-    #[inline(always)]
-    fn get(&self, place: u16) -> u8 {
-        self.0[usize::from(place) % PLACES]
+        self.own(text)
     }
 
-    /// Notes the field with this number; those from the 255th on share one.
-    #[inline(always)]
-    fn set(&mut self, place: u16, index: usize) {
-        self.0[usize::from(place) % PLACES] = (index + 1).min(usize::from(u8::MAX)) as u8;
+    /// Stores a text as a copy.
+    #[inline]
+    fn own(&mut self, text: &str) -> Stored {
+        let start = self.block.len();
+        match (u32::try_from(start), u32::try_from(start + text.len())) {
+            (Ok(start), Ok(end)) => {
+                self.block.push_str(text);
+                Stored::Own(Span { start, bytes: end - start })
+            }
+            // An event of 4 GiB: no record is a thousandth of that.
+            _ => Stored::Null,
+        }
     }
 }
 
@@ -124,15 +114,25 @@ impl Event {
     pub fn reset(&mut self, time: Timestamp) {
         self.time = time;
         self.id.clear();
-        self.source = Source::default();
-        self.used = self.kept;
+        self.whole = None;
+        self.fields.truncate(self.kept.fields);
+        // A decoder may begin anew in the middle of its text.
+        if self.texts.lies == (0, 0) {
+            self.texts.source.clear();
+        }
+        self.texts.block.truncate(self.kept.bytes);
+        for text in [&mut self.texts.source, &mut self.texts.block] {
+            if text.capacity() > KEPT_BYTES_MAX {
+                text.shrink_to(KEPT_BYTES_MAX);
+            }
+        }
         self.index();
     }
 
     /// Notes all fields among the places anew.
     fn index(&mut self) {
         self.places = Places::default();
-        for (index, field) in self.fields[..self.used].iter().enumerate() {
+        for (index, field) in self.fields.iter().enumerate() {
             self.places.set(field.place, index);
         }
     }
@@ -140,43 +140,61 @@ impl Event {
     /// Keeps the fields set so far over every [`Event::reset`]: what is true of all records to come.
     /// Setting one of them anew ends that for it and for those behind it; see [`Event::kept`].
     pub fn keep(&mut self) {
-        self.kept = self.used;
-        self.kept_id = KEPT.fetch_add(1, Ordering::Relaxed);
+        // The text they are pieces of goes.
+        self.own_pieces();
+        self.whole = None;
+        let id = KEPT.fetch_add(1, Ordering::Relaxed);
+        self.kept = Kept { fields: self.fields.len(), bytes: self.texts.block.len(), id };
     }
 
     /// Returns how many fields stay over a [`Event::reset`].
     #[must_use]
     pub fn kept(&self) -> usize {
-        self.kept
+        self.kept.fields
     }
 
     /// Returns a number that stands for the fields kept: where it is the same, they are. 0 where it
     /// is not known.
     #[must_use]
     pub fn kept_id(&self) -> u64 {
-        self.kept_id
+        self.kept.id
     }
 
     /// Lets no field stay over the next [`Event::reset`].
     pub fn keep_none(&mut self) {
-        self.kept = 0;
-        self.kept_id = 0;
+        self.kept = Kept::default();
     }
 
-    /// Runs what decodes a text into this event. Fields that are set meanwhile to pieces of the text,
-    /// and one that is set to all of it, are known as such afterwards: see [`Event::piece`].
+    /// Runs what decodes a text into this event. Fields that are set meanwhile to pieces of the text
+    /// are stored, and known, as such: see [`Event::piece`]. Those of a text decoded before are copied.
     pub fn decoded_from<R>(&mut self, text: &str, decode: impl FnOnce(&mut Self) -> R) -> R {
-        // An address, never followed: it tells for as long as the text is borrowed, which is here.
-        self.source = Source { start: text.as_ptr() as usize, bytes: text.len(), whole: None };
+        self.own_pieces();
+        self.whole = None;
+        if u32::try_from(text.len()).is_ok() {
+            self.texts.source.clear();
+            self.texts.source.push_str(text);
+            // Addresses, never followed: they tell for as long as the text is borrowed, which is here.
+            let start = text.as_ptr() as usize;
+            self.texts.lies = (start, start + text.len());
+        }
         let done = decode(self);
-        (self.source.start, self.source.bytes) = (0, 0);
+        self.texts.lies = (0, 0);
         done
+    }
+
+    fn own_pieces(&mut self) {
+        for field in &mut self.fields {
+            if let Stored::Piece(_) = field.stored {
+                let text = field.stored.value(&self.texts).to_value();
+                field.stored = stored::sealed::Store::store(text, &mut self.texts);
+            }
+        }
     }
 
     /// Returns the text this event was decoded from, if a field still holds it.
     #[must_use]
     pub fn whole(&self) -> Option<&str> {
-        self.fields[self.source.whole?].value.as_str()
+        self.whole.map(|_| self.texts.source.as_str())
     }
 
     /// Returns where in [`Event::whole`] the value of the field at a place stands, in bytes, if it is
@@ -184,7 +202,18 @@ impl Event {
     #[must_use]
     #[inline]
     pub fn piece(&self, index: usize) -> Option<usize> {
-        self.fields[..self.used].get(index)?.at.map(|at| at as usize)
+        match self.fields.get(index)?.stored {
+            Stored::Piece(span) => Some(span.start as usize),
+            _ => None,
+        }
+    }
+
+    /// Says whether the value of the field at a place is a piece of [`Event::whole`], which another
+    /// field holds.
+    #[must_use]
+    #[inline]
+    pub fn is_covered(&self, index: usize) -> bool {
+        self.whole.is_some_and(|whole| whole != index) && self.piece(index).is_some()
     }
 
     /// Returns the value of a field by its dotted ECS name.
@@ -192,8 +221,8 @@ impl Event {
     /// `@timestamp` and `event.id` are not found here: they are [`Event::time`] and [`Event::id`].
     #[must_use]
     #[inline]
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.position(name, place(name)).map(|index| &self.fields[index].value)
+    pub fn get(&self, name: &str) -> Option<ValueRef<'_>> {
+        self.position(name, place(name)).map(|index| self.fields[index].stored.value(&self.texts))
     }
 
     #[inline(always)]
@@ -211,31 +240,26 @@ impl Event {
     /// Finds a field whose place another one has, too.
     #[cold]
     fn search(&self, name: &str) -> Option<usize> {
-        self.fields[..self.used].iter().position(|field| field.name == name)
+        self.fields.iter().position(|field| field.name == name)
     }
 
     /// Returns the text of a field, if it is there and holds text.
     #[must_use]
     #[inline]
     pub fn get_str(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(Value::as_str)
+        self.get(name).and_then(ValueRef::as_str)
     }
 
     /// Sets a field, replacing what it held.
     #[inline]
-    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl FieldValue) {
         let name = name.into();
         let place = place(&name);
-        let index = self.slot(name, place);
-        let field = &mut self.fields[index];
-        field.at = None;
-        let old = std::mem::replace(&mut field.value, value.into());
-        if let Value::Str(text) = old {
-            spare(&mut self.spares, text);
-        }
+        let stored = value.store(&mut self.texts);
+        self.put(name, place, stored);
     }
 
-    /// Sets a field to a text, as [`Event::set`] does, in memory that an earlier record needed.
+    /// Sets a field to a text that need not live longer than the call.
     #[inline]
     pub fn set_text(&mut self, name: impl Into<Cow<'static, str>>, text: &str) {
         let name = name.into();
@@ -244,62 +268,36 @@ impl Event {
     }
 
     fn put_text(&mut self, name: Cow<'static, str>, place: u16, text: &str) {
-        let index = self.slot(name, place);
-        let at = self.place_of(text);
-        let field = &mut self.fields[index];
-        field.at = at;
-        // Written where it stays: to move a value that was just made costs more than to make it.
-        match &mut field.value {
-            Value::Str(old)
-                if text.len() <= old.capacity() && old.capacity() <= SPARE_BYTES_MAX =>
-            {
-                old.clear();
-                old.push_str(text);
-            }
-            value => replace_text(value, text, &mut self.spares),
-        }
-        if at == Some(0) && text.len() == self.source.bytes && !text.is_empty() {
-            self.source.whole = Some(index);
+        let stored = self.texts.store(text);
+        let is_whole =
+            matches!(stored, Stored::Piece(span) if span.bytes as usize == self.texts.source.len());
+        let index = self.put(name, place, stored);
+        if is_whole && !text.is_empty() {
+            self.whole = Some(index);
         }
     }
 
-    /// Returns the number of the field with this name, which may hold anything.
+    /// Returns the number of the field.
     #[inline(always)]
-    fn slot(&mut self, name: Cow<'static, str>, place: u16) -> usize {
+    fn put(&mut self, name: Cow<'static, str>, place: u16, stored: Stored) -> usize {
         if let Some(index) = self.position(&name, place) {
             self.touch(index);
+            self.fields[index].stored = stored;
             return index;
         }
-        let index = self.used;
-        match self.fields.get_mut(index) {
-            Some(field) => {
-                field.name = name;
-                field.place = place;
-            }
-            None => self.fields.push(Field { name, value: Value::Null, at: None, place }),
-        }
+        let index = self.fields.len();
+        self.fields.push(Field { name, stored, place });
         self.places.set(place, index);
-        self.used += 1;
         index
-    }
-
-    /// Where in the text being decoded the piece stands, if it is one.
-    #[inline(always)]
-    fn place_of(&self, piece: &str) -> Option<u32> {
-        let at = (piece.as_ptr() as usize).wrapping_sub(self.source.start);
-        if at > self.source.bytes || piece.len() > self.source.bytes - at {
-            return None;
-        }
-        u32::try_from(at).ok()
     }
 
     /// Forgets what is known of a field that gets another value or goes.
     fn touch(&mut self, index: usize) {
-        if index < self.kept {
-            (self.kept, self.kept_id) = (index, 0);
+        if index < self.kept.fields {
+            self.kept = Kept { fields: index, id: 0, ..self.kept };
         }
-        if self.source.whole == Some(index) {
-            self.source.whole = None;
+        if self.whole == Some(index) {
+            self.whole = None;
         }
     }
 
@@ -307,24 +305,24 @@ impl Event {
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let index = self.position(name, place(name))?;
         self.touch(index);
-        self.source.whole = self.source.whole.map(|whole| whole - usize::from(whole > index));
+        self.whole = self.whole.map(|whole| whole - usize::from(whole > index));
         let removed = self.fields.remove(index);
-        self.used -= 1;
         self.index();
-        Some(removed.value)
+        Some(removed.stored.value(&self.texts).to_value())
     }
 
     /// Returns the fields in the order they were set.
     #[inline]
-    pub fn fields(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.fields[..self.used].iter().map(|field| (field.name.as_ref(), &field.value))
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = (&str, ValueRef<'_>)> {
+        self.fields.iter().map(|field| (field.name.as_ref(), field.stored.value(&self.texts)))
     }
 
     /// Returns the name and value of the field at a place in that order.
     #[must_use]
     #[inline]
-    pub fn at(&self, index: usize) -> Option<(&str, &Value)> {
-        self.fields[..self.used].get(index).map(|field| (field.name.as_ref(), &field.value))
+    pub fn at(&self, index: usize) -> Option<(&str, ValueRef<'_>)> {
+        let field = self.fields.get(index)?;
+        Some((field.name.as_ref(), field.stored.value(&self.texts)))
     }
 
     /// Returns the name of the field at a place in that order, if it is one that lives as long as the
@@ -332,60 +330,26 @@ impl Event {
     #[must_use]
     #[inline]
     pub fn static_name(&self, index: usize) -> Option<&'static str> {
-        match self.fields[..self.used].get(index)?.name {
+        match self.fields.get(index)?.name {
             Cow::Borrowed(name) => Some(name),
             Cow::Owned(_) => None,
         }
     }
 
+    /// Returns the text of the field at a place in that order, if it is one that lives as long as the
+    /// program.
+    #[must_use]
+    #[inline]
+    pub fn static_text(&self, index: usize) -> Option<&'static str> {
+        match self.fields.get(index)?.stored {
+            Stored::Static(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Returns the ids of the rules that hit this event, as attached at the edge.
     pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
-        self.get(field::RULE_ID).map_or(&[][..], Value::as_slice).iter().filter_map(Value::as_str)
-    }
-}
-
-/// The longest text that lies in a value itself.
-const INLINE_BYTES_MAX: usize = size_of::<CompactString>();
-
-/// Makes the value a text that has no room in what it was.
-#[cold]
-fn replace_text(value: &mut Value, text: &str, spares: &mut Vec<CompactString>) {
-    let new = match spares.pop() {
-        Some(mut spare) if text.len() > INLINE_BYTES_MAX => {
-            spare.clear();
-            spare.push_str(text);
-            spare
-        }
-        other => {
-            spares.extend(other);
-            CompactString::new(text)
-        }
-    };
-    if let Value::Str(old) = std::mem::replace(value, Value::Str(new)) {
-        spare(spares, old);
-    }
-}
-
-/// Keeps the memory of a text that is no longer needed.
-fn spare(spares: &mut Vec<CompactString>, text: CompactString) {
-    if text.is_heap_allocated() && text.capacity() <= SPARE_BYTES_MAX && spares.len() < SPARES_MAX {
-        spares.push(text);
-    }
-}
-
-impl Clone for Event {
-    fn clone(&self) -> Self {
-        Self {
-            time: self.time,
-            id: self.id.clone(),
-            fields: self.fields[..self.used].to_vec(),
-            used: self.used,
-            places: self.places,
-            kept: self.kept,
-            kept_id: self.kept_id,
-            spares: Vec::new(),
-            source: Source { start: 0, bytes: 0, ..self.source },
-        }
+        self.get(field::RULE_ID).into_iter().flat_map(ValueRef::items).filter_map(ValueRef::as_str)
     }
 }
 
@@ -443,6 +407,32 @@ mod tests {
     }
 
     #[test]
+    fn pieces_of_the_text_are_known_and_go_with_it() {
+        let mut event = Event::default();
+        let text = "user root logs in";
+        event.decoded_from(text, |event| {
+            event.set_text(field::SOURCE_IP, "1");
+            event.reset(Timestamp::from_seconds(3));
+            event.set_text(field::USER_NAME, &text[5..9]);
+            event.set_text(field::EVENT_ORIGINAL, text);
+            event.set_text(field::EVENT_ACTION, &"root".to_owned());
+        });
+        assert_eq!((event.whole(), event.piece(0), event.piece(2)), (Some(text), Some(5), None));
+        assert_eq!((event.is_covered(0), event.is_covered(1)), (true, false));
+        let copy = event.clone();
+        assert_eq!((&copy, copy.whole()), (&event, Some(text)));
+        event.remove(field::EVENT_ORIGINAL);
+        assert_eq!((event.whole(), event.is_covered(0)), (None, false));
+        // Another text: what was a piece of the first is a text of its own.
+        event.decoded_from("other", |event| event.set(field::MESSAGE, "word"));
+        assert_eq!(event.get_str(field::USER_NAME), Some("root"));
+        assert_eq!((event.piece(0), event.static_text(2)), (None, Some("word")));
+        event.keep();
+        event.reset(Timestamp::default());
+        assert_eq!(event.get_str(field::USER_NAME), Some("root"));
+    }
+
+    #[test]
     fn a_name_is_found_whatever_the_filter_says() {
         let mut event = Event::default();
         let names: Vec<String> = (0..1_000).map(|number| format!("name.{number}")).collect();
@@ -451,7 +441,7 @@ mod tests {
             event.set(name.clone(), number);
         }
         for (number, name) in (0..).zip(&names) {
-            assert_eq!(event.get(name).and_then(Value::as_int), Some(number));
+            assert_eq!(event.get(name).and_then(ValueRef::as_int), Some(number));
             event.set(name.clone(), number + 1);
         }
         assert_eq!(event.fields().len(), names.len());

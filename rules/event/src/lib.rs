@@ -12,9 +12,9 @@ mod value;
 
 pub mod field;
 
-pub use event::Event;
+pub use event::{Event, FieldValue};
 pub use level::Level;
 pub use names::intern;
 pub use text::{ESCAPED_FLAG, decode_lossless, encode_lossless};
 pub use time::{ParseTimestampError, Timestamp};
-pub use value::Value;
+pub use value::{Value, ValueRef};

@@ -63,17 +63,102 @@ impl Value {
     /// Returns the value as a rule sees it: text for every scalar, `None` for null and lists.
     #[must_use]
     pub fn to_text(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::Str(text) => Some(Cow::Borrowed(text)),
-            Self::Int(number) => Some(Cow::Owned(number.to_string())),
-            Self::Float(number) => Some(Cow::Owned(number.to_string())),
-            Self::Bool(flag) => Some(Cow::Borrowed(if *flag { "true" } else { "false" })),
-            Self::Null | Self::List(_) => None,
-        }
+        ValueRef::from(self).to_text()
     }
 }
 
 impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ValueRef::from(self).fmt(f)
+    }
+}
+
+/// The value of one field, borrowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ValueRef<'a> {
+    /// Present and explicitly empty.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// Text.
+    Str(&'a str),
+    /// Several values of one field.
+    List(&'a [Value]),
+}
+
+impl<'a> ValueRef<'a> {
+    /// Returns the text, if this value is text.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'a str> {
+        match self {
+            Self::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the whole number, if this value is one.
+    #[must_use]
+    pub fn as_int(self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Returns the values of a list, or the single value.
+    pub fn items(self) -> impl Iterator<Item = Self> {
+        let (list, single) = match self {
+            Self::List(values) => (values, None),
+            single => (&[][..], Some(single)),
+        };
+        list.iter().map(Self::from).chain(single)
+    }
+
+    /// Returns the value as a rule sees it: text for every scalar, `None` for null and lists.
+    #[must_use]
+    pub fn to_text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Str(text) => Some(Cow::Borrowed(text)),
+            Self::Int(number) => Some(Cow::Owned(number.to_string())),
+            Self::Float(number) => Some(Cow::Owned(number.to_string())),
+            Self::Bool(flag) => Some(Cow::Borrowed(if flag { "true" } else { "false" })),
+            Self::Null | Self::List(_) => None,
+        }
+    }
+
+    /// Returns it as a value that stands alone.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(flag) => Value::Bool(flag),
+            Self::Int(number) => Value::Int(number),
+            Self::Float(number) => Value::Float(number),
+            Self::Str(text) => Value::text(text),
+            Self::List(values) => Value::List(values.to_vec()),
+        }
+    }
+}
+
+impl<'a> From<&'a Value> for ValueRef<'a> {
+    #[inline]
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(flag) => Self::Bool(*flag),
+            Value::Int(number) => Self::Int(*number),
+            Value::Float(number) => Self::Float(*number),
+            Value::Str(text) => Self::Str(text),
+            Value::List(values) => Self::List(values),
+        }
+    }
+}
+
+impl fmt::Display for ValueRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => Ok(()),
@@ -88,6 +173,12 @@ impl fmt::Display for Value {
             }
             scalar => f.write_str(&scalar.to_text().unwrap_or_default()),
         }
+    }
+}
+
+impl PartialEq<Value> for ValueRef<'_> {
+    fn eq(&self, other: &Value) -> bool {
+        *self == ValueRef::from(other)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, ValueRef, field};
 use rules_sigma::{Body, Condition, Item, Logsource, Quantifier, Rule, Test};
 
 use crate::naive::{Naive, with_text};
@@ -205,7 +205,7 @@ impl Explainer<'_> {
     fn found(&self, name: &str) -> String {
         let mut text = format!("{name} is {}", shown(self.event, name));
         let copies = self.naive.naming.copies(name);
-        for value in self.event.get(name).map(Value::as_slice).unwrap_or_default() {
+        for value in self.event.get(name).into_iter().flat_map(ValueRef::items) {
             with_text(value.into(), |written| {
                 copies.of(written, |copy| text.push_str(&format!(", decoded '{}'", cut(copy))));
             });
@@ -235,7 +235,7 @@ fn other_field(test: &Test, logsource: &Logsource, naming: Naming) -> Option<Str
 fn shown(event: &Event, name: &str) -> String {
     match event.get(name) {
         None => "absent".to_owned(),
-        Some(Value::Null) => "null".to_owned(),
+        Some(ValueRef::Null) => "null".to_owned(),
         Some(value) => format!("'{}'", cut(&value.to_string())),
     }
 }

@@ -1,36 +1,6 @@
 //! Fields: what the matcher asks of an event, whatever form the event has.
 
-use rules_event::{Event, Value};
-
-/// The value of one field, borrowed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum ValueRef<'a> {
-    /// Present and explicitly empty.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A number with a fraction.
-    Float(f64),
-    /// Text.
-    Str(&'a str),
-    /// Several values of one field.
-    List(&'a [Value]),
-}
-
-impl<'a> From<&'a Value> for ValueRef<'a> {
-    fn from(value: &'a Value) -> Self {
-        match value {
-            Value::Null => Self::Null,
-            Value::Bool(flag) => Self::Bool(*flag),
-            Value::Int(number) => Self::Int(*number),
-            Value::Float(number) => Self::Float(*number),
-            Value::Str(text) => Self::Str(text),
-            Value::List(values) => Self::List(values),
-        }
-    }
-}
+use rules_event::{Event, ValueRef};
 
 /// An event as the matcher reads it: a short list of named values. Of two fields with one name the
 /// first counts.
@@ -57,6 +27,12 @@ pub trait Fields {
         None
     }
 
+    /// Says whether the value is a text that stands in that of another field, one which is not covered
+    /// itself: what is found in it is found there, too.
+    fn is_covered(&self, _index: usize) -> bool {
+        false
+    }
+
     /// The value of a field by its name.
     fn value(&self, name: &str) -> Option<ValueRef<'_>> {
         (0..self.len())
@@ -73,7 +49,7 @@ impl Fields for Event {
 
     #[inline]
     fn at(&self, index: usize) -> Option<(&str, ValueRef<'_>)> {
-        Self::at(self, index).map(|(name, value)| (name, value.into()))
+        Self::at(self, index)
     }
 
     #[inline]
@@ -84,5 +60,10 @@ impl Fields for Event {
     #[inline]
     fn static_name(&self, index: usize) -> Option<&'static str> {
         Self::static_name(self, index)
+    }
+
+    #[inline]
+    fn is_covered(&self, index: usize) -> bool {
+        Self::is_covered(self, index)
     }
 }

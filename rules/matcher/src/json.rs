@@ -6,7 +6,9 @@ use std::fmt;
 use rules_event::Value;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::fields::{Fields, ValueRef};
+use rules_event::ValueRef;
+
+use crate::fields::Fields;
 
 /// Fields of one event; more are refused.
 pub const FIELDS_MAX: usize = 2_000;

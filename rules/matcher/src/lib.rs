@@ -34,9 +34,10 @@ pub mod taxonomy;
 
 pub use copies::{Copies, CopyBuffers, DECODINGS_MAX, MARKS, VIETNAMESE, strip_vietnamese};
 pub use explain::{Explanation, Step};
-pub use fields::{Fields, ValueRef};
+pub use fields::Fields;
 pub use image::{IMAGE_BYTES_MAX, ImageError};
 pub use json::{FIELDS_MAX, JsonFields, NESTING_MAX};
 pub use matcher::{Matcher, Selection, SourceOf};
 pub use naming::Naming;
+pub use rules_event::ValueRef;
 pub use ruleset::RuleSet;

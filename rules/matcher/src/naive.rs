@@ -16,7 +16,9 @@ use rules_sigma::{
     Quantifier, RegexFlags, Rule, Test, TimePart, compile_regex, fold,
 };
 
-use crate::fields::{Fields, ValueRef};
+use rules_event::ValueRef;
+
+use crate::fields::Fields;
 use crate::naming::{Naming, Place};
 
 /// The plain evaluator: an event, and what the names of a rule mean in it.

@@ -15,7 +15,9 @@ use crate::Copies;
 use crate::assemble::{SLOT_WORDS, decode_copies, head, plan_at};
 use crate::compile::EVERYWHERE;
 use crate::encode::{EncodedPieces, GATED, check, comparison, join, node, time_part};
-use crate::fields::{Fields, ValueRef};
+use rules_event::ValueRef;
+
+use crate::fields::Fields;
 use crate::glob::{Anchor, match_pieces};
 use crate::matcher::Matcher;
 use crate::naive::{self, with_text};
@@ -227,6 +229,9 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         let set = self.set(set);
         let (shortest, in_other_kinds) = set.inside();
         for index in 0..self.event.len() {
+            if self.event.is_covered(index) {
+                continue;
+            }
             let Some((_, value)) = self.event.at(index) else { break };
             match value {
                 ValueRef::Str(text) if text.len() < shortest => {}

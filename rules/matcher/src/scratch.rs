@@ -7,9 +7,9 @@ use regex::Regex;
 use rules_sigma::{Number, fold};
 
 use crate::assemble::{LEAF, SECOND};
-use crate::fields::ValueRef;
 use crate::witness::canonical;
 use crate::{Copies, CopyBuffers};
+use rules_event::ValueRef;
 
 /// Memory for folded texts kept after an event: one huge line must not hold memory for ever.
 const ARENA_KEPT_BYTES_MAX: usize = 256 * 1024;

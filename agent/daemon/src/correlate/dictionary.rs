@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use rules_correlate::bytes::{Reader, write_bytes, write_signed, write_unsigned};
 use rules_correlate::{REPEAT_COUNT, Wanted, text_of};
-use rules_event::{Event, Timestamp, Value, field, intern};
+use rules_event::{Event, Timestamp, ValueRef, field, intern};
 use sha2::{Digest as _, Sha256};
 
 /// What is the same in all events of an agent: not written with each hit.
@@ -148,7 +148,7 @@ impl Hits {
     pub(super) fn push(&mut self, dictionary: &Dictionary, event: &Event, rules: &[u16]) -> bool {
         self.count += 1;
         let time = event.time.as_nanos();
-        let repeats = event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1).max(1);
+        let repeats = event.get(REPEAT_COUNT).and_then(ValueRef::as_int).unwrap_or(1).max(1);
         let out = &mut self.next;
         out.clear();
         for rule in rules {
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(event.get_str(field::AGENT_HOST), Some("web"));
         assert_eq!(event.get_str(field::SOURCE_IP), Some("203.0.113.9"));
         assert_eq!(event.get_str("source.bytes"), Some("4096"));
-        assert_eq!(event.get(REPEAT_COUNT).and_then(Value::as_int), Some(3));
+        assert_eq!(event.get(REPEAT_COUNT).and_then(ValueRef::as_int), Some(3));
         assert_eq!(event.get(field::MESSAGE), None);
         let (event, _, ids) = &seen[1];
         assert_eq!((event.id.as_str(), event.time, ids.as_str()), ("odd", second.time, "b"));
@@ -369,7 +369,7 @@ mod tests {
         hits.push(&dictionary, &hit(5_001, 1, "203.0.113.8"), &[0]);
         let mut repeats = Vec::new();
         each_hit(&dictionary, hits.finish(), &mut Event::default(), None, |event, _, _| {
-            repeats.push(event.get(REPEAT_COUNT).and_then(Value::as_int).unwrap_or(1));
+            repeats.push(event.get(REPEAT_COUNT).and_then(ValueRef::as_int).unwrap_or(1));
         })
         .unwrap();
         assert_eq!(repeats.iter().sum::<i64>(), 5_002);

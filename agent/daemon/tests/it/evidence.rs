@@ -1,6 +1,6 @@
 //! What happens to the agent becomes events: start, stop, kill, changed files, a silent restart.
 
-use rules_event::{Value, field};
+use rules_event::field;
 
 use crate::agent::{Site, until};
 
@@ -35,7 +35,10 @@ fn start_stop_and_kill_are_told_apart() {
     let agent = site.start();
     let ended = site.await_said("ended_unclean");
     assert_eq!(ended.get_str("event.reason"), Some("killed_or_crashed"));
-    assert!(matches!(ended.get("vonglau.agent.gap_seconds"), Some(Value::Int(0..600))));
+    assert!(matches!(
+        ended.get("vonglau.agent.gap_seconds"),
+        Some(rules_event::ValueRef::Int(0..600))
+    ));
     assert!(site.await_said("config_changed").get_str("vonglau.agent.sha256_before").is_some());
     // The same id must never come twice, or one of them would be dropped as a repeat.
     let said = site.said();
@@ -105,7 +108,7 @@ fn a_log_cut_short_is_told_apart_from_one_that_was_rotated() {
     std::fs::copy(&log, site.dir.path().join("auth.log.1")).unwrap();
     std::fs::File::options().write(true).open(&log).unwrap().set_len(0).unwrap();
     let rotated = site.await_said("log_truncated");
-    assert_eq!(rotated.get("vonglau.source.rotated"), Some(&Value::Bool(true)));
+    assert_eq!(rotated.get("vonglau.source.rotated"), Some(rules_event::ValueRef::Bool(true)));
     assert_eq!(rotated.rule_ids().count(), 0, "{rotated:?}");
     // Somebody who hides something.
     let length = std::fs::metadata(&log).unwrap().len();
@@ -116,10 +119,9 @@ fn a_log_cut_short_is_told_apart_from_one_that_was_rotated() {
     file.set_len(length).unwrap();
     let mut cut = None;
     until("the cut", || {
-        cut = site
-            .said()
-            .into_iter()
-            .rfind(|it| it.get("vonglau.source.rotated") == Some(&Value::Bool(false)));
+        cut = site.said().into_iter().rfind(|it| {
+            it.get("vonglau.source.rotated") == Some(rules_event::ValueRef::Bool(false))
+        });
         cut.is_some()
     });
     let cut = cut.unwrap();

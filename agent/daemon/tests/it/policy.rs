@@ -8,7 +8,7 @@ use std::io::Write;
 use agent_spool::{LANE_ALERTS, LANE_EVENTS};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use rules_event::{Event, Value, field};
+use rules_event::{Event, field};
 
 use crate::agent::{Site, line, until};
 
@@ -71,7 +71,11 @@ fn text(event: &Event) -> &str {
 }
 
 fn rate(event: &Event) -> u64 {
-    event.get("vonglau.sample_rate").and_then(Value::as_int).unwrap_or(1).unsigned_abs()
+    event
+        .get("vonglau.sample_rate")
+        .and_then(rules_event::ValueRef::as_int)
+        .unwrap_or(1)
+        .unsigned_abs()
 }
 
 /// Whether an id is drawn, as docs/spec/policy.md says.
@@ -206,7 +210,7 @@ fn what_is_left_out_is_told_in_every_place() {
     let left = settled["dropped_by_reason"]["rate_limit"].as_u64().unwrap();
     assert!(left > 1_500, "{settled}");
     let said = site.await_said("rate_limit_ended");
-    let told = said.get("vonglau.agent.left_out").and_then(Value::as_int).unwrap();
+    let told = said.get("vonglau.agent.left_out").and_then(rules_event::ValueRef::as_int).unwrap();
     assert_eq!(told.unsigned_abs(), left, "what was told is what was counted");
     // Other policies are in force without a restart.
     let config = site.dir.path().join("agent.toml");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use agent_spool::{LANE_ALERTS, LANE_EVENTS};
-use rules_event::{Value, field};
+use rules_event::field;
 
 use crate::agent::{Running, Site, until};
 
@@ -137,14 +137,15 @@ fn a_record_with_a_mark_leaves_its_log_by_no_way() {
         assert_eq!(tells(&record.raw().unwrap()), None, "in the spool");
         let is_alert = record.header.lane == agent_wire::Lane::Alerts;
         for event in record.events().unwrap() {
-            if event.get("vonglau.quarantined") != Some(&Value::Bool(true)) {
+            if event.get("vonglau.quarantined") != Some(rules_event::ValueRef::Bool(true)) {
                 continue;
             }
             stubs += 1;
             assert!(is_alert && event.rule_ids().next().is_some(), "{event:?}");
             // The owner finds the record by what the stub says, in his own log.
             let number = |name: &str| {
-                usize::try_from(event.get(name).and_then(Value::as_int).unwrap()).unwrap()
+                usize::try_from(event.get(name).and_then(rules_event::ValueRef::as_int).unwrap())
+                    .unwrap()
             };
             let log = fs::read(event.get_str(field::LOG_FILE_PATH).unwrap()).unwrap();
             let (offset, length) = (number(field::LOG_OFFSET), number("vonglau.quarantine.bytes"));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use agent_spool::{LANE_ALERTS, LANE_EVENTS};
-use rules_event::{Value, field};
+use rules_event::{ValueRef, field};
 
 use crate::agent::{Site, until};
 
@@ -80,8 +80,8 @@ fn a_planted_secret_is_nowhere_in_what_the_agent_keeps_and_sends() {
     for event in &events {
         let text = format!("{event:?}");
         assert!(forms().iter().all(|form| !text.contains(form)), "{text}");
-        let kinds = event.get(field::VONGLAU_REDACTED).map(Value::as_slice);
-        assert!(kinds.is_some_and(|kinds| !kinds.is_empty()), "{text}");
+        let kinds = event.get(field::VONGLAU_REDACTED).into_iter().flat_map(ValueRef::items);
+        assert!(kinds.count() > 0, "{text}");
     }
     // Nor in any file of the agent's, packed or not.
     let mut all = Vec::new();

@@ -207,7 +207,7 @@ async fn a_grandchild_that_holds_the_output_holds_nobody_up() {
     let run = running.next().await;
     assert_eq!(run.said("vonglau.exec.outcome"), "failed");
     let left = run.event.as_ref().and_then(|event| event.get("vonglau.exec.left_behind"));
-    assert_eq!(left, Some(&true.into()));
+    assert_eq!(left, Some(rules_event::ValueRef::Bool(true)));
     let pid = run.texts()[0].parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     running.end().await;
@@ -297,7 +297,7 @@ async fn a_failure_says_why_and_the_end_of_it_is_told() {
     let mut running = Running::start(shell(script, |_| ()));
     let run = running.next().await;
     let event = run.event.as_ref().unwrap();
-    assert_eq!(event.get("process.exit_code").and_then(rules_event::Value::as_int), Some(7));
+    assert_eq!(event.get("process.exit_code").and_then(rules_event::ValueRef::as_int), Some(7));
     let stderr = run.said("vonglau.exec.stderr");
     assert!(stderr.ends_with("899\n900\nwhy") && stderr.len() <= 2_048, "{stderr}");
     let again = running.next().await;

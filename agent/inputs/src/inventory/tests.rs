@@ -1,6 +1,6 @@
 //! The inventory of this very host: everything once, then only what is different.
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, field};
 
 use super::*;
 use crate::bench::Bench;
@@ -28,19 +28,20 @@ fn the_first_inventory_is_a_baseline_and_then_only_differences_come() {
     });
     let first = bench.until(|event| kind_is(event, "certificate", "certificate_found"));
     assert!(
-        first
-            .iter()
-            .all(|event| event.get("vonglau.inventory.baseline") == Some(&Value::from(true)))
+        first.iter().all(|event| event.get("vonglau.inventory.baseline")
+            == Some(rules_event::ValueRef::Bool(true)))
     );
     assert!(first.iter().any(|event| {
         kind_is(event, "user", "user_found") && event.get_str("user.name") == Some("root")
     }));
     assert!(first.iter().any(|event| {
         kind_is(event, "port", "port_found")
-            && event.get("server.port").and_then(Value::as_int) == Some(port)
+            && event.get("server.port").and_then(rules_event::ValueRef::as_int) == Some(port)
     }));
     for event in first.iter().filter(|event| kind_is(event, "interface", "interface_found")) {
-        assert!(matches!(event.get("host.ip"), Some(Value::List(all)) if !all.is_empty()));
+        assert!(
+            matches!(event.get("host.ip"), Some(rules_event::ValueRef::List(all)) if !all.is_empty())
+        );
     }
     assert_eq!(
         packages::are_there(),
@@ -49,7 +50,12 @@ fn the_first_inventory_is_a_baseline_and_then_only_differences_come() {
     let certificate = first.iter().find(|event| kind_is(event, "certificate", "certificate_found"));
     let certificate = certificate.unwrap();
     assert_eq!(certificate.get_str(field::EVENT_DATASET), Some("vonglau.certificate"));
-    assert!(certificate.get("vonglau.certificate.days_left").and_then(Value::as_int).is_some());
+    assert!(
+        certificate
+            .get("vonglau.certificate.days_left")
+            .and_then(rules_event::ValueRef::as_int)
+            .is_some()
+    );
     // While nobody looks one port closes and another opens.
     bench.stop();
     drop(listener);
@@ -61,7 +67,7 @@ fn the_first_inventory_is_a_baseline_and_then_only_differences_come() {
     let of_port = |action: &str, port: i64| {
         events.iter().any(|event| {
             kind_is(event, "port", action)
-                && event.get("server.port").and_then(Value::as_int) == Some(port)
+                && event.get("server.port").and_then(rules_event::ValueRef::as_int) == Some(port)
         })
     };
     assert!(of_port("port_added", other), "{events:#?}");

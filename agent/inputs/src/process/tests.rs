@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, field};
 
 use super::*;
 use crate::bench::Bench;
@@ -35,27 +35,30 @@ fn watch(source: ProcessSource) {
         .spawn()
         .unwrap();
     let event = started(&mut bench, &marker);
-    assert_eq!(event.get(field::PROCESS_PID).and_then(Value::as_int), Some(i64::from(child.id())));
-    let parent = event.get("process.parent.pid").and_then(Value::as_int);
+    assert_eq!(
+        event.get(field::PROCESS_PID).and_then(rules_event::ValueRef::as_int),
+        Some(i64::from(child.id()))
+    );
+    let parent = event.get("process.parent.pid").and_then(rules_event::ValueRef::as_int);
     assert_eq!(parent, Some(i64::from(std::process::id())));
     let me = std::env::current_exe().unwrap();
     assert_eq!(event.get_str(field::PROCESS_PARENT_EXECUTABLE), me.to_str());
     let directory = std::env::current_dir().unwrap();
     assert_eq!(event.get_str(field::PROCESS_WORKING_DIRECTORY), directory.to_str());
     assert!(event.get_str(field::PROCESS_EXECUTABLE).unwrap().starts_with('/'));
-    assert_eq!(event.get("process.args").map(|args| args.as_slice().len()), Some(4));
+    assert_eq!(event.get("process.args").map(|args| args.items().count()), Some(4));
     assert!(event.get_str("user.id").is_some());
     drop(child.stdin.take());
     child.wait().unwrap();
     let pid = i64::from(child.id());
     let fits = |event: &Event| {
         event.get_str(field::EVENT_ACTION) == Some("process_ended")
-            && event.get(field::PROCESS_PID).and_then(Value::as_int) == Some(pid)
+            && event.get(field::PROCESS_PID).and_then(rules_event::ValueRef::as_int) == Some(pid)
     };
     let end = bench.until(fits).into_iter().find(fits).unwrap();
     assert_eq!(end.get_str("process.entity_id"), event.get_str("process.entity_id"));
     if source == "netlink" {
-        assert_eq!(end.get("process.exit_code").and_then(Value::as_int), Some(3));
+        assert_eq!(end.get("process.exit_code").and_then(rules_event::ValueRef::as_int), Some(3));
     }
     // What begins while nobody looks, and still runs, is found.
     bench.stop();
@@ -97,11 +100,13 @@ fn a_busy_process_is_told_with_its_share() {
     let pid = i64::from(child.0.id());
     let fits = |event: &Event| {
         event.get_str(field::EVENT_ACTION) == Some("process_busy")
-            && event.get(field::PROCESS_PID).and_then(Value::as_int) == Some(pid)
+            && event.get(field::PROCESS_PID).and_then(rules_event::ValueRef::as_int) == Some(pid)
     };
     let events = bench.until(fits);
     let event = events.iter().find(|event| fits(event)).unwrap();
-    assert!(matches!(event.get("process.cpu.pct"), Some(Value::Float(share)) if *share >= 0.01));
+    assert!(
+        matches!(event.get("process.cpu.pct"), Some(rules_event::ValueRef::Float(share)) if share >= 0.01)
+    );
     drop(child);
     bench.stop();
 }
@@ -127,7 +132,8 @@ fn a_connection_is_told_with_its_program() {
     let port = i64::from(listener.local_addr().unwrap().port());
     let is_ours = |event: &Event| {
         event.get_str(field::EVENT_DATASET) == Some("vonglau.network")
-            && event.get(field::DESTINATION_PORT).and_then(Value::as_int) == Some(port)
+            && event.get(field::DESTINATION_PORT).and_then(rules_event::ValueRef::as_int)
+                == Some(port)
     };
     // The first look may come after the first connection: then that is no news.
     let mut held = Vec::new();
@@ -144,7 +150,7 @@ fn a_connection_is_told_with_its_program() {
     let me = std::env::current_exe().unwrap();
     assert_eq!(event.get_str(field::PROCESS_EXECUTABLE), me.to_str());
     assert_eq!(event.get_str(field::DESTINATION_IP), Some("127.0.0.1"));
-    assert_eq!(event.get("vonglau.network.initiated"), Some(&Value::from(true)));
+    assert_eq!(event.get("vonglau.network.initiated"), Some(rules_event::ValueRef::Bool(true)));
     assert_eq!(event.get("vonglau.network.first_seen"), None, "it is still being learnt");
     bench.stop();
 }

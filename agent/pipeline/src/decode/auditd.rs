@@ -19,7 +19,7 @@ mod summary;
 use std::borrow::Cow;
 
 use agent_inputs::audit::{Header, kind_name};
-use rules_event::{Event, Value, field};
+use rules_event::{Event, Value, ValueRef, field};
 
 use exec::Args;
 use facts::Facts;
@@ -227,7 +227,10 @@ impl<'a> Records<'a> {
         let Some(key) = Key::of(name) else {
             let field = rules_event::intern(&format!("auditd.{name}"));
             // Not known, so not known to be hexadecimal either.
-            put(event, field, Value::text(value));
+            match event.get(&field) {
+                None => event.set_text(field, value),
+                Some(_) => put(event, field, Value::text(value)),
+            }
             return;
         };
         if key <= Key::LAST_FACT {
@@ -267,10 +270,13 @@ fn put(event: &mut Event, name: impl Into<Cow<'static, str>>, value: Value) {
         event.set(name, value);
         return;
     };
-    if *old == value || old.as_slice().contains(&value) || old.as_slice().len() >= VALUES_MAX {
+    if old == value
+        || old.items().any(|one| one == value)
+        || old.items().nth(VALUES_MAX - 1).is_some()
+    {
         return;
     }
-    let mut values = old.as_slice().to_vec();
+    let mut values: Vec<Value> = old.items().map(ValueRef::to_value).collect();
     match value {
         Value::List(more) => values.extend(more.into_iter().take(VALUES_MAX)),
         one => values.push(one),

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use agent_inputs::Format;
 use jiff::tz::TimeZone;
-use rules_event::{Event, Value, field};
+use rules_event::{Event, Value, ValueRef, field};
 
 use super::columns::{COLUMNS_MAX, Columns, Head};
 use super::source::is_address;
@@ -191,7 +191,7 @@ fn decode_line(text: &str, layout: &Layout, event: &mut Event) -> Option<()> {
 }
 
 fn finish(text: &str, layout: &Layout, event: &mut Event) {
-    if let Some(status) = event.get(field::HTTP_RESPONSE_STATUS).and_then(Value::as_int) {
+    if let Some(status) = event.get(field::HTTP_RESPONSE_STATUS).and_then(ValueRef::as_int) {
         event.set(field::EVENT_OUTCOME, if status < 400 { "success" } else { "failure" });
     }
     if !layout.is_error {

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, Value, ValueRef, field};
 use serde::Deserializer as _;
 use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
@@ -258,11 +258,11 @@ fn value_of(json: Json) -> Value {
 }
 
 /// The moment that a value of a JSON line means.
-pub(super) fn time(value: &Value, context: &Context<'_>) -> Option<rules_event::Timestamp> {
+pub(super) fn time(value: ValueRef<'_>, context: &Context<'_>) -> Option<rules_event::Timestamp> {
     match value {
-        Value::Int(number) => moment::epoch(*number as f64).map(|rough| exact(*number, rough)),
-        Value::Float(number) => moment::epoch(*number),
-        Value::Str(text) => match moment::rfc3339(text, context.zone) {
+        ValueRef::Int(number) => moment::epoch(number as f64).map(|rough| exact(number, rough)),
+        ValueRef::Float(number) => moment::epoch(number),
+        ValueRef::Str(text) => match moment::rfc3339(text, context.zone) {
             Some((time, "")) => Some(time),
             _ => text.parse().ok().and_then(moment::epoch).or_else(|| moment::access(text)),
         },

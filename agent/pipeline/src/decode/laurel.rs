@@ -189,7 +189,6 @@ fn set_parent(parent: &Map<String, Value>, event: &mut Event) {
 #[cfg(test)]
 mod tests {
     use agent_inputs::Format;
-    use rules_event::Value;
 
     use super::super::tests::decode;
 
@@ -262,7 +261,11 @@ mod tests {
         for line in [r#"{"ID":"17.1:x","SYSCALL":{"pid":1}}"#, r#"{"ID":"7"}"#, r#"{"ID":"1.1:1"}"#]
         {
             let event = decode(line, None, Format::Auto);
-            assert_ne!(event.get("event.dataset"), Some(&Value::text("auditd.log")), "{line}");
+            assert_ne!(
+                event.get("event.dataset"),
+                Some(rules_event::ValueRef::Str("auditd.log")),
+                "{line}"
+            );
         }
     }
 }

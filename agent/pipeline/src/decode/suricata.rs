@@ -79,7 +79,7 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
     }
     set_dataset(event, "suricata", "suricata.eve");
     let time = event.remove("suricata.eve.timestamp");
-    if let Some(time) = time.as_ref().and_then(|value| json::time(value, context)) {
+    if let Some(time) = time.as_ref().and_then(|value| json::time(value.into(), context)) {
         event.time = time;
     }
     let kind = event.get_str("suricata.eve.event_type").unwrap_or_default();

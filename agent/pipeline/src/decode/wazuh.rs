@@ -3,7 +3,7 @@
 //! Every member stays under `wazuh.`: its `rule.id` and `agent.id` are not ours. Spec: Wazuh manager
 //! 4.x, `ossec-alerts.json`; field names of its index template.
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, Value, ValueRef, field};
 
 use super::table::{As, Row, also, find, put, set_dataset};
 use super::{Context, json};
@@ -50,12 +50,12 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
     set_dataset(event, "wazuh", "wazuh.alerts");
     event.set(field::EVENT_KIND, "alert");
     let time = event.remove("wazuh.timestamp");
-    if let Some(time) = time.as_ref().and_then(|value| json::time(value, context)) {
+    if let Some(time) = time.as_ref().and_then(|value| json::time(value.into(), context)) {
         event.time = time;
     }
     // Groups are words of one level: authentication_failed, authentication_success.
-    let groups = event.get("wazuh.rule.groups").map_or(&[][..], Value::as_slice);
-    let has = |word: &str| groups.iter().any(|group| group.as_str() == Some(word));
+    let groups = || event.get("wazuh.rule.groups").into_iter().flat_map(ValueRef::items);
+    let has = |word: &str| groups().any(|group| group.as_str() == Some(word));
     let outcome = match () {
         () if has("authentication_failed") || has("authentication_failures") => Some("failure"),
         () if has("authentication_success") => Some("success"),

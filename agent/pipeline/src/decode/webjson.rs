@@ -79,7 +79,7 @@ pub(super) fn decode(text: &str, context: &Context<'_>, event: &mut Event) -> bo
     }
     event.set(field::EVENT_CATEGORY, "web");
     event.set(field::EVENT_ACTION, "web_request");
-    let status = event.get(field::HTTP_RESPONSE_STATUS).and_then(rules_event::Value::as_int);
+    let status = event.get(field::HTTP_RESPONSE_STATUS).and_then(rules_event::ValueRef::as_int);
     if let Some(status) = status {
         event.set(field::EVENT_OUTCOME, if status < 400 { "success" } else { "failure" });
     }

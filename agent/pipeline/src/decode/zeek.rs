@@ -7,7 +7,7 @@
 mod layout;
 mod rows;
 
-use rules_event::{Event, Timestamp, Value, field};
+use rules_event::{Event, Timestamp, Value, ValueRef, field};
 
 use super::columns::Columns;
 use super::table::{find, moment_text, put, set_dataset};
@@ -137,7 +137,7 @@ fn moment_of(value: &Value, context: &Context<'_>) -> Option<Timestamp> {
         Value::Int(seconds) if (0..10_000_000_000).contains(seconds) => {
             Some(Timestamp::from_seconds(*seconds))
         }
-        other => json::time(other, context),
+        other => json::time(other.into(), context),
     }
 }
 
@@ -151,8 +151,8 @@ fn finish(log: &str, dataset: &str, text: &str, event: &mut Event) {
         _ => None,
     };
     let outcome = match success {
-        Some(Value::Bool(true)) => Some("success"),
-        Some(Value::Bool(false)) => Some("failure"),
+        Some(ValueRef::Bool(true)) => Some("success"),
+        Some(ValueRef::Bool(false)) => Some("failure"),
         _ => None,
     };
     event.set(field::EVENT_CATEGORY, if outcome.is_some() { "authentication" } else { "network" });

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rules_event::{Timestamp, Value};
+use rules_event::{Timestamp, ValueRef};
 use sha2::{Digest, Sha256};
 
 /// Alerts remembered: some 80 bytes each, 1.3 MiB. Beyond, the longest untouched are forgotten, and
@@ -42,7 +42,7 @@ impl Suppressor {
     pub fn repeats<'a>(
         &self,
         rule: &str,
-        values: impl Iterator<Item = Option<&'a Value>>,
+        values: impl Iterator<Item = Option<ValueRef<'a>>>,
         span_s: u32,
         time: Timestamp,
     ) -> bool {
@@ -85,7 +85,7 @@ impl Known {
 }
 
 /// Values may be as long as a line; a hash of them is not.
-fn key<'a>(rule: &str, values: impl Iterator<Item = Option<&'a Value>>) -> [u8; 16] {
+fn key<'a>(rule: &str, values: impl Iterator<Item = Option<ValueRef<'a>>>) -> [u8; 16] {
     let mut hash = Sha256::new_with_prefix(rule);
     for value in values {
         hash.update([0, u8::from(value.is_some())]);
@@ -109,9 +109,10 @@ mod tests {
     #[test]
     fn one_alert_is_raised_for_each_span_and_value() {
         let all = Suppressor::default();
-        let (one, two) = (Value::from("203.0.113.1"), Value::from("203.0.113.2"));
-        let repeats =
-            |value: &Value, time| all.repeats("r", [Some(value)].into_iter(), 3_600, at(time));
+        let (one, two) = (ValueRef::Str("203.0.113.1"), ValueRef::Str("203.0.113.2"));
+        let repeats = |value: &ValueRef<'_>, time| {
+            all.repeats("r", [Some(*value)].into_iter(), 3_600, at(time))
+        };
         assert!(!repeats(&one, 0));
         assert!(repeats(&one, 10) && repeats(&one, 3_599));
         assert!(repeats(&one, -30), "a thread was quicker with a later one");
@@ -120,7 +121,7 @@ mod tests {
         assert!(repeats(&one, 3_700));
         assert!(!repeats(&one, -9_000), "long before");
         assert!(repeats(&one, 3_701), "what is late moves nothing");
-        assert!(!all.repeats("other", [Some(&one)].into_iter(), 3_600, at(5)));
+        assert!(!all.repeats("other", [Some(one)].into_iter(), 3_600, at(5)));
         assert!(!all.repeats("r", [None].into_iter(), 3_600, at(5)));
         assert!(all.repeats("r", [None].into_iter(), 3_600, at(6)));
         assert_eq!(all.counts(), (6, 0));
@@ -129,11 +130,11 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_the_busy_stay() {
         let all = Suppressor::default();
-        let busy = Value::from("busy");
+        let busy = ValueRef::Str("busy");
         for number in 0..3 * REMEMBERED_MAX as i64 {
-            let value = Value::from(number);
-            assert!(!all.repeats("r", [Some(&value)].into_iter(), 60, at(0)));
-            assert_eq!(all.repeats("r", [Some(&busy)].into_iter(), 60, at(0)), number > 0);
+            let value = ValueRef::Int(number);
+            assert!(!all.repeats("r", [Some(value)].into_iter(), 60, at(0)));
+            assert_eq!(all.repeats("r", [Some(busy)].into_iter(), 60, at(0)), number > 0);
             let held = all.known.lock().unwrap().by_key.len();
             assert!(held <= REMEMBERED_MAX, "{held}");
         }

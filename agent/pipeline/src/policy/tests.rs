@@ -34,7 +34,7 @@ fn fate(course: &Course, is_alert: bool, is_hit: bool, event: &mut Event) -> Fat
 }
 
 fn rate(event: &Event) -> u64 {
-    event.get(SAMPLE_RATE).and_then(rules_event::Value::as_int).unwrap_or(1).unsigned_abs()
+    event.get(SAMPLE_RATE).and_then(rules_event::ValueRef::as_int).unwrap_or(1).unsigned_abs()
 }
 
 #[test]

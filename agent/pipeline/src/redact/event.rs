@@ -1,6 +1,6 @@
 //! Events: secrets in fields, of samples and of columns whose head alone says what they hold.
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, Value, ValueRef, field};
 
 use super::command::pieces;
 use super::keyed::is_nothing;
@@ -24,15 +24,15 @@ impl Redactor {
         let mut bits = 0;
         for (name, value) in event.fields() {
             let new = match value {
-                Value::Str(text) => {
+                ValueRef::Str(text) => {
                     let (text, hidden) = self.redact(text);
                     bits |= hidden.0;
                     (!hidden.is_empty()).then(|| Value::text(&text))
                 }
-                Value::List(list) if name.ends_with(".args") => {
+                ValueRef::List(list) if name.ends_with(".args") => {
                     self.redact_arguments(list, &mut bits)
                 }
-                Value::List(list) => self.redact_list(list, &mut bits),
+                ValueRef::List(list) => self.redact_list(list, &mut bits),
                 _ => None,
             };
             changes.extend(new.map(|new| (name.to_owned(), new)));

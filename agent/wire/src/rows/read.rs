@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use rules_event::{Event, Timestamp, Value, field, intern};
+use rules_event::{Event, Timestamp, Value, ValueRef, field, intern};
 
 use super::{
-    EVENT, FALSE, FLOAT, HAS_BINARY_ID, HAS_SHARED, HAS_TEXT, INT, KIND_BITS, LIST, NULL, PIECE,
-    SECTION, SHARED, TEXT, TRUE,
+    EVENT, FLOAT, HAS_BINARY_ID, HAS_SHARED, HAS_TEXT, INT, KIND_BITS, LIST, PIECE, SECTION,
+    SHARED, SIMPLE, TEXT, WORD,
 };
 
 /// What the events of a batch may take once read: 128 MiB, twice what the largest batch of an agent
@@ -101,21 +101,26 @@ impl<'a> Reader<'a> {
         for _ in 0..self.varint()? {
             let tag = self.varint()?;
             let (number, kind) = (tag >> KIND_BITS, (tag & ((1 << KIND_BITS) - 1)) as u8);
-            let number = usize::try_from(number).map_err(|_| "a name is not known")?;
-            if number == self.names.len() {
-                let name = self.text()?;
-                if name == field::TIMESTAMP || name == field::EVENT_ID {
-                    return Err("a field has the name of the time or of the id");
-                }
-                self.spend(FIELD_BYTES + name.len())?;
-                self.names.push(intern(name));
+            let name = self.name(number)?;
+            if name == field::TIMESTAMP || name == field::EVENT_ID {
+                return Err("a field has the name of the time or of the id");
             }
-            let name = self.names.get(number).ok_or("a name is not known")?.clone();
             if let Cow::Owned(name) = &name {
                 self.spend(name.len())?;
             }
             self.spend(FIELD_BYTES)?;
             match kind {
+                WORD => {
+                    let number = self.varint()?;
+                    match self.name(number)? {
+                        // Written again it is a word again.
+                        Cow::Borrowed(word) => event.set(name, word),
+                        Cow::Owned(word) => {
+                            self.spend(word.len())?;
+                            event.set_text(name, &word);
+                        }
+                    }
+                }
                 TEXT => event.set_text(name, self.text()?),
                 PIECE => {
                     let whole = whole.ok_or("a value is a piece of a text, and there is none")?;
@@ -134,9 +139,18 @@ impl<'a> Reader<'a> {
         Ok(match kind {
             TEXT => Value::text(self.text()?),
             INT => Value::Int(self.zigzag()?),
-            FALSE => Value::Bool(false),
-            TRUE => Value::Bool(true),
-            NULL => Value::Null,
+            SIMPLE => match self.take(1)?[0] {
+                0 => Value::Null,
+                1 => Value::Bool(false),
+                2 => Value::Bool(true),
+                _ => return Err("a value is of an unknown kind"),
+            },
+            WORD => {
+                let number = self.varint()?;
+                let word = self.name(number)?;
+                self.spend(word.len())?;
+                Value::text(&word)
+            }
             FLOAT => {
                 let bytes = self.take(8)?.try_into().map_err(|_| "it ends early")?;
                 let number = f64::from_le_bytes(bytes);
@@ -157,6 +171,17 @@ impl<'a> Reader<'a> {
             LIST => return Err("lists lie in lists too deep"),
             _ => return Err("a value is of an unknown kind"),
         })
+    }
+
+    /// Returns the name or word with a number; a new one follows.
+    fn name(&mut self, number: u64) -> Read<Cow<'static, str>> {
+        let number = usize::try_from(number).map_err(|_| "a name is not known")?;
+        if number == self.names.len() {
+            let name = self.text()?;
+            self.spend(FIELD_BYTES + name.len())?;
+            self.names.push(intern(name));
+        }
+        Ok(self.names.get(number).ok_or("a name is not known")?.clone())
     }
 
     fn text(&mut self) -> Read<&'a str> {
@@ -206,10 +231,10 @@ impl<'a> Reader<'a> {
 }
 
 /// What a value takes, beside the field.
-fn weight(value: &Value) -> usize {
+fn weight(value: ValueRef<'_>) -> usize {
     match value {
-        Value::Str(text) => text.len(),
-        Value::List(items) => items.iter().map(|item| FIELD_BYTES + weight(item)).sum(),
+        ValueRef::Str(text) => text.len(),
+        ValueRef::List(items) => items.iter().map(|item| FIELD_BYTES + weight(item.into())).sum(),
         _ => 0,
     }
 }

@@ -32,6 +32,7 @@ enum Act {
     Piece(String, prop::sample::Index, prop::sample::Index),
     Whole(String),
     Remove(String),
+    Word(String, &'static str),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -41,6 +42,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         3 => (name(), index(), index()).prop_map(|(name, a, b)| Act::Piece(name, a, b)),
         1 => name().prop_map(Act::Whole),
         1 => name().prop_map(Act::Remove),
+        2 => (name(), prop::sample::select(vec!["", "success", "a.a", "failure"]))
+            .prop_map(|(name, word)| Act::Word(name, word)),
     ];
     proptest::collection::vec(act, 0..12)
 }
@@ -52,6 +55,7 @@ fn run(event: &mut Event, text: &str, acts: &[Act]) {
             Act::Set(name, value) => event.set(intern(name), value.clone()),
             Act::Whole(name) => event.set_text(intern(name), text),
             Act::Remove(name) => drop(event.remove(name)),
+            Act::Word(name, word) => event.set(intern(name), *word),
             Act::Piece(name, a, b) => {
                 let (a, b) = (*a.get(&bounds), *b.get(&bounds));
                 event.set_text(intern(name), &text[a.min(b)..a.max(b)]);

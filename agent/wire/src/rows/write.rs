@@ -1,13 +1,16 @@
 //! Rows: writing them.
 
-use rules_event::{Event, Value};
+use rules_event::{Event, Value, ValueRef};
 
 use super::names::Names;
 use super::{
-    EVENT, FALSE, FLOAT, HAS_BINARY_ID, HAS_SHARED, HAS_TEXT, INT, KIND_BITS, LIST, NULL, PIECE,
-    SECTION, SHARED, TEXT, TRUE,
+    EVENT, FLOAT, HAS_BINARY_ID, HAS_SHARED, HAS_TEXT, INT, KIND_BITS, LIST, PIECE, SECTION,
+    SHARED, SIMPLE, TEXT, WORD,
 };
 use crate::out::Out;
+
+/// Longer texts in lists are no words: no id is longer.
+const WORD_BYTES_MAX: usize = 64;
 
 /// What a section has told so far, for what is written next to build upon.
 #[derive(Debug, Default)]
@@ -77,50 +80,81 @@ impl Rows {
                 None => self.names.of(name),
             };
             let piece = whole.and_then(|_| event.piece(index));
-            let kind = if piece.is_some() { PIECE } else { kind(value) };
+            let word = event.static_text(index);
+            let kind = match (piece, word) {
+                (Some(_), _) => PIECE,
+                (_, Some(_)) => WORD,
+                _ => kind(value),
+            };
             out.varint(u64::from(number) << KIND_BITS | u64::from(kind));
             if is_new {
                 out.text(name);
             }
-            match (piece, value) {
-                (Some(at), Value::Str(text)) => {
+            match (piece, word, value) {
+                (Some(at), _, ValueRef::Str(text)) => {
                     out.varint(at as u64);
                     out.varint(text.len() as u64);
                 }
-                _ => write_value(out, value),
+                (_, Some(word), _) => {
+                    let number = self.names.of_static(word);
+                    self.word(out, number, word);
+                }
+                (_, _, ValueRef::List(items)) => self.list(out, items),
+                _ => scalar(out, value),
             }
+        }
+    }
+
+    fn list(&mut self, out: &mut Out<'_>, items: &[Value]) {
+        out.varint(items.len() as u64);
+        for item in items {
+            match item {
+                // Ids of rules: few, long, and in every second event.
+                Value::Str(text) if text.len() <= WORD_BYTES_MAX && self.names.has_room() => {
+                    out.bytes(&[WORD]);
+                    let number = self.names.of_text(text);
+                    self.word(out, number, text);
+                }
+                Value::List(items) => {
+                    out.bytes(&[LIST]);
+                    self.list(out, items);
+                }
+                item => {
+                    out.bytes(&[kind(item.into())]);
+                    scalar(out, item.into());
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn word(&mut self, out: &mut Out<'_>, (number, is_new): (u32, bool), word: &str) {
+        out.varint(u64::from(number));
+        if is_new {
+            out.text(word);
         }
     }
 }
 
-fn kind(value: &Value) -> u8 {
+fn kind(value: ValueRef<'_>) -> u8 {
     match value {
-        Value::Str(_) => TEXT,
-        Value::Int(_) => INT,
-        Value::Bool(false) => FALSE,
-        Value::Bool(true) => TRUE,
-        Value::Null => NULL,
-        Value::Float(_) => FLOAT,
-        Value::List(_) => LIST,
+        ValueRef::Str(_) => TEXT,
+        ValueRef::Int(_) => INT,
+        ValueRef::Null | ValueRef::Bool(_) => SIMPLE,
+        ValueRef::Float(_) => FLOAT,
+        ValueRef::List(_) => LIST,
     }
 }
 
 #[inline(always)]
-fn write_value(out: &mut Out<'_>, value: &Value) {
+fn scalar(out: &mut Out<'_>, value: ValueRef<'_>) {
     match value {
-        Value::Str(text) => out.text(text),
-        Value::Int(number) => out.zigzag(*number),
-        Value::Bool(_) | Value::Null => {}
-        Value::Float(number) => out.bytes(&number.to_le_bytes()),
-        Value::List(items) => write_list(out, items),
-    }
-}
-
-fn write_list(out: &mut Out<'_>, items: &[Value]) {
-    out.varint(items.len() as u64);
-    for item in items {
-        out.bytes(&[kind(item)]);
-        write_value(out, item);
+        ValueRef::Str(text) => out.text(text),
+        ValueRef::Int(number) => out.zigzag(number),
+        ValueRef::Null => out.bytes(&[0]),
+        ValueRef::Bool(flag) => out.bytes(&[1 + u8::from(flag)]),
+        ValueRef::Float(number) => out.bytes(&number.to_le_bytes()),
+        ValueRef::List(_) => {}
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use collector_incident::{Deadline, DeadlineState, Incident, Policy};
 use collector_store::StoredEvent;
-use rules_event::{Timestamp, Value, field};
+use rules_event::{Timestamp, field};
 use serde_json::{Map, Value as Json};
 
 use crate::language::{Language, Messages};
@@ -105,7 +105,7 @@ pub(crate) struct EventPart {
 impl EventPart {
     pub(crate) fn of(stored: &StoredEvent) -> Self {
         let event = &stored.event;
-        let text = |name| event.get(name).map(Value::to_string).unwrap_or_default();
+        let text = |name| event.get(name).map(|value| value.to_string()).unwrap_or_default();
         let original = event.get_str(field::EVENT_ORIGINAL);
         let original = original.or_else(|| event.get_str(field::MESSAGE)).unwrap_or_default();
         let outcome = text(field::EVENT_OUTCOME);

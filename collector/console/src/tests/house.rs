@@ -14,7 +14,7 @@ use collector_store::{
     EventQuery, HuntWindow, Ledger, LedgerLine, LedgerQuery, Place, SeenAgent, StoredEvent, Verdict,
 };
 use futures_util::FutureExt;
-use rules_event::{Event, Level, Timestamp, Value, field};
+use rules_event::{Event, Level, Timestamp, field};
 use rules_matcher::sql::Sql;
 use serde_json::Value as Json;
 use sqlx::SqlitePool;
@@ -60,7 +60,8 @@ impl EventStore for FakeStore {
         };
         let fits = |stored: &&StoredEvent| {
             query.filters.iter().all(|filter| {
-                stored.event.get(&filter.name).map(Value::to_string) == Some(filter.value.clone())
+                stored.event.get(&filter.name).map(|value| value.to_string())
+                    == Some(filter.value.clone())
             })
         };
         let limit = usize::try_from(query.limit).unwrap();

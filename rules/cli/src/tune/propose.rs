@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, ValueRef, field};
 use rules_matcher::taxonomy;
 use rules_sigma::{Logsource, Pattern, Rule};
 
@@ -186,7 +186,7 @@ fn sign(name: &str, events: &[Event]) -> Option<Sign> {
 
 /// Returns a field as text; `None` for what no text test can see.
 fn text(event: &Event, name: &str) -> Option<String> {
-    let value = event.get(name).and_then(Value::to_text)?;
+    let value = event.get(name).and_then(ValueRef::to_text)?;
     (!value.is_empty()).then(|| value.into_owned())
 }
 

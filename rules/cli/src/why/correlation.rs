@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
 
-use rules_event::{Event, Timestamp, Value};
+use rules_event::{Event, Timestamp, ValueRef};
 use rules_service::exit::Exit;
 use rules_sigma::Correlation;
 use serde_json::json;
@@ -103,7 +103,7 @@ fn count(correlation: &Correlation, rule: &str, event: &Event, outcome: &mut Out
     let mut key = Vec::new();
     for name in &correlation.group_by {
         let field = field(correlation, rule, name);
-        match event.get(field).and_then(Value::to_text) {
+        match event.get(field).and_then(ValueRef::to_text) {
             Some(value) => key.push(value.into_owned()),
             None => {
                 *outcome.lacking.entry(field.to_owned()).or_default() += 1;

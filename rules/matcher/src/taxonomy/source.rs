@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, ValueRef, field};
 
 /// The events a rule speaks of: those of some datasets, within bounds. All must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -60,14 +60,14 @@ impl Bound {
     /// Says whether the event is within the bound.
     #[must_use]
     pub fn admits(&self, event: &Event) -> bool {
-        let allowed = |value: &Value| match value {
+        let allowed = |value: ValueRef<'_>| match value {
             // Event ids are numbers in some logs; asked for every event, so without making a text.
-            Value::Int(number) => self.values.iter().any(|it| it.parse() == Ok(*number)),
+            ValueRef::Int(number) => self.values.iter().any(|it| it.parse() == Ok(number)),
             value => value
                 .to_text()
                 .is_some_and(|text| self.values.iter().any(|it| it.eq_ignore_ascii_case(&text))),
         };
-        event.get(self.field).is_some_and(|value| value.as_slice().iter().any(allowed))
+        event.get(self.field).is_some_and(|value| value.items().any(allowed))
     }
 }
 

@@ -5,7 +5,7 @@ mod envelopes;
 use std::collections::BTreeMap;
 
 use agent_inputs::Format;
-use rules_event::{Event, Value};
+use rules_event::Event;
 use serde_json::Value as Json;
 
 use super::decode;
@@ -42,7 +42,7 @@ impl Tally {
 
 fn text(event: &Event, name: &str) -> Option<String> {
     match event.get(name)? {
-        Value::List(values) => {
+        rules_event::ValueRef::List(values) => {
             Some(values.iter().map(|value| value.to_string()).collect::<Vec<_>>().join(","))
         }
         value => Some(value.to_string()),
@@ -130,7 +130,7 @@ fn records_as_libaudit_of_go_reads_them() {
             tally.count("record_type", record["record_type"] == kind.to_lowercase(), || {
                 kind.clone()
             });
-            let sequence = event.get("event.sequence").and_then(Value::as_int);
+            let sequence = event.get("event.sequence").and_then(rules_event::ValueRef::as_int);
             tally.count("sequence", record["sequence"].as_i64() == sequence, || line.into());
             let Some(data) = record["data"].as_object() else { continue };
             for (key, value) in data {
@@ -273,7 +273,7 @@ fn records_as_a_strict_parser_reads_them() {
         );
         let millis = event.time.as_nanos() / 1_000_000;
         tally.count("timestamp", expected["timestamp"].as_i64() == Some(millis), || log.into());
-        let serial = event.get("event.sequence").and_then(Value::as_int);
+        let serial = event.get("event.sequence").and_then(rules_event::ValueRef::as_int);
         tally.count("id", expected["id"].as_i64() == serial, || log.into());
         for (key, value) in expected["fields"].as_object().unwrap() {
             let nested = value.as_object().filter(|_| key == "msg").cloned();

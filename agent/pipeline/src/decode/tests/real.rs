@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use agent_inputs::Format;
-use rules_event::{Value, field};
+use rules_event::field;
 
 use super::decode;
 
@@ -69,7 +69,8 @@ fn ten_thousand_web_requests() {
             event.get(field::SOURCE_IP).is_some() || event.get(field::SOURCE_ADDRESS).is_some()
         );
         assert!(event.get(field::URL_PATH).is_some(), "{line}");
-        let status = event.get(field::HTTP_RESPONSE_STATUS).and_then(Value::as_int).unwrap();
+        let status =
+            event.get(field::HTTP_RESPONSE_STATUS).and_then(rules_event::ValueRef::as_int).unwrap();
         *statuses.entry(status).or_default() += 1;
     }
     eprintln!("{statuses:?}");

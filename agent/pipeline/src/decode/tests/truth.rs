@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use agent_inputs::Format;
 use jiff::tz::TimeZone;
-use rules_event::{Event, Timestamp, Value, field};
+use rules_event::{Event, Timestamp, field};
 
 use super::super::{Clock, Context, Headers, LogFacts, line};
 
@@ -153,7 +153,10 @@ impl Log {
 
 /// Text of a field, whatever its kind.
 pub(super) fn text(event: &Event, name: &str) -> Option<String> {
-    event.get(name).filter(|value| **value != Value::Null).map(ToString::to_string)
+    event
+        .get(name)
+        .filter(|value| *value != rules_event::ValueRef::Null)
+        .map(|value| value.to_string())
 }
 
 /// Where it came from, as an address or as written.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use agent_inputs::{Format, Line, Sample, SourceMeta};
-use rules_event::{Event, Timestamp, Value, field};
+use rules_event::{Event, Timestamp, Value, ValueRef, field};
 
 use super::{redactor, with};
 use crate::{AgentFacts, Pipeline, Scratch};
@@ -56,8 +56,8 @@ fn is_gone(event: &Event, what: &str) {
     for form in forms(SECRET) {
         assert!(!text.contains(&form), "{form} is in the event of {what}: {text}");
     }
-    let kinds = event.get(field::VONGLAU_REDACTED).map(Value::as_slice);
-    assert!(kinds.is_some_and(|kinds| !kinds.is_empty()), "{what} is not marked: {text}");
+    let kinds = event.get(field::VONGLAU_REDACTED).into_iter().flat_map(ValueRef::items);
+    assert!(kinds.count() > 0, "{what} is not marked: {text}");
 }
 
 /// Ways in which secrets stand in a text without line ends or quotes.
@@ -223,7 +223,7 @@ fn in_no_format_does_a_secret_survive() {
             let mut scratch = Scratch::default();
             let event = pipeline.line(&source, read_at, line, &mut scratch).event;
             is_gone(event, &record);
-            assert_eq!(event.get(field::LOG_OFFSET), Some(&Value::Int(7)), "places stay");
+            assert_eq!(event.get(field::LOG_OFFSET), Some(ValueRef::Int(7)), "places stay");
             count += 1;
         }
     }

@@ -1,7 +1,7 @@
 //! Audit records in other envelopes, and the logs that other products are tested with.
 
 use agent_inputs::Format;
-use rules_event::{Event, Value};
+use rules_event::Event;
 use serde_json::Value as Json;
 
 use super::super::decode;
@@ -19,7 +19,7 @@ fn lost_records_are_an_event() {
     let event = decode(line, Some("/var/log/kern.log"), Format::Auto);
     let names = ["event.dataset", "event.action", "event.type", "host.hostname"];
     assert_eq!(got(&event, &names), ["auditd.log", "audit-records-lost", "error", "web01"]);
-    assert_eq!(event.get("vonglau.audit.lost"), Some(&Value::Int(37)));
+    assert_eq!(event.get("vonglau.audit.lost"), Some(rules_event::ValueRef::Int(37)));
     let line = "Nov 21 08:30:00 web01 kernel: audit: backlog limit exceeded";
     assert_eq!(got(&decode(line, None, Format::Auto), &names)[1], "audit-records-lost");
     // Not about auditing.
@@ -68,7 +68,7 @@ fn entries_of_the_journal_of_all_kinds() {
     assert_eq!(event.get_str("source.ip"), Some("203.0.113.5"));
     let event = decode(serde_json::json!({ "_COMM": "x", "MESSAGE": [104, 105, 255, 10] }));
     assert_eq!(event.get_str("message"), Some("hi\\xff\n"));
-    assert_eq!(event.get("vonglau.escaped"), Some(&Value::Bool(true)));
+    assert_eq!(event.get("vonglau.escaped"), Some(rules_event::ValueRef::Bool(true)));
     let event = decode(serde_json::json!({ "_COMM": ["x", "y"], "MESSAGE": ["first", "second"] }));
     assert_eq!(got(&event, &["process.name", "message"]), ["x", "first"]);
     let event = decode(serde_json::json!({ "_COMM": "x", "MESSAGE": null }));
