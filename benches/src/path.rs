@@ -35,7 +35,6 @@ pub(crate) struct Took {
 fn agent_in(dir: &Path, kafka: &str) -> Result<Agent> {
     let setup = AgentSetup {
         paths: vec![dir.join("logs/*").display().to_string()],
-        files: String::new(),
         kafka: kafka.to_owned(),
         spool: "bytes_max = 4294967296".into(),
         extra: format!("[rules]\ndirs = {}", serde_json::to_string(&rules::dirs())?),

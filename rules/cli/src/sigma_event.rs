@@ -16,7 +16,7 @@ pub(crate) fn named(event: Event) -> Event {
     let mut renamed = Event::new(event.time, event.id.clone());
     for (name, value) in event.fields() {
         if let Some(name) = short(name) {
-            renamed.set(name.to_owned(), value.clone());
+            renamed.set(name.to_owned(), value);
         }
     }
     renamed

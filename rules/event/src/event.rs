@@ -415,7 +415,7 @@ mod tests {
             event.reset(Timestamp::from_seconds(3));
             event.set_text(field::USER_NAME, &text[5..9]);
             event.set_text(field::EVENT_ORIGINAL, text);
-            event.set_text(field::EVENT_ACTION, &"root".to_owned());
+            event.set_text(field::EVENT_ACTION, "root");
         });
         assert_eq!((event.whole(), event.piece(0), event.piece(2)), (Some(text), Some(5), None));
         assert_eq!((event.is_covered(0), event.is_covered(1)), (true, false));

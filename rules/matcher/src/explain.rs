@@ -206,7 +206,7 @@ impl Explainer<'_> {
         let mut text = format!("{name} is {}", shown(self.event, name));
         let copies = self.naive.naming.copies(name);
         for value in self.event.get(name).into_iter().flat_map(ValueRef::items) {
-            with_text(value.into(), |written| {
+            with_text(value, |written| {
                 copies.of(written, |copy| text.push_str(&format!(", decoded '{}'", cut(copy))));
             });
         }
