@@ -7,11 +7,11 @@ use agent_wire::PublicKey;
 /// A range holds about this many events; one batch more may come on top.
 pub(crate) const RANGE_EVENTS_MAX: usize = 50_000;
 
-/// Events of one batch. An agent seals at 512 KiB, some 5,000 events; ten times that is no agent of
+/// Events of one batch. An agent seals at 256 KiB, at most some 5,000 events; ten times that is no agent of
 /// ours. With [`RANGE_EVENTS_MAX`] it keeps an insert within `INSERT_ROWS_MAX`.
 pub(crate) const BATCH_EVENTS_MAX: usize = 50_000;
 
-/// A range holds about this much uncompressed NDJSON: 64 MiB.
+/// A range holds about this much in values before they were compressed: 64 MiB.
 pub(crate) const RANGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A range holds at most this many records.
