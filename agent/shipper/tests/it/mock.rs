@@ -254,7 +254,7 @@ async fn outside_its_windows_the_bulk_lane_waits_and_alerts_do_not() {
 
 #[tokio::test]
 async fn the_cap_holds_the_bulk_lane_and_not_the_alerts() {
-    const CAP: u64 = 8_000;
+    const CAP: u64 = 4_000;
     let mut site = Mock::new();
     site.shipping.events_bytes_per_s = CAP;
     site.append(Lane::Events, 200);
