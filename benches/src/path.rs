@@ -31,22 +31,29 @@ pub(crate) struct Took {
     pub(crate) used: usage::Usage,
 }
 
-/// Returns an agent that is to read the logs in a folder.
-fn agent_in(dir: &Path, kafka: &str) -> Result<Agent> {
+/// Returns an agent that is to read the logs in a folder. One that ships everything leaves correlation to
+/// the collector, unless it is told otherwise (`correlation.enabled`).
+fn agent_in(dir: &Path, kafka: &str, correlation: bool) -> Result<Agent> {
     let setup = AgentSetup {
         paths: vec![dir.join("logs/*").display().to_string()],
         kafka: kafka.to_owned(),
         spool: "bytes_max = 4294967296".into(),
         extra: format!("[rules]\ndirs = {}", serde_json::to_string(&rules::dirs())?),
-        correlation: true,
+        correlation,
         ..AgentSetup::default()
     };
     Agent::new(&dir.join("agent"), &setup)
 }
 
 /// Lets the agent read the logs in a folder until it has counted every line.
-fn agent_until(dir: &Path, kafka: &str, counted: &str, count: u64) -> Result<Took> {
-    let mut agent = agent_in(dir, kafka)?;
+fn agent_until(
+    dir: &Path,
+    kafka: &str,
+    correlation: bool,
+    counted: &str,
+    count: u64,
+) -> Result<Took> {
+    let mut agent = agent_in(dir, kafka, correlation)?;
     let start = Instant::now();
     agent.start()?;
     wait_for("the agent has handled every line", || {
@@ -58,15 +65,23 @@ fn agent_until(dir: &Path, kafka: &str, counted: &str, count: u64) -> Result<Too
 
 /// Lets the agent ship the logs in a folder until every event is acknowledged.
 pub(crate) fn agent_over(dir: &Path, kafka: &str, count: u64) -> Result<Took> {
-    agent_until(dir, kafka, SHIPPED, count)
+    agent_until(dir, kafka, false, SHIPPED, count)
 }
 
 fn agent(bench: &str, kafka: &str, counted: &str) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let count = lines();
     let bytes = corpus::write(&dir.path().join("logs"), count)?;
-    let took = agent_until(dir.path(), kafka, counted, count)?;
+    let took = agent_until(dir.path(), kafka, false, counted, count)?;
     print_path(bench, count, bytes, took.seconds, &[("agent", took.used)]);
+    if kafka.is_empty() {
+        std::fs::remove_dir_all(dir.path().join("agent"))?;
+        let took = agent_until(dir.path(), kafka, true, counted, count)?;
+        let per_million = took.used.cpu_seconds / (count as f64 / 1e6);
+        let what = "agent CPU a million lines, correlating";
+        figure::print(bench, what, per_million, "CPU-s", None);
+        figure::print(bench, "agent peak memory, correlating", took.used.peak_mib, "MiB", None);
+    }
     Ok(())
 }
 
@@ -76,7 +91,7 @@ pub(crate) fn memory() -> Result<()> {
     let dir = tempfile::tempdir()?;
     std::fs::create_dir(dir.path().join("logs"))?;
     std::fs::write(dir.path().join("logs/mixed.log"), "")?;
-    let mut agent = agent_in(dir.path(), "")?;
+    let mut agent = agent_in(dir.path(), "", true)?;
     agent.start()?;
     let id = agent.process.as_ref().context("no agent")?.id();
     // What it does when idle (scans, heartbeats) comes at least once a second here.
@@ -89,7 +104,7 @@ pub(crate) fn memory() -> Result<()> {
     let count = lines();
     corpus::write(&dir.path().join("logs"), count)?;
     // Nothing listens there.
-    let took = agent_until(dir.path(), "127.0.0.1:1", SPOOLED, count)?;
+    let took = agent_until(dir.path(), "127.0.0.1:1", true, SPOOLED, count)?;
     print("broker away, spool filling, peak", took.used.peak_mib);
     print("broker away, spool filled", took.used.now_mib);
     Ok(())

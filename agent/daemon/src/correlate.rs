@@ -28,7 +28,7 @@ pub(crate) use block::Block;
 pub(crate) use counting::Counting;
 pub(crate) use kept::Kept;
 
-use crate::config::Config;
+use crate::config::{Config, Enabled};
 use crate::metrics::{Metrics, set};
 use crate::rules::stored::Compiled;
 use dictionary::{Dictionary, each_hit};
@@ -252,7 +252,9 @@ impl Bench {
     /// Runs the correlations of a rule set.
     pub(crate) fn new(compiled: &Compiled, config: &Config, facts: AgentFacts) -> Self {
         let identity = compiled.matcher.identity();
-        let counting = Counting::new(&compiled.notes.local, identity, &config.correlation);
+        let section = &config.correlation;
+        let is_on = section.enabled != Enabled::Fixed(false);
+        let counting = Counting::new(&compiled.notes.local, identity, section, is_on);
         Self(Local::new(Arc::new(counting), facts, Metrics::new()))
     }
 

@@ -147,6 +147,26 @@ impl Event {
         self.kept = Kept { fields: self.fields.len(), bytes: self.texts.block.len(), id };
     }
 
+    /// Returns the id as the 16 bytes that its digits stand for; `None` if it is not made of 32 lower-case
+    /// hexadecimal digits.
+    #[must_use]
+    #[inline]
+    pub fn binary_id(&self) -> Option<[u8; 16]> {
+        let digits: &[u8; 32] = self.id.as_bytes().try_into().ok()?;
+        // Without a way out of the loop, so that the compiler makes a few wide operations of it.
+        let mut is_hex = true;
+        let mut numbers = [0; 32];
+        for (number, digit) in numbers.iter_mut().zip(digits) {
+            is_hex &= digit.is_ascii_digit() | (b'a'..=b'f').contains(digit);
+            *number = (digit & 0xf) + 9 * (digit >> 6);
+        }
+        let mut bytes = [0; 16];
+        for (byte, pair) in bytes.iter_mut().zip(numbers.as_chunks::<2>().0) {
+            *byte = pair[0] << 4 | pair[1];
+        }
+        is_hex.then_some(bytes)
+    }
+
     /// Returns how many fields stay over a [`Event::reset`].
     #[must_use]
     pub fn kept(&self) -> usize {
@@ -404,6 +424,23 @@ mod tests {
         event.set_text(field::AGENT_HOST, "other");
         event.reset(Timestamp::from_seconds(3));
         assert_eq!((event.fields().len(), event.kept()), (0, 0));
+    }
+
+    #[test]
+    fn an_id_of_digits_is_sixteen_bytes() {
+        let mut event = Event::default();
+        for number in 0..256 {
+            event.id = format!("{number:02x}").repeat(16);
+            assert_eq!(event.binary_id(), Some([number as u8; 16]));
+        }
+        for byte in (0..=127).filter(|byte| !b"0123456789abcdef".contains(byte)) {
+            event.id = format!("{}{}", "0".repeat(31), char::from(byte));
+            assert_eq!(event.binary_id(), None, "{byte}");
+        }
+        for length in [0, 31, 33] {
+            event.id = "0".repeat(length);
+            assert_eq!(event.binary_id(), None);
+        }
     }
 
     #[test]

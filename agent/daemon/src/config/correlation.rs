@@ -1,6 +1,11 @@
 //! The section `[correlation]`.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use agent_inputs::{InputsConfig, Ship};
+use agent_shipper::ShippingConfig;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::MIB;
 
@@ -8,9 +13,9 @@ use super::MIB;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CorrelationSection {
-    /// Whether correlations that one host can decide run here (default true). Without them only the
+    /// Whether correlations that one host can decide run here (default `"auto"`). Without them only the
     /// collector correlates, over what reaches it.
-    pub(crate) enabled: bool,
+    pub(crate) enabled: Enabled,
     /// Most memory of what they count, bytes (default 4 MiB, 1 to 64 MiB, and an eighth of
     /// `spool.bytes_max` at most): some 10,000 attackers at a time. Beyond it those go first that are
     /// furthest from firing.
@@ -22,6 +27,99 @@ pub(super) const MEMORY_BYTES: (u64, u64) = (MIB, 64 * MIB);
 
 impl Default for CorrelationSection {
     fn default() -> Self {
-        Self { enabled: true, memory_bytes_max: 4 * MIB }
+        Self { enabled: Enabled::Auto, memory_bytes_max: 4 * MIB }
+    }
+}
+
+/// Whether correlations run on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enabled {
+    /// Where it tells of attacks that the collector could not see, or not yet: an input keeps back what is
+    /// no alert, or alerts travel before the events they are made of. Else the collector counts the
+    /// same hits to the same end, and the host is spared a quarter of its work.
+    Auto,
+    /// As said.
+    Fixed(bool),
+}
+
+impl CorrelationSection {
+    /// Says whether correlations run on this host.
+    pub(crate) fn is_on(&self, input: &InputsConfig, shipping: &ShippingConfig) -> bool {
+        match self.enabled {
+            Enabled::Fixed(is_on) => is_on,
+            Enabled::Auto => {
+                let keeps_back =
+                    input.clone().policies().iter().any(|it| it.config.ship == Ship::Alerts);
+                let waits = shipping.events_bytes_per_s > 0 || !shipping.events_windows.is_empty();
+                keeps_back || waits
+            }
+        }
+    }
+}
+
+impl Serialize for Enabled {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => to.serialize_str("auto"),
+            Self::Fixed(is_on) => to.serialize_bool(*is_on),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Enabled {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Word;
+
+        impl Visitor<'_> for Word {
+            type Value = Enabled;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false or \"auto\"")
+            }
+
+            fn visit_bool<E: de::Error>(self, is_on: bool) -> Result<Enabled, E> {
+                Ok(Enabled::Fixed(is_on))
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Enabled, E> {
+                match word {
+                    "auto" => Ok(Enabled::Auto),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+                }
+            }
+        }
+
+        from.deserialize_any(Word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_where_the_collector_would_see_less_or_later() {
+        let mut section = CorrelationSection::default();
+        let (mut input, mut shipping) = (InputsConfig::default(), ShippingConfig::default());
+        assert!(!section.is_on(&input, &shipping));
+        input.journal.policy.ship = Ship::Matched;
+        assert!(!section.is_on(&input, &shipping), "what is counted is sent");
+        shipping.events_bytes_per_s = 50_000;
+        assert!(section.is_on(&input, &shipping));
+        shipping.events_bytes_per_s = 0;
+        input.journal.policy.ship = Ship::Alerts;
+        assert!(section.is_on(&input, &shipping));
+        section.enabled = Enabled::Fixed(false);
+        assert!(!section.is_on(&input, &shipping));
+        for (text, expected) in [
+            ("true", Enabled::Fixed(true)),
+            ("false", Enabled::Fixed(false)),
+            ("\"auto\"", Enabled::Auto),
+        ] {
+            let read: CorrelationSection = toml::from_str(&format!("enabled = {text}")).unwrap();
+            assert_eq!(read.enabled, expected);
+        }
+        let error = toml::from_str::<CorrelationSection>("enabled = \"atuo\"").unwrap_err();
+        assert!(error.to_string().contains("true, false or \"auto\""), "{error}");
     }
 }

@@ -34,11 +34,16 @@ pub(crate) struct Counting {
 }
 
 impl Counting {
-    /// Returns what is to be counted under a rule set.
-    pub(crate) fn new(kept: &Kept, ruleset: &str, section: &CorrelationSection) -> Self {
+    /// Returns what is to be counted under a rule set: nothing where correlations do not run.
+    pub(crate) fn new(
+        kept: &Kept,
+        ruleset: &str,
+        section: &CorrelationSection,
+        is_on: bool,
+    ) -> Self {
         static GENERATIONS: AtomicU64 = AtomicU64::new(1);
         let nothing = Kept::default();
-        let kept = if section.enabled { kept } else { &nothing };
+        let kept = if is_on { kept } else { &nothing };
         let (correlator, facts) = kept.correlator(limits(section));
         Self {
             generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),

@@ -176,13 +176,12 @@ impl Hits {
             self.alike = 1;
         }
         self.flush();
-        let mut id = [0; ID_DIGITS / 2];
-        let is_ours = hex::decode_to_slice(&event.id, &mut id).is_ok();
-        let kind = if is_ours { ID_OURS } else { ID_TEXT };
+        let id = event.binary_id();
+        let kind = if id.is_some() { ID_OURS } else { ID_TEXT };
         write_unsigned(&mut self.head, (rules.len() as u64) << 2 | kind);
-        match is_ours {
-            true => self.head.extend_from_slice(&id),
-            false => write_bytes(&mut self.head, event.id.as_bytes()),
+        match id {
+            Some(id) => self.head.extend_from_slice(&id),
+            None => write_bytes(&mut self.head, event.id.as_bytes()),
         }
         (self.time, self.repeats) = (time, repeats);
         std::mem::swap(&mut self.body, &mut self.next);

@@ -67,7 +67,7 @@ fn kept() -> Kept {
 }
 
 fn counting(kept: &Kept) -> Arc<Counting> {
-    Arc::new(Counting::new(kept, "ruleset", &CorrelationSection::default()))
+    Arc::new(Counting::new(kept, "ruleset", &CorrelationSection::default(), true))
 }
 
 fn local(counting: &Arc<Counting>) -> Local {
@@ -289,8 +289,7 @@ fn damaged_rounds_are_told_and_harmless() {
 
 #[test]
 fn switched_off_it_counts_nothing() {
-    let section = CorrelationSection { enabled: false, ..CorrelationSection::default() };
-    let off = Arc::new(Counting::new(&kept(), "r", &section));
+    let off = Arc::new(Counting::new(&kept(), "r", &CorrelationSection::default(), false));
     let mut agent = local(&off);
     let happened: Vec<Happening> = (0..20).map(|n| (n, 1, 0, false)).collect();
     assert!(agent.take(block(&off, 0, &happened), now(&happened)).is_empty());

@@ -61,7 +61,9 @@ impl Agent {
                 self.seals.watch_rules(&self.config.rules.dirs);
                 let Compiled { matcher, notes, .. } = compiled;
                 let section = &self.config.correlation;
-                let counting = Counting::new(&notes.local, matcher.identity(), section);
+                // Policies may change with it; what ships does so at a restart.
+                let is_on = section.is_on(&new.input, &self.config.shipping);
+                let counting = Counting::new(&notes.local, matcher.identity(), section, is_on);
                 self.correlations.store(Arc::new(counting));
                 self.put_in_force(matcher);
             }

@@ -12,7 +12,7 @@ use rules_event::{Event, field};
 use crate::agent::{Site, until};
 
 /// The shipped rules, and the section that the other tests switch off.
-const ON: &str = "[correlation]\n";
+const ON: &str = "[correlation]\nenabled = true\n";
 
 /// A failed login.
 fn failed(minute: u64, second: u64, host: u64) -> String {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Places of the table by address. A section of logs uses some hundred names.
+/// Places of the table by address, 32 KiB. A section of logs uses some hundred and fifty names and words;
+/// each may stand at one of two places, so that few are in each other's way.
 const PLACES: usize = 1 << PLACES_LOG2;
-const PLACES_LOG2: u32 = 9;
+const PLACES_LOG2: u32 = 10;
 
 /// Names and words from which on no more words are numbered: what an attacker can make a section keep.
 const WORDS_MAX: usize = 4_096;
@@ -55,10 +56,12 @@ impl Names {
     pub(super) fn of_static(&mut self, name: &'static str) -> (u32, bool) {
         let (address, bytes) = (name.as_ptr() as usize, name.len());
         let index = place(name);
-        if let Some(place) = self.by_address.get(index)
-            && (place.address, place.bytes, place.section) == (address, bytes, self.section)
-        {
-            return (place.number, false);
+        for index in [index, index ^ 1] {
+            if let Some(place) = self.by_address.get(index)
+                && (place.address, place.bytes, place.section) == (address, bytes, self.section)
+            {
+                return (place.number, false);
+            }
         }
         self.note(index, name)
     }
@@ -67,18 +70,25 @@ impl Names {
     /// before.
     pub(super) fn of_text(&mut self, text: &str) -> (u32, bool) {
         let index = place(text);
-        if let Some(place) = self.by_address.get(index)
-            && (place.address, place.section) == (text.as_ptr() as usize, self.section)
-            // Another text may lie there by now.
-            && self.texts.get(place.number as usize).is_some_and(|known| **known == *text)
-        {
-            return (place.number, false);
+        for index in [index, index ^ 1] {
+            if let Some(place) = self.by_address.get(index)
+                && (place.address, place.section) == (text.as_ptr() as usize, self.section)
+                // Another text may lie there by now.
+                && self.texts.get(place.number as usize).is_some_and(|known| **known == *text)
+            {
+                return (place.number, false);
+            }
         }
         self.note(index, text)
     }
 
     fn note(&mut self, index: usize, name: &str) -> (u32, bool) {
         let (number, is_new) = self.of(name);
+        // Where nobody of this section stands, else the first.
+        let is_free = |index: usize| {
+            self.by_address.get(index).is_some_and(|place| place.section != self.section)
+        };
+        let index = if !is_free(index) && is_free(index ^ 1) { index ^ 1 } else { index };
         if let Some(place) = self.by_address.get_mut(index) {
             let (address, bytes) = (name.as_ptr() as usize, name.len());
             *place = Place { address, bytes, section: self.section, number };

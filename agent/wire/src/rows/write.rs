@@ -44,7 +44,7 @@ impl Rows {
             out.bytes(&[SHARED]);
             self.fields(&mut out, event, 0..kept, None);
         }
-        let id = binary(&event.id);
+        let id = event.binary_id();
         let whole = event.whole();
         let flag = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
         let flags = flag(kept > 0, HAS_SHARED)
@@ -156,22 +156,4 @@ fn scalar(out: &mut Out<'_>, value: ValueRef<'_>) {
         ValueRef::Float(number) => out.bytes(&number.to_le_bytes()),
         ValueRef::List(_) => {}
     }
-}
-
-/// Returns an id of 32 lower-case hexadecimal digits as the bytes it stands for.
-#[inline(always)]
-fn binary(id: &str) -> Option<[u8; 16]> {
-    let digits: &[u8; 32] = id.as_bytes().try_into().ok()?;
-    // Without a way out of the loop, so that the compiler makes a few wide operations of it.
-    let mut is_hex = true;
-    let mut numbers = [0; 32];
-    for (number, digit) in numbers.iter_mut().zip(digits) {
-        is_hex &= digit.is_ascii_digit() | (b'a'..=b'f').contains(digit);
-        *number = (digit & 0xf) + 9 * (digit >> 6);
-    }
-    let mut bytes = [0; 16];
-    for (byte, pair) in bytes.iter_mut().zip(numbers.as_chunks::<2>().0) {
-        *byte = pair[0] << 4 | pair[1];
-    }
-    is_hex.then_some(bytes)
 }
