@@ -147,9 +147,11 @@ impl<'a> Reader<'a> {
             },
             WORD => {
                 let number = self.varint()?;
-                let word = self.name(number)?;
+                let place = self.place(number)?;
+                let word = self.names.get(place).ok_or("a name is not known")?;
+                let value = Value::text(word);
                 self.spend(word.len())?;
-                Value::text(&word)
+                value
             }
             FLOAT => {
                 let bytes = self.take(8)?.try_into().map_err(|_| "it ends early")?;
@@ -173,15 +175,26 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Returns the name or word with a number; a new one follows.
+    /// Returns the name or word with a number, as one that lives as long as the program if it may.
     fn name(&mut self, number: u64) -> Read<Cow<'static, str>> {
+        let place = self.place(number)?;
+        let name = self.names.get_mut(place).ok_or("a name is not known")?;
+        if let Cow::Owned(text) = name {
+            *name = intern(text);
+        }
+        Ok(name.clone())
+    }
+
+    /// Returns where the name or word with a number is; a new one follows. There is room for few texts that
+    /// live as long as the program, so it is not made one before it is needed.
+    fn place(&mut self, number: u64) -> Read<usize> {
         let number = usize::try_from(number).map_err(|_| "a name is not known")?;
         if number == self.names.len() {
             let name = self.text()?;
             self.spend(FIELD_BYTES + name.len())?;
-            self.names.push(intern(name));
+            self.names.push(Cow::Owned(name.to_owned()));
         }
-        Ok(self.names.get(number).ok_or("a name is not known")?.clone())
+        Ok(number)
     }
 
     fn text(&mut self) -> Read<&'a str> {

@@ -1,6 +1,6 @@
 //! Rows: writing them.
 
-use rules_event::{Event, Value, ValueRef};
+use rules_event::{Event, Value, ValueRef, field};
 
 use super::names::Names;
 use super::{
@@ -8,9 +8,6 @@ use super::{
     SHARED, SIMPLE, TEXT, WORD,
 };
 use crate::out::Out;
-
-/// Longer texts in lists are no words: no id is longer.
-const WORD_BYTES_MAX: usize = 64;
 
 /// What a section has told so far, for what is written next to build upon.
 #[derive(Debug, Default)]
@@ -99,25 +96,25 @@ impl Rows {
                     let number = self.names.of_static(word);
                     self.word(out, number, word);
                 }
-                (_, _, ValueRef::List(items)) => self.list(out, items),
+                (_, _, ValueRef::List(items)) => self.list(out, items, name == field::RULE_ID),
                 _ => scalar(out, value),
             }
         }
     }
 
-    fn list(&mut self, out: &mut Out<'_>, items: &[Value]) {
+    /// `repeats` says that the items stand in many events: ids of rules are few, long, and in every second.
+    fn list(&mut self, out: &mut Out<'_>, items: &[Value], repeats: bool) {
         out.varint(items.len() as u64);
         for item in items {
             match item {
-                // Ids of rules: few, long, and in every second event.
-                Value::Str(text) if text.len() <= WORD_BYTES_MAX && self.names.has_room() => {
+                Value::Str(text) if repeats && self.names.has_room() => {
                     out.bytes(&[WORD]);
                     let number = self.names.of_text(text);
                     self.word(out, number, text);
                 }
                 Value::List(items) => {
                     out.bytes(&[LIST]);
-                    self.list(out, items);
+                    self.list(out, items, repeats);
                 }
                 item => {
                     out.bytes(&[kind(item.into())]);
