@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the rule language, the matcher, the decoders and the recovery of damaged spools.
+# Fuzzes the rule language, the matcher, the decoders, batches as they arrive, and the recovery of damaged spools.
 #
 #   tests/fuzz/run.sh [SECONDS] [TARGET…]   each target for SECONDS (default 60), one after the other
 #   tests/fuzz/run.sh --list                names the targets
@@ -15,7 +15,7 @@ mkdir -p "$log_dir" "$cache/fuzz/artifacts"
 # shellcheck source=deploy/lib/common.sh
 . deploy/lib/common.sh
 
-targets=(rule_file condition case_file matcher rule_and_event decode spool_recovery auditd redact)
+targets=(rule_file condition case_file matcher rule_and_event decode spool_recovery auditd redact batch)
 if [ "${1:-}" = --list ]; then
   printf '%s\n' "${targets[@]}"
   exit 0
