@@ -1,5 +1,6 @@
 //! URLs: passwords of user information, codes of OAuth.
 
+use super::edit;
 use super::keyed::{is_attack, is_nothing};
 use super::kind::Kind;
 use super::scan::Scan;
@@ -32,7 +33,9 @@ pub(super) fn userinfo(scan: &mut Scan<'_, '_>, first: usize) {
         let is_port =
             port > 0 && port <= 5 && matches!(piece.as_bytes().get(port), Some(b'/' | b'?'));
         let is_path = memchr::memchr2(b'/', b'?', &text[user..user + colon]).is_some();
-        if !is_port && !is_path && !is_nothing(piece) {
+        // Hidden already: what is behind it was out of reach then, and stays so.
+        let is_done = piece.starts_with(edit::MARK);
+        if !is_port && !is_path && !is_done && !is_nothing(piece) {
             scan.hide(password, at, Kind::Password);
         }
     }

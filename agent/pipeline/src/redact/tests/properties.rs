@@ -116,6 +116,16 @@ fn marks_are_marks() {
     }
 }
 
+/// Found by the fuzzer: more signs than are looked at, of which the second look reaches further.
+#[test]
+fn a_password_of_many_signs_is_hidden_once() {
+    for signs in [10, 255, 256, 257, 300, 500, 600] {
+        check(&redactor(), &format!("https://a:S3cret{}host https://b:c@d", "@".repeat(signs)));
+        let spread = format!("{} https://a:S3cret{}host", "@".repeat(200), "@".repeat(signs));
+        check(&redactor(), &spread);
+    }
+}
+
 /// How long this thread worked so far. Spec: proc(5), fields 14 and 15 in ticks of 10 ms.
 fn cpu() -> std::time::Duration {
     let text = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
