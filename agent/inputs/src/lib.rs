@@ -29,6 +29,7 @@ mod report;
 mod run;
 mod state;
 mod syslog;
+mod weekday;
 
 pub use accounts::Accounts;
 pub use audit::AuditConfig;

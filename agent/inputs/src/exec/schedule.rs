@@ -4,7 +4,7 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::Error;
+use crate::{Error, weekday};
 
 /// Entries of a schedule at most: a command that runs more often is better given an interval.
 const ENTRIES_MAX: usize = 64;
@@ -67,17 +67,7 @@ impl Schedule {
 
 fn entry(text: &str) -> Option<Entry> {
     let (day, time) = text.trim().split_once(' ')?;
-    let day = match day.to_ascii_lowercase().as_str() {
-        "mon" => Some(Weekday::Monday),
-        "tue" => Some(Weekday::Tuesday),
-        "wed" => Some(Weekday::Wednesday),
-        "thu" => Some(Weekday::Thursday),
-        "fri" => Some(Weekday::Friday),
-        "sat" => Some(Weekday::Saturday),
-        "sun" => Some(Weekday::Sunday),
-        "daily" => None,
-        _ => return None,
-    };
+    let day = weekday::named(day)?;
     let (hour, minute) = time.trim().split_once(':')?;
     Some(Entry(day, Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?))
 }

@@ -4,7 +4,7 @@ use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
-use crate::Error;
+use crate::{Error, weekday};
 
 /// One announced window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,17 +32,7 @@ impl Window {
 
     fn weekly(text: &str) -> Option<Self> {
         let (day, times) = text.trim().split_once(' ')?;
-        let day = match day.to_ascii_lowercase().as_str() {
-            "mon" => Some(Weekday::Monday),
-            "tue" => Some(Weekday::Tuesday),
-            "wed" => Some(Weekday::Wednesday),
-            "thu" => Some(Weekday::Thursday),
-            "fri" => Some(Weekday::Friday),
-            "sat" => Some(Weekday::Saturday),
-            "sun" => Some(Weekday::Sunday),
-            "daily" => None,
-            _ => return None,
-        };
+        let day = weekday::named(day)?;
         let (start, end) = times.trim().split_once('-')?;
         Some(Self::Weekly(day, time(start)?, time(end)?))
     }
