@@ -71,6 +71,16 @@ fn append(path: &Path, number: u64) -> Result<()> {
     Ok(())
 }
 
+/// Returns an agent without rules that is to read the files of a glob below a folder.
+fn agent_on(dir: &Path, glob: &str) -> Result<Agent> {
+    let setup = AgentSetup {
+        paths: vec![dir.join(glob).display().to_string()],
+        extra: "[rules]\nbuiltin = false".to_owned(),
+        ..AgentSetup::default()
+    };
+    Agent::new(&dir.join("agent"), &setup)
+}
+
 /// Runs the set: files in folders of 1,000, as of sites of a web server.
 pub(crate) fn run() -> Result<()> {
     let files = wanted("VONGLAU_BENCH_FILES", FILES);
@@ -83,12 +93,7 @@ pub(crate) fn run() -> Result<()> {
         fs::create_dir_all(path(file).parent().context("no folder")?)?;
         append(&path(file), file)?;
     }
-    let setup = AgentSetup {
-        paths: vec![dir.path().join("sites/*/*.log").display().to_string()],
-        extra: "[rules]\nbuiltin = false".to_owned(),
-        ..AgentSetup::default()
-    };
-    let mut agent = Agent::new(&dir.path().join("agent"), &setup)?;
+    let mut agent = agent_on(dir.path(), "sites/*/*.log")?;
     agent.start()?;
     let pid = agent.process.as_ref().context("no agent")?.id();
     let spooled = "vonglau_agent_events_spooled_total";
@@ -149,12 +154,7 @@ fn rotate(files: u64) -> Result<()> {
     for file in 0..files {
         append(&path(file), file)?;
     }
-    let setup = AgentSetup {
-        paths: vec![dir.path().join("site/*.log").display().to_string()],
-        extra: "[rules]\nbuiltin = false".to_owned(),
-        ..AgentSetup::default()
-    };
-    let mut agent = Agent::new(&dir.path().join("agent"), &setup)?;
+    let mut agent = agent_on(dir.path(), "site/*.log")?;
     agent.start()?;
     let pid = agent.process.as_ref().context("no agent")?.id();
     let spooled = "vonglau_agent_events_spooled_total";

@@ -18,7 +18,7 @@ use crate::correlate::{Block, Correlations};
 use crate::error::{Error, Result};
 
 /// Chunks in work for each thread: the one it works on, and the next, so that it never waits for the
-/// worker. A chunk is a quarter of a MiB, its events are four to six times that until compressed.
+/// worker. A chunk is a quarter of a MiB, its events are about twice that until compressed.
 const CHUNKS_EACH_MAX: usize = 2;
 
 /// What is left of a chunk is packed by itself from this size on; smaller rests are put together with

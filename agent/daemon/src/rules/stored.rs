@@ -307,17 +307,23 @@ mod tests {
         RulesSection { builtin: false, dirs: vec![dir.to_owned()] }
     }
 
+    /// A state folder with a folder of one rule in it, and its store.
+    fn house() -> (tempfile::TempDir, PathBuf, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let rules = dir.path().join("rules");
+        fs::create_dir(&rules).unwrap();
+        fs::write(rules.join("one.yml"), RULE).unwrap();
+        let store = Store::new(dir.path(), &Identity::from_seed(&[7; 32]));
+        (dir, rules, store)
+    }
+
     fn wanted(section: &RulesSection) -> Hash {
         made_of(section.builtin, &rules_pack::read_texts(false, &section.dirs).unwrap())
     }
 
     #[test]
     fn rules_are_kept_for_the_same_texts_only_and_for_the_agent_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let rules = dir.path().join("rules");
-        fs::create_dir(&rules).unwrap();
-        fs::write(rules.join("one.yml"), RULE).unwrap();
-        let store = Store::new(dir.path(), &Identity::from_seed(&[7; 32]));
+        let (_dir, rules, store) = house();
         let section = section(&rules);
         assert!(store.read(&wanted(&section)).unwrap().is_none(), "nothing is there yet");
         let first = store.load(&section).unwrap();
@@ -339,11 +345,7 @@ mod tests {
 
     #[test]
     fn what_was_changed_or_is_anothers_is_never_used() {
-        let dir = tempfile::tempdir().unwrap();
-        let rules = dir.path().join("rules");
-        fs::create_dir(&rules).unwrap();
-        fs::write(rules.join("one.yml"), RULE).unwrap();
-        let store = Store::new(dir.path(), &Identity::from_seed(&[7; 32]));
+        let (dir, rules, store) = house();
         let section = section(&rules);
         let good = store.load(&section).unwrap();
         let wanted = wanted(&section);
