@@ -13,7 +13,7 @@ use rules_service::config::{Environment, Origins, path_of};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-pub(crate) use correlation::{CorrelationSection, Enabled};
+pub(crate) use correlation::{CorrelationSection, Enabled, Scope};
 
 const MIB: u64 = 1024 * 1024;
 /// Half of it must hold the largest round: two batches of a lane, the positions of every file.

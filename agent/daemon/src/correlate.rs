@@ -28,7 +28,7 @@ pub(crate) use block::Block;
 pub(crate) use counting::Counting;
 pub(crate) use kept::Kept;
 
-use crate::config::{Config, Enabled};
+use crate::config::{Config, Enabled, Scope};
 use crate::metrics::{Metrics, set};
 use crate::rules::stored::Compiled;
 use dictionary::{Dictionary, each_hit};
@@ -202,6 +202,7 @@ impl Local {
             techniques: facts.techniques.clone(),
             timespan: facts.timespan,
             never_forward: facts.never_forward,
+            guide: facts.guide.clone(),
             lines,
             fired,
         };
@@ -253,8 +254,11 @@ impl Bench {
     pub(crate) fn new(compiled: &Compiled, config: &Config, facts: AgentFacts) -> Self {
         let identity = compiled.matcher.identity();
         let section = &config.correlation;
-        let is_on = section.enabled != Enabled::Fixed(false);
-        let counting = Counting::new(&compiled.notes.local, identity, section, is_on);
+        let scope = match section.enabled {
+            Enabled::Fixed(false) => Scope::Nothing,
+            _ => Scope::All,
+        };
+        let counting = Counting::new(&compiled.notes.local, identity, section, scope);
         Self(Local::new(Arc::new(counting), facts, Metrics::new()))
     }
 

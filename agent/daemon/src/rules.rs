@@ -4,6 +4,7 @@ pub(crate) mod stored;
 
 use std::sync::Arc;
 
+use agent_pipeline::ALERT_LEVEL;
 use rules_matcher::{Matcher, RuleSet};
 use rules_pack::{Loaded, Texts};
 use rules_service::meter::Health;
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// So many diagnostics are logged in full; the rest is counted.
 const DIAGNOSTICS_LOGGED_MAX: usize = 20;
-/// So many mistakes are named when a rule set is refused.
+/// So many mistakes are named when a rule set is refused, and so many titles in one line.
 const MISTAKES_NAMED_MAX: usize = 5;
 /// Subject of health.
 pub(crate) const SUBJECT: &str = "rules";
@@ -35,10 +36,12 @@ pub(crate) struct Notes {
     errors: usize,
     /// The correlations that this host decides.
     pub(crate) local: Kept,
+    /// Titles of the first that no host decides and that are none of the shipped ones.
+    elsewhere: Vec<String>,
 }
 
 impl Notes {
-    fn of(diagnostics: &[Diagnostic], local: Kept) -> Self {
+    fn of(diagnostics: &[Diagnostic], local: Kept, elsewhere: Vec<String>) -> Self {
         let rendered = diagnostics.iter().take(DIAGNOSTICS_LOGGED_MAX);
         let errors = || diagnostics.iter().filter(|it| it.severity == Severity::Error);
         let line = |it: &Diagnostic| {
@@ -50,6 +53,7 @@ impl Notes {
             mistakes: errors().take(MISTAKES_NAMED_MAX).map(line).collect(),
             errors: errors().count(),
             local,
+            elsewhere,
         }
     }
 
@@ -60,6 +64,14 @@ impl Notes {
         if self.more > 0 {
             let more = self.more;
             tracing::warn!(more, "further diagnostics of rules; see 'vonglau-rules check'");
+        }
+        if !self.elsewhere.is_empty() {
+            let titles = self.elsewhere.join("; ");
+            tracing::info!(
+                titles,
+                "correlations of rules.dirs that need the hits of several hosts: only a collector \
+                 that has them ([rules] dirs there) judges them"
+            );
         }
     }
 }
@@ -92,20 +104,25 @@ pub(crate) fn load_all_or_nothing(section: &RulesSection, store: &Store) -> Resu
 
 /// Returns how many rules there are, and the mistakes in those that would be left out, rendered.
 pub(crate) fn check(section: &RulesSection) -> Result<(usize, Vec<String>)> {
-    let (set, diagnostics, _) = compile(rules_pack::read_texts(section.builtin, &section.dirs)?);
+    let texts = rules_pack::read_texts(section.builtin, &section.dirs)?;
+    let (set, diagnostics, ..) = compile(texts);
     let errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
     Ok((set.len(), errors.map(|it| it.render().trim_end().to_owned()).collect()))
 }
 
-fn compile(texts: Texts) -> (Arc<Matcher>, Vec<Diagnostic>, Kept) {
+fn compile(texts: Texts) -> (Arc<Matcher>, Vec<Diagnostic>, Kept, Vec<String>) {
     let loaded = rules_pack::load_read(texts);
     let (local, problems) = Kept::of(&loaded);
+    let elsewhere = loaded.correlations.iter().filter(|it| {
+        it.level >= ALERT_LEVEL && !rules_pack::is_shipped(&it.source) && !local.has(&it.id)
+    });
+    let elsewhere = elsewhere.take(MISTAKES_NAMED_MAX).map(|it| it.title.clone()).collect();
     let Loaded { rules, mut diagnostics, .. } = loaded;
     diagnostics.extend(problems);
     let (set, more) = RuleSet::compile(rules);
     diagnostics.extend(more);
     // What the rules look like is of no use at the edge: verdicts need their compiled form only.
-    (Arc::clone(set.matcher()), diagnostics, local)
+    (Arc::clone(set.matcher()), diagnostics, local, elsewhere)
 }
 
 /// Loads the rules at the start. A folder that cannot be read is a problem to be shown, not a

@@ -133,8 +133,8 @@ impl Agent {
         let compiled = rules::load_at_start(&config.rules, Some(&store), &health)?;
         let rule_set = compiled.matcher;
         let section = &config.correlation;
-        let is_on = section.is_on(&config.input, &config.shipping);
-        let counting = Counting::new(&compiled.notes.local, rule_set.identity(), section, is_on);
+        let scope = section.scope(&config.input, &config.shipping);
+        let counting = Counting::new(&compiled.notes.local, rule_set.identity(), section, scope);
         let correlations = Correlations::new(ArcSwap::from_pointee(counting));
         set(&metrics.rules, rule_set.len() as u64);
         if !config.evidence.events {

@@ -93,6 +93,7 @@ struct AgentFile {
     host: AgentHost,
     input: AgentInput,
     rules: AgentRules,
+    correlation: AgentCorrelation,
     spool: AgentSpool,
     metrics: AgentMetrics,
 }
@@ -132,6 +133,11 @@ struct AgentSamples {
 struct AgentRules {
     builtin: bool,
     dirs: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct AgentCorrelation {
+    enabled: bool,
 }
 
 #[derive(Serialize)]
@@ -202,6 +208,8 @@ fn agent_toml(config: &Config, state: &Path) -> anyhow::Result<String> {
             host: AgentSamples { enabled: wanted.metrics },
         },
         rules: AgentRules { builtin: config.rules.builtin, dirs: config.rules.dirs.clone() },
+        // The collector has the same rules, and sees every hit as soon.
+        correlation: AgentCorrelation { enabled: false },
         spool: AgentSpool {
             bytes_max: (wanted.spool_bytes_max > 0).then_some(wanted.spool_bytes_max),
             seal_interval_ms: 200,

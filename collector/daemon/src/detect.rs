@@ -251,7 +251,7 @@ impl RuleFacts {
             title: told.title.clone(),
             level: told.level,
             techniques: told.techniques.clone(),
-            custom: Custom::default(),
+            custom: told.guide.custom(),
             ordered: false,
             silent: false,
             never_forward: told.never_forward,

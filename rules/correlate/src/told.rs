@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use rules_event::{Event, Level, Timestamp, Value, ValueRef, field};
+use rules_sigma::Custom;
+use serde::{Deserialize, Serialize};
 
 use crate::{EVENT_IDS_MAX, Fired, Witness};
 
@@ -32,6 +34,59 @@ const VALUES: &str = "vonglau.correlation.values";
 const EVENT_IDS: &str = "vonglau.correlation.event_ids";
 const LINES: &str = "vonglau.correlation.lines";
 
+/// A text of a [`Guide`] is cut at so many bytes: three times the longest runbook of the shipped rules.
+pub const GUIDE_BYTES_MAX: usize = 4096;
+
+/// What a rule says to those who work on its alerts, in the words of `rules_sigma::Custom`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Guide {
+    /// Title in Vietnamese.
+    pub title_vi: Option<String>,
+    /// Incident type of the national form, `N1` to `N9`.
+    pub incident_type: Option<String>,
+    /// Version of ATT&CK its techniques are of.
+    pub attack_version: Option<String>,
+    /// What to do next, in Vietnamese.
+    pub runbook_vi: Option<String>,
+    /// The same in English.
+    pub runbook_en: Option<String>,
+}
+
+impl Guide {
+    /// Returns that of a rule.
+    #[must_use]
+    pub fn of(custom: &Custom) -> Self {
+        let Custom { title_vi, incident_type, attack_version, runbook_vi, runbook_en, .. } =
+            custom.clone();
+        Self { title_vi, incident_type, attack_version, runbook_vi, runbook_en }
+    }
+
+    /// Returns what is known of the rule by it.
+    #[must_use]
+    pub fn custom(&self) -> Custom {
+        let Self { title_vi, incident_type, attack_version, runbook_vi, runbook_en } = self.clone();
+        Custom {
+            title_vi,
+            incident_type,
+            attack_version,
+            runbook_vi,
+            runbook_en,
+            ..Custom::default()
+        }
+    }
+
+    /// Its texts with the fields that carry them.
+    fn texts(&mut self) -> [(&'static str, &mut Option<String>); 5] {
+        [
+            ("vonglau.correlation.title_vi", &mut self.title_vi),
+            ("vonglau.correlation.incident_type", &mut self.incident_type),
+            ("vonglau.correlation.attack_version", &mut self.attack_version),
+            ("vonglau.correlation.runbook_vi", &mut self.runbook_vi),
+            ("vonglau.correlation.runbook_en", &mut self.runbook_en),
+        ]
+    }
+}
+
 /// A firing with what its reader may not know of the rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
@@ -49,6 +104,8 @@ pub struct Told {
     pub timespan: Duration,
     /// Nothing of it may be forwarded: its rule says so, or one that it counts.
     pub never_forward: bool,
+    /// What the rule says to those who work on it. Empty for a rule that the reader has.
+    pub guide: Guide,
     /// Original lines of some of its hits, oldest first; at most [`LINES_MAX`].
     pub lines: Vec<String>,
 }
@@ -109,6 +166,11 @@ impl Told {
         if self.never_forward {
             event.set_text(FORWARD, NEVER);
         }
+        for (name, text) in self.guide.clone().texts() {
+            if let Some(text) = text {
+                event.set_text(name, cut(text));
+            }
+        }
         event.set(GROUP, texts(group.iter().map(|(name, _)| name)));
         event.set(VALUES, texts(group.iter().map(|(_, value)| value)));
         event.set(EVENT_IDS, texts(event_ids.iter()));
@@ -162,6 +224,8 @@ impl Told {
             witness,
             key: owned(KEY)?,
         };
+        let mut guide = Guide::default();
+        guide.texts().into_iter().for_each(|(name, text)| *text = owned(name));
         let level = event.get_str(field::VONGLAU_LEVEL)?.parse().ok()?;
         Some(Self {
             fired,
@@ -171,6 +235,7 @@ impl Told {
             techniques: list(event, "threat.technique.id", GROUP_MAX),
             timespan: Duration::from_secs(number(TIMESPAN).unwrap_or(0)),
             never_forward: event.get_str(FORWARD) == Some(NEVER),
+            guide,
             lines: list(event, LINES, LINES_MAX),
         })
     }
@@ -192,6 +257,15 @@ impl Fired {
             self.measure.map(|measure| format!(", measured {measure}")).unwrap_or_default();
         format!("{title}: {about}{} events{distinct}{measure}, {}", self.count, group.join(" "))
     }
+}
+
+/// Returns as much of a text as an event carries.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(GUIDE_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 fn int(number: u64) -> Value {
@@ -242,6 +316,13 @@ mod tests {
             techniques: vec!["T1110".into()],
             timespan: Duration::from_secs(120),
             never_forward: true,
+            guide: Guide {
+                title_vi: Some("Dò mật khẩu".into()),
+                incident_type: Some("N4".into()),
+                attack_version: Some("19".into()),
+                runbook_vi: None,
+                runbook_en: Some("Block the address.".into()),
+            },
             lines: vec!["a line".into()],
         }
     }
@@ -272,5 +353,11 @@ mod tests {
         }
         event.set_text(field::EVENT_DATASET, "json");
         assert_eq!(Told::read(&event), None);
+        let mut long = told();
+        long.guide.runbook_vi = Some("ộ".repeat(GUIDE_BYTES_MAX));
+        let mut event = Event::new(Timestamp::default(), "id".into());
+        long.write(&mut event);
+        let runbook = Told::read(&event).and_then(|told| told.guide.runbook_vi);
+        assert_eq!(runbook, Some("ộ".repeat(GUIDE_BYTES_MAX / 3)), "whole letters");
     }
 }

@@ -17,6 +17,12 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
     RULES
 }
 
+/// Returns whether a text is that of a shipped file, wherever it was read.
+#[must_use]
+pub fn is_shipped(text: &str) -> bool {
+    RULES.iter().any(|(_, shipped)| *shipped == text)
+}
+
 /// Returns the cases of the shipped rules as file name (`NAME.case.yml`) and text, in name order.
 #[must_use]
 pub fn shipped_cases() -> &'static [(&'static str, &'static str)] {

@@ -31,27 +31,40 @@ impl Default for CorrelationSection {
     }
 }
 
+/// Which correlations run on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// None.
+    Nothing,
+    /// Those of `rules.dirs` that are none of the shipped ones, and what they count.
+    Own,
+    /// All that one host can decide.
+    All,
+}
+
 /// Whether correlations run on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Enabled {
     /// Where it tells of attacks that the collector could not see, or not yet: an input keeps back what is
     /// no alert, or alerts travel before the events they are made of. Else the collector counts the
-    /// same hits to the same end, and the host is spared a quarter of its work.
+    /// same hits to the same end, and the host is spared a quarter of its work: only correlations that
+    /// the collector may not have, those of `rules.dirs`, run here then.
     Auto,
     /// As said.
     Fixed(bool),
 }
 
 impl CorrelationSection {
-    /// Says whether correlations run on this host.
-    pub(crate) fn is_on(&self, input: &InputsConfig, shipping: &ShippingConfig) -> bool {
+    /// Says which correlations run on this host.
+    pub(crate) fn scope(&self, input: &InputsConfig, shipping: &ShippingConfig) -> Scope {
         match self.enabled {
-            Enabled::Fixed(is_on) => is_on,
+            Enabled::Fixed(true) => Scope::All,
+            Enabled::Fixed(false) => Scope::Nothing,
             Enabled::Auto => {
                 let keeps_back =
                     input.clone().policies().iter().any(|it| it.config.ship == Ship::Alerts);
                 let waits = shipping.events_bytes_per_s > 0 || !shipping.events_windows.is_empty();
-                keeps_back || waits
+                if keeps_back || waits { Scope::All } else { Scope::Own }
             }
         }
     }
@@ -98,19 +111,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn on_where_the_collector_would_see_less_or_later() {
+    fn all_where_the_collector_would_see_less_or_later() {
         let mut section = CorrelationSection::default();
         let (mut input, mut shipping) = (InputsConfig::default(), ShippingConfig::default());
-        assert!(!section.is_on(&input, &shipping));
+        assert_eq!(section.scope(&input, &shipping), Scope::Own);
         input.journal.policy.ship = Ship::Matched;
-        assert!(!section.is_on(&input, &shipping), "what is counted is sent");
+        assert_eq!(section.scope(&input, &shipping), Scope::Own, "what is counted is sent");
         shipping.events_bytes_per_s = 50_000;
-        assert!(section.is_on(&input, &shipping));
+        assert_eq!(section.scope(&input, &shipping), Scope::All);
         shipping.events_bytes_per_s = 0;
         input.journal.policy.ship = Ship::Alerts;
-        assert!(section.is_on(&input, &shipping));
+        assert_eq!(section.scope(&input, &shipping), Scope::All);
         section.enabled = Enabled::Fixed(false);
-        assert!(!section.is_on(&input, &shipping));
+        assert_eq!(section.scope(&input, &shipping), Scope::Nothing);
+        section.enabled = Enabled::Fixed(true);
+        assert_eq!(section.scope(&InputsConfig::default(), &shipping), Scope::All);
         for (text, expected) in [
             ("true", Enabled::Fixed(true)),
             ("false", Enabled::Fixed(false)),

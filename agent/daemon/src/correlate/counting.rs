@@ -8,7 +8,7 @@ use rules_correlate::{Correlator, Limits};
 
 use super::dictionary::Dictionary;
 use super::kept::{Facts, Kept};
-use crate::config::CorrelationSection;
+use crate::config::{CorrelationSection, Scope};
 
 /// What stands beside a group's own bytes: the index, the order of departure, timers. See
 /// [`Limits::bytes_max`].
@@ -34,17 +34,15 @@ pub(crate) struct Counting {
 }
 
 impl Counting {
-    /// Returns what is to be counted under a rule set: nothing where correlations do not run.
+    /// Returns what is to be counted under a rule set: of its correlations those that run here.
     pub(crate) fn new(
         kept: &Kept,
         ruleset: &str,
         section: &CorrelationSection,
-        is_on: bool,
+        scope: Scope,
     ) -> Self {
         static GENERATIONS: AtomicU64 = AtomicU64::new(1);
-        let nothing = Kept::default();
-        let kept = if is_on { kept } else { &nothing };
-        let (correlator, facts) = kept.correlator(limits(section));
+        let (correlator, facts) = kept.within(scope).correlator(limits(section));
         Self {
             generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
             dictionary: Dictionary::new(&correlator.wanted()),

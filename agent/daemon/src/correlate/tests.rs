@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::config::CorrelationSection;
+use crate::config::{CorrelationSection, Scope};
 
 /// Counts failures and successes of sshd, and one thing that waits for certainty.
 const RULES: &str = "
@@ -67,7 +67,7 @@ fn kept() -> Kept {
 }
 
 fn counting(kept: &Kept) -> Arc<Counting> {
-    Arc::new(Counting::new(kept, "ruleset", &CorrelationSection::default(), true))
+    Arc::new(Counting::new(kept, "ruleset", &CorrelationSection::default(), Scope::All))
 }
 
 fn local(counting: &Arc<Counting>) -> Local {
@@ -289,7 +289,7 @@ fn damaged_rounds_are_told_and_harmless() {
 
 #[test]
 fn switched_off_it_counts_nothing() {
-    let off = Arc::new(Counting::new(&kept(), "r", &CorrelationSection::default(), false));
+    let off = Arc::new(Counting::new(&kept(), "r", &CorrelationSection::default(), Scope::Nothing));
     let mut agent = local(&off);
     let happened: Vec<Happening> = (0..20).map(|n| (n, 1, 0, false)).collect();
     assert!(agent.take(block(&off, 0, &happened), now(&happened)).is_empty());

@@ -255,8 +255,8 @@ fn made_of(builtin: bool, texts: &Texts) -> Hash {
 pub(super) fn compile_here(section: &RulesSection) -> Result<Compiled> {
     let texts = rules_pack::read_texts(section.builtin, &section.dirs)?;
     let made_of = made_of(section.builtin, &texts);
-    let (matcher, diagnostics, local) = super::compile(texts);
-    Ok(Compiled { matcher, notes: Notes::of(&diagnostics, local), made_of })
+    let (matcher, diagnostics, local, elsewhere) = super::compile(texts);
+    Ok(Compiled { matcher, notes: Notes::of(&diagnostics, local, elsewhere), made_of })
 }
 
 /// Has rules compiled by a process of its own.

@@ -62,8 +62,8 @@ impl Agent {
                 let Compiled { matcher, notes, .. } = compiled;
                 let section = &self.config.correlation;
                 // Policies may change with it; what ships does so at a restart.
-                let is_on = section.is_on(&new.input, &self.config.shipping);
-                let counting = Counting::new(&notes.local, matcher.identity(), section, is_on);
+                let scope = section.scope(&new.input, &self.config.shipping);
+                let counting = Counting::new(&notes.local, matcher.identity(), section, scope);
                 self.correlations.store(Arc::new(counting));
                 self.put_in_force(matcher);
             }

@@ -176,3 +176,54 @@ fn other_rules_take_over_while_it_runs_and_the_status_tells_what_is_counted() {
     assert!(text.contains("attacks  1 correlations"), "{text}");
     assert_eq!(agent.stop(), 0);
 }
+
+/// With the default `auto` and a line that holds nothing back: what the collector has is left to it, what
+/// stands in the host's own folder is judged here, as soon as it is there.
+#[test]
+fn by_default_it_judges_what_only_this_host_has() {
+    let mut site = Site::new();
+    let rules = site.dir.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    site.configure(&format!("[correlation]\n[rules]\ndirs = [\"{}\"]\n", rules.display()));
+    // A copy of a shipped file is no rule of one's own: it is left out, as its id is taken.
+    let (name, text) =
+        rules_pack::shipped().iter().find(|it| it.0 == "ssh_brute_force.yml").unwrap();
+    std::fs::write(rules.join(name), text).unwrap();
+    let agent = site.start();
+    let correlations = |count: u64| {
+        agent.get("/metrics").contains(&format!("vonglau_agent_correlations {count}\n"))
+    };
+    assert!(correlations(0), "{}", agent.get("/metrics"));
+    (0..12).for_each(|n| site.write(&failed(10, n, 9)));
+    spooled(&site, 12);
+    assert!(told(&site).is_empty(), "a matter of the collector");
+    let hits = || agent.get("/metrics").contains("vonglau_agent_correlated_hits_total 0\n");
+    assert!(hits(), "nothing is counted: {}", agent.get("/metrics"));
+
+    let own = "title: Ba lần sai\nid: 5c1b7a52-8a4e-4c57-9d0e-000000000002\ncorrelation: {type: \
+               event_count, rules: [ssh_failed_login], group-by: [source.ip], timespan: 10m, condition: \
+               {gte: 3}}\nlevel: high\ncustom: {vonglau: {title_vi: Sai ba lần, incident_type: N2}}\n";
+    std::fs::write(rules.join("own.yml"), own).unwrap();
+    // The copy would be a mistake that refuses the reload.
+    std::fs::remove_file(rules.join(name)).unwrap();
+    agent.signal("HUP");
+    until("the own correlation", || {
+        site.write(&failed(11, 0, 8));
+        !told(&site).is_empty()
+    });
+    assert!(correlations(1), "{}", agent.get("/metrics"));
+    assert_eq!(agent.stop(), 0);
+    let all = told(&site);
+    let titles: std::collections::BTreeSet<_> = all.iter().map(|it| it.1.title.as_str()).collect();
+    assert_eq!(
+        titles.into_iter().collect::<Vec<_>>(),
+        ["Ba lần sai"],
+        "the shipped ones stay silent"
+    );
+    assert_eq!(all[0].1.guide.title_vi.as_deref(), Some("Sai ba lần"));
+    assert_eq!(all[0].1.guide.incident_type.as_deref(), Some("N2"));
+    // At a start as well.
+    let agent = site.start();
+    assert!(agent.get("/metrics").contains("vonglau_agent_correlations 1\n"));
+    assert_eq!(agent.stop(), 0);
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rules_correlate::told::Guide;
+
 use super::super::*;
 
 const RULES: &str = "
@@ -52,6 +54,7 @@ fn told(hits: i64) -> Event {
         techniques: vec!["T1110".to_owned()],
         timespan: Duration::from_secs(600),
         never_forward: true,
+        guide: Guide { title_vi: Some("Dò trên máy".to_owned()), ..Guide::default() },
         lines: vec!["a line".to_owned()],
     };
     let mut event = Event::new(Timestamp::default(), format!("told-{hits}"));
@@ -102,6 +105,7 @@ fn a_rule_that_only_the_host_has_is_raised_by_what_it_says() {
     assert_eq!(alerts.len(), 1);
     let (alert, _) = alerts.values().next().unwrap();
     assert_eq!((alert.title.as_str(), alert.level), ("Brute force", Level::High));
+    assert_eq!(alert.title_vi, "Dò trên máy");
     assert_eq!(alert.techniques, ["T1110"]);
     assert!(alert.never_forward, "what the host holds back is held back");
     let known = judge(&mut detector(RULES), &[told(5)]);
