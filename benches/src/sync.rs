@@ -75,7 +75,7 @@ fn rounds(spool: &mut Spool, batch: &[u8]) -> Result<Vec<Duration>> {
         let entry = Entry { lane: LANE_EVENTS, seq, bytes: batch };
         let entries = if batch.is_empty() { &[][..] } else { std::slice::from_ref(&entry) };
         let change = [b'c'; 300];
-        Ok(spool.append_change(entries, &change, || vec![b'w'; 3_000])?)
+        Ok(spool.append_change(entries, &change, |out| out.write_all(&[b'w'; 3_000]))?)
     })
 }
 

@@ -1,7 +1,9 @@
 //! Checkpoint: what a round remembers so that a restart goes on exactly there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use agent_spool::Saved;
 use agent_wire::{ChainHead, Hash, Lane};
@@ -12,10 +14,8 @@ use crate::error::{Error, Result};
 /// The version this build writes. It reads the one before, which had nothing behind the JSON.
 const VERSION: u32 = 2;
 
-/// What JSON adds to a key and a position besides what has to be escaped in them.
-const QUOTES_BYTES: usize = 6;
-/// What stands around all of them, with room for some positions taken away.
-const ENVELOPE_BYTES: usize = 4096;
+/// What is stored is read so many bytes at a time: 64 KiB.
+const READ_BYTES: usize = 64 * 1024;
 
 /// Stored as JSON with every round of the spool: as a whole, or only what changed. Behind a line feed
 /// follows what the correlations remember, if anything: see `correlate/disk.rs`.
@@ -34,7 +34,7 @@ struct Stored<P, G> {
 /// Positions on their way into JSON.
 struct Positions<I>(I);
 
-impl<'a, I: Iterator<Item = (&'a Box<str>, &'a Box<str>)> + Clone> Serialize for Positions<I> {
+impl<'a, I: Iterator<Item = (&'a Arc<str>, &'a Arc<str>)> + Clone> Serialize for Positions<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.clone())
     }
@@ -52,8 +52,9 @@ struct StoredHead {
 pub(crate) struct Checkpoint {
     /// By lane, in the order of [`Lane::SPOOLED`].
     pub(crate) heads: [ChainHead; 2],
-    /// Opaque position by source key. Without spare room: there may be tens of thousands.
-    positions: BTreeMap<Box<str>, Box<str>>,
+    /// Opaque position by source key. Without spare room, and shared with the inputs, which begin with
+    /// them: there may be tens of thousands.
+    positions: BTreeMap<Arc<str>, Arc<str>>,
     /// Keys whose position was set or taken away since the last round.
     changed: BTreeSet<String>,
 }
@@ -84,12 +85,21 @@ impl Checkpoint {
         let gone = self.changed.iter().filter(|key| !known(key)).collect();
         let changed =
             self.changed.iter().filter_map(|key| self.positions.get_key_value(key.as_str()));
-        self.stored(epoch, Positions(changed), gone, beside)
+        let mut written = Vec::new();
+        self.write(epoch, Positions(changed), gone, beside, &mut written)
+            .expect("memory takes all that is written");
+        written
     }
 
-    /// Returns all of it, as bytes to be stored, with what else is to be.
-    pub(crate) fn whole(&self, epoch: u64, beside: &[u8]) -> Vec<u8> {
-        self.stored(epoch, Positions(self.positions.iter()), Vec::new(), beside)
+    /// Writes all of it, as bytes to be stored, with what else is to be. Piece by piece: with many files
+    /// it would be the largest thing there is.
+    pub(crate) fn write_whole(
+        &self,
+        epoch: u64,
+        beside: &[u8],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        self.write(epoch, Positions(self.positions.iter()), Vec::new(), beside, out)
     }
 
     /// Notes that the round with the change is in the spool.
@@ -97,16 +107,14 @@ impl Checkpoint {
         self.changed.clear();
     }
 
-    /// Written straight into one block of the right size: lists and copies on the way would be several
-    /// times what the agent is otherwise made of.
-    fn stored<'a>(
+    fn write<'a>(
         &self,
         epoch: u64,
-        positions: Positions<impl Iterator<Item = (&'a Box<str>, &'a Box<str>)> + Clone>,
+        positions: Positions<impl Iterator<Item = (&'a Arc<str>, &'a Arc<str>)> + Clone>,
         gone: Vec<&String>,
         beside: &[u8],
-    ) -> Vec<u8> {
-        let bytes = positions.0.clone().map(|(key, position)| key.len() + position.len());
+        mut out: &mut dyn Write,
+    ) -> io::Result<()> {
         let heads = Lane::SPOOLED
             .iter()
             .zip(&self.heads)
@@ -115,31 +123,37 @@ impl Checkpoint {
                 (lane.to_string(), head)
             })
             .collect();
-        let room = bytes.map(|bytes| bytes + bytes / 4 + QUOTES_BYTES).sum::<usize>();
-        let mut written = Vec::with_capacity(room + ENVELOPE_BYTES + beside.len());
         let stored = Stored { version: VERSION, epoch, heads, positions, gone };
-        serde_json::to_writer(&mut written, &stored).expect("a checkpoint is plain data");
+        serde_json::to_writer(&mut out, &stored)?;
         if !beside.is_empty() {
-            written.push(b'\n');
-            written.extend_from_slice(beside);
+            out.write_all(b"\n")?;
+            out.write_all(beside)?;
         }
-        written
+        Ok(())
     }
 
-    /// Reads what a spool holds: the whole checkpoint with its changes put on, in order. In another
-    /// epoch the chains begin anew, the positions stay.
-    pub(crate) fn decode(saved: &Saved, epoch: u64, dir: &Path) -> Result<Self> {
-        let mut checkpoint = Self::default();
-        for bytes in saved.whole.iter().chain(&saved.changes) {
-            checkpoint.put_on(bytes, epoch, dir)?;
+    /// Reads what a spool holds: the whole checkpoint with its changes put on, in order; and what was
+    /// stored beside each. In another epoch the chains begin anew, the positions stay.
+    pub(crate) fn read(saved: &Saved, epoch: u64, dir: &Path) -> Result<(Self, Vec<Vec<u8>>)> {
+        let (mut checkpoint, mut all_beside) = (Self::default(), Vec::new());
+        for part in saved.parts() {
+            let mut reader = BufReader::with_capacity(READ_BYTES, part.reader());
+            let beside = checkpoint.put_on(&mut reader, epoch, dir)?;
+            if !beside.is_empty() {
+                all_beside.push(beside);
+            }
         }
-        Ok(checkpoint)
+        Ok((checkpoint, all_beside))
     }
 
-    fn put_on(&mut self, bytes: &[u8], epoch: u64, dir: &Path) -> Result<()> {
+    /// Puts one part on; returns what was stored beside it.
+    fn put_on(&mut self, reader: &mut impl BufRead, epoch: u64, dir: &Path) -> Result<Vec<u8>> {
         let bad = |reason: String| Error::Checkpoint { dir: dir.to_owned(), reason };
-        let stored: Stored<BTreeMap<Box<str>, Box<str>>, String> =
-            serde_json::from_slice(parts(bytes).0).map_err(|error| bad(error.to_string()))?;
+        let stored: Stored<BTreeMap<Arc<str>, Arc<str>>, String> =
+            serde_json::from_reader(Line { reader: &mut *reader, is_over: false })
+                .map_err(|error| bad(error.to_string()))?;
+        let mut beside = Vec::new();
+        reader.read_to_end(&mut beside).map_err(|error| bad(error.to_string()))?;
         if !(1..=VERSION).contains(&stored.version) {
             return Err(bad(format!("version {} is not {VERSION}", stored.version)));
         }
@@ -160,30 +174,41 @@ impl Checkpoint {
         } else {
             self.positions.extend(stored.positions);
         }
-        Ok(())
-    }
-
-    /// Returns what was stored beside: with the whole checkpoint first, then with each change. Copies, so
-    /// that the rest, which is large with many files, can be let go of.
-    pub(crate) fn beside(saved: &Saved) -> Vec<Vec<u8>> {
-        let all = saved.whole.iter().chain(&saved.changes);
-        all.map(|bytes| parts(bytes).1.to_vec()).collect()
+        Ok(beside)
     }
 
     /// Returns the positions as inputs take them.
     pub(crate) fn positions(&self) -> agent_inputs::Positions {
-        let bytes = self.positions.iter().map(|(key, position)| key.len() + position.len()).sum();
-        let mut all = agent_inputs::Positions::with_room(self.positions.len(), bytes);
-        all.extend(&self.positions);
+        let mut all = agent_inputs::Positions::default();
+        let texts = self.positions.iter();
+        all.extend(texts.map(|(key, position)| (Arc::clone(key), Arc::clone(position))));
         all
     }
 }
 
-/// Returns the JSON of stored bytes, which holds no line feed, and what stands behind it.
-fn parts(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.iter().position(|byte| *byte == b'\n') {
-        Some(end) => (&bytes[..end], &bytes[end + 1..]),
-        None => (bytes, &[]),
+/// Reads up to the first line feed, which is in no JSON of ours, and takes that away, too.
+struct Line<R> {
+    reader: R,
+    is_over: bool,
+}
+
+impl<R: BufRead> Read for Line<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.is_over {
+            return Ok(0);
+        }
+        let there = self.reader.fill_buf()?;
+        let mut count = 0;
+        for (to, from) in out.iter_mut().zip(there) {
+            self.is_over = *from == b'\n';
+            if self.is_over {
+                break;
+            }
+            *to = *from;
+            count += 1;
+        }
+        self.reader.consume(count + usize::from(self.is_over));
+        Ok(count)
     }
 }
 
@@ -197,8 +222,32 @@ mod tests {
         (format!("8:{key}:0:ab12cd34ef56"), format!("{{\"offset\":{offset}}}"))
     }
 
-    fn saved(whole: Vec<u8>, changes: Vec<Vec<u8>>) -> Saved {
-        Saved { whole: Some(whole), changes }
+    fn whole(checkpoint: &Checkpoint, epoch: u64, beside: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        checkpoint.write_whole(epoch, beside, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// Puts a whole one and changes into a spool, and returns what that has saved.
+    fn saved(whole: &[u8], changes: &[Vec<u8>]) -> Saved {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            dir: dir.path().to_owned(),
+            segment_bytes_max: 16 << 20,
+            bytes_max: 1 << 30,
+            free_bytes_min: 0,
+        };
+        let (mut spool, _) = Spool::open(options.clone()).unwrap();
+        spool.append(&[], whole).unwrap();
+        for change in changes {
+            spool.append_change(&[], change, |_| panic!("no whole one is due")).unwrap();
+        }
+        drop(spool);
+        Spool::open(options).unwrap().1.checkpoint.unwrap()
+    }
+
+    fn read(whole: &[u8], changes: &[Vec<u8>], epoch: u64) -> Result<(Checkpoint, Vec<Vec<u8>>)> {
+        Checkpoint::read(&saved(whole, changes), epoch, Path::new("/spool"))
     }
 
     #[test]
@@ -209,15 +258,13 @@ mod tests {
         };
         checkpoint.advance(vec![at(1, 5)], &[]);
         checkpoint.stored_change();
-        let dir = Path::new("/spool");
-        let stored = saved(checkpoint.whole(17, &[]), Vec::new());
-        assert_eq!(Checkpoint::decode(&stored, 17, dir).unwrap(), checkpoint);
-        let anew = Checkpoint::decode(&stored, 18, dir).unwrap();
+        let stored = whole(&checkpoint, 17, &[]);
+        assert_eq!(read(&stored, &[], 17).unwrap(), (checkpoint.clone(), Vec::new()));
+        let (anew, _) = read(&stored, &[], 18).unwrap();
         assert_eq!(anew.heads, [ChainHead::default(); 2]);
         assert_eq!(anew.positions, checkpoint.positions);
         for bad in [&b"{}"[..], b"", b"{\"version\":3,\"epoch\":1,\"heads\":{},\"positions\":{}}"] {
-            let stored = saved(bad.to_vec(), Vec::new());
-            let error = Checkpoint::decode(&stored, 17, dir).unwrap_err().to_string();
+            let error = read(bad, &[], 17).unwrap_err().to_string();
             assert!(error.contains("/spool") && error.contains("move the folder away"), "{error}");
         }
     }
@@ -226,14 +273,16 @@ mod tests {
     fn changes_put_on_the_whole_give_the_newest_and_carry_only_what_changed() {
         let mut checkpoint = Checkpoint::default();
         checkpoint.advance((0..500).map(|key| at(key, 0)).collect(), &[]);
-        let whole = checkpoint.whole(1, &[]);
+        let whole = whole(&checkpoint, 1, b"state");
         checkpoint.stored_change();
         let mut changes = Vec::new();
         for round in 1..=40 {
             let gone = at(round, 0).0;
             checkpoint.heads[1].seq += 1;
             checkpoint.advance(vec![at(499, round), at(7, 0)], &[gone]);
-            changes.push(checkpoint.change(1, &[]));
+            // With a line feed in what stands beside.
+            let beside: &[u8] = if round == 7 { b"\nhits\n" } else { b"" };
+            changes.push(checkpoint.change(1, beside));
             checkpoint.stored_change();
         }
         // One that left and came back.
@@ -241,8 +290,9 @@ mod tests {
         changes.push(checkpoint.change(1, &[]));
         checkpoint.stored_change();
         assert!(changes.iter().all(|change| change.len() < 500), "{}", changes[0].len());
-        let read = Checkpoint::decode(&saved(whole, changes), 1, Path::new("/spool")).unwrap();
+        let (read, beside) = read(&whole, &changes, 1).unwrap();
         assert_eq!(read, checkpoint);
+        assert_eq!(beside, [&b"state"[..], b"\nhits\n"]);
         assert_eq!(read.positions.len(), 500 - 40 + 2);
     }
 
@@ -266,18 +316,18 @@ mod tests {
             let (mut steady, mut most, mut wholes) = (0, 0, 0);
             for round in 1..=ROUNDS {
                 checkpoint.advance(vec![at(round as usize % files, round as usize)], &[]);
-                let (before, mut whole) = (spool.bytes(), false);
+                let (before, mut is_whole) = (spool.bytes(), false);
                 let bytes = vec![0x5a; ENTRY_BYTES];
                 let entry = Entry { lane: LANE_EVENTS, seq: round, bytes: &bytes };
                 let change = checkpoint.change(1, &[]);
                 spool
-                    .append_change(&[entry], &change, || {
-                        whole = true;
-                        checkpoint.whole(1, &[])
+                    .append_change(&[entry], &change, |out| {
+                        is_whole = true;
+                        checkpoint.write_whole(1, &[], out)
                     })
                     .unwrap();
                 checkpoint.stored_change();
-                if whole {
+                if is_whole {
                     wholes += 1;
                 } else {
                     steady += 1;
@@ -292,7 +342,8 @@ mod tests {
                 free_bytes_min: 0,
             })
             .unwrap();
-            let read = Checkpoint::decode(&found.checkpoint.unwrap(), 1, dir.path()).unwrap();
+            let found = found.checkpoint.unwrap();
+            let (read, _) = Checkpoint::read(&found, 1, dir.path()).unwrap();
             assert_eq!(read, checkpoint);
             assert_eq!(steady + wholes, ROUNDS);
             (most, wholes, spool.bytes())

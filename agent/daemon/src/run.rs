@@ -118,12 +118,8 @@ impl Agent {
         let spool_dir = config.spool_dir();
         let (spool, mut recovery) = open_spool(&config)?;
         let epoch = spool.epoch();
-        // Its bytes go at once: with many files they are the largest thing there is.
         let (checkpoint, beside) = match recovery.checkpoint.take() {
-            Some(saved) => {
-                let beside = Checkpoint::beside(&saved);
-                (Checkpoint::decode(&saved, epoch, &spool_dir)?, beside)
-            }
+            Some(saved) => Checkpoint::read(&saved, epoch, &spool_dir)?,
             None => (Checkpoint::default(), Vec::new()),
         };
         let positions = checkpoint.positions();

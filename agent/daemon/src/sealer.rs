@@ -3,7 +3,7 @@
 //! Nothing here waits or sleeps; the worker does. A round is cut only between chunks, because the
 //! positions of a chunk hold for the whole of it: cut inside, a crash would read its first half twice.
 
-use std::cell::Cell;
+use std::io::Write;
 use std::sync::Arc;
 
 use agent_pipeline::Reason;
@@ -211,17 +211,18 @@ impl Sealer {
         let epoch = self.spool.epoch();
         let Self { checkpoint, local, compressor, .. } = self;
         let change = checkpoint.change(epoch, &local.change(compressor));
-        let is_whole = Cell::new(false);
-        let whole = || {
-            is_whole.set(true);
-            checkpoint.whole(epoch, &local.whole(compressor))
+        // What correlations remember is packed once, though the whole may be written twice.
+        let mut beside = None;
+        let whole = |out: &mut dyn Write| {
+            let beside = beside.get_or_insert_with(|| local.whole(compressor));
+            checkpoint.write_whole(epoch, beside, out)
         };
         if let Err(error) = self.spool.append_change(&entries, &change, whole) {
             self.metrics.append_failures.inc();
             return Err(error);
         }
         self.checkpoint.stored_change();
-        self.local.stored(is_whole.get());
+        self.local.stored(beside.is_some());
         for sealed in self.sealed.drain(..) {
             let lane = sealed.lane.as_str();
             self.metrics.batches.with_label_values(&[lane]).inc();

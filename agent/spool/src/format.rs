@@ -1,6 +1,7 @@
 //! Bytes of segment headers, frames and gaps: written, checked, and found again after damage.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use crate::Entry;
 
@@ -34,10 +35,11 @@ pub(crate) struct Place {
 }
 
 /// What stands at an offset of a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Found<'a> {
-    /// A valid frame of this many bytes with this body.
-    Frame { bytes: u64, body: &'a [u8] },
+    /// A valid frame of this many bytes. Without a round it has a right CRC and we did not write it so:
+    /// treated as damage.
+    Frame { bytes: u64, round: Option<Round<'a>> },
     /// A gap left by an earlier recovery, of this many bytes.
     Gap { bytes: u64 },
     /// The end of the file.
@@ -49,43 +51,56 @@ pub(crate) enum Found<'a> {
 /// The newest number of each lane, up to and with a round.
 pub(crate) type Heads = BTreeMap<u8, u64>;
 
-/// What a round says of the caller's checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a round is to say of the caller's checkpoint.
 pub(crate) enum Kept<'a> {
-    /// All of it.
-    Whole(&'a [u8]),
+    /// All of it: so many bytes, and who writes them.
+    Whole(u64, &'a mut Write<'a>),
     /// What changed since the round before.
     Change(&'a [u8]),
 }
 
-impl<'a> Kept<'a> {
-    fn parse(field: &'a [u8]) -> Self {
-        match field {
-            [WHOLE_MARK, whole @ ..] => Self::Whole(whole),
-            [CHANGE_MARK, change @ ..] => Self::Change(change),
-            whole => Self::Whole(whole),
+/// Writes a whole checkpoint, the same bytes each time.
+pub(crate) type Write<'a> = dyn FnMut(&mut dyn io::Write) -> io::Result<()> + 'a;
+
+impl Kept<'_> {
+    /// Returns the bytes of the checkpoint or the change.
+    pub(crate) fn content_bytes(&self) -> u64 {
+        match self {
+            Self::Whole(bytes, _) => *bytes,
+            Self::Change(change) => change.len() as u64,
         }
     }
 
-    fn parts(self) -> (u8, &'a [u8]) {
+    fn mark(&self) -> u8 {
         match self {
-            Self::Whole(bytes) => (WHOLE_MARK, bytes),
-            Self::Change(bytes) => (CHANGE_MARK, bytes),
+            Self::Whole(..) => WHOLE_MARK,
+            Self::Change(_) => CHANGE_MARK,
         }
     }
 
     /// Returns the bytes that the field takes.
-    fn field_bytes(self) -> usize {
-        1 + self.parts().1.len()
+    fn field_bytes(&self) -> u64 {
+        1 + self.content_bytes()
     }
 }
 
-/// The parts of a frame's body.
+/// Where a round's checkpoint or change of one stands, behind its mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) is_whole: bool,
+    /// Offset in the segment.
+    pub(crate) at: u64,
+    pub(crate) bytes: u64,
+    /// CRC-32C of these bytes alone, to know them again.
+    pub(crate) crc: u32,
+}
+
+/// The parts of a frame's body. The checkpoint stays where it is: it may be larger than all the rest.
 #[derive(Debug)]
 pub(crate) struct Round<'a> {
     pub(crate) heads: Heads,
     pub(crate) entries: Vec<Entry<'a>>,
-    pub(crate) kept: Kept<'a>,
+    pub(crate) kept: Field,
 }
 
 pub(crate) fn segment_header(place: Place) -> [u8; SEGMENT_HEADER_BYTES as usize] {
@@ -105,19 +120,17 @@ pub(crate) fn parse_segment_header(bytes: &[u8]) -> Option<Place> {
     (segment_header(place) == *header).then_some(place)
 }
 
-/// Builds the frame of a round that will stand at `offset`.
-pub(crate) fn encode_frame(
+/// Begins the frame of a round: all of it but what the checkpoint field holds, the header left open.
+pub(crate) fn begin_frame(
     out: &mut Vec<u8>,
-    place: Place,
-    offset: u64,
     heads: &Heads,
     entries: &[Entry<'_>],
-    kept: Kept<'_>,
+    kept: &Kept<'_>,
 ) {
     out.clear();
     out.extend_from_slice(&[0; FRAME_HEADER_BYTES]);
-    out.extend_from_slice(&length_u32(heads.len()));
-    out.extend_from_slice(&length_u32(entries.len()));
+    out.extend_from_slice(&length_u32(heads.len() as u64));
+    out.extend_from_slice(&length_u32(entries.len() as u64));
     out.extend_from_slice(&length_u32(kept.field_bytes()));
     for (lane, seq) in heads {
         out.push(*lane);
@@ -126,34 +139,42 @@ pub(crate) fn encode_frame(
     for entry in entries {
         out.push(entry.lane);
         out.extend_from_slice(&entry.seq.to_le_bytes());
-        out.extend_from_slice(&length_u32(entry.bytes.len()));
+        out.extend_from_slice(&length_u32(entry.bytes.len() as u64));
     }
     for entry in entries {
         out.extend_from_slice(entry.bytes);
     }
-    let (mark, bytes) = kept.parts();
-    out.push(mark);
-    out.extend_from_slice(bytes);
-    let length = length_u32(out.len() - FRAME_HEADER_BYTES);
-    out[..4].copy_from_slice(FRAME_MARK);
-    out[4..8].copy_from_slice(&length);
-    let crc = frame_crc(place, offset, &out[..8], &out[FRAME_HEADER_BYTES..]);
-    out[8..12].copy_from_slice(&crc.to_le_bytes());
+    out.push(kept.mark());
+}
+
+/// Returns the first eight bytes of the header of a frame of `bytes` bytes in all.
+pub(crate) fn frame_start(bytes: u64) -> [u8; 8] {
+    let mut start = [0; 8];
+    start[..4].copy_from_slice(FRAME_MARK);
+    start[4..].copy_from_slice(&length_u32(bytes - FRAME_HEADER_BYTES as u64));
+    start
+}
+
+/// Returns the whole header, once the CRC of start and body is known.
+pub(crate) fn frame_header(start: [u8; 8], crc: u32) -> [u8; FRAME_HEADER_BYTES] {
+    let mut header = [0; FRAME_HEADER_BYTES];
+    header[..8].copy_from_slice(&start);
+    header[8..12].copy_from_slice(&crc.to_le_bytes());
+    header
 }
 
 /// Returns the bytes that the frame of a round takes.
-pub(crate) fn frame_bytes(heads: &Heads, entries: &[Entry<'_>], kept: Kept<'_>) -> u64 {
+pub(crate) fn frame_bytes(heads: &Heads, entries: &[Entry<'_>], kept: &Kept<'_>) -> u64 {
     let rows = heads.len() * HEAD_ROW_BYTES;
     let body: usize = entries.iter().map(|entry| TABLE_ROW_BYTES + entry.bytes.len()).sum();
-    (FRAME_HEADER_BYTES + BODY_HEADER_BYTES + rows + body + kept.field_bytes()) as u64
+    (FRAME_HEADER_BYTES + BODY_HEADER_BYTES + rows + body) as u64 + kept.field_bytes()
 }
 
 /// Returns the header of a gap of `bytes` bytes in all.
 pub(crate) fn gap_header(place: Place, offset: u64, bytes: u64) -> [u8; FRAME_HEADER_BYTES] {
     let mut header = [0; FRAME_HEADER_BYTES];
     header[..4].copy_from_slice(GAP_MARK);
-    let length = usize::try_from(bytes).expect("a segment fits in memory") - FRAME_HEADER_BYTES;
-    header[4..8].copy_from_slice(&length_u32(length));
+    header[4..8].copy_from_slice(&length_u32(bytes - FRAME_HEADER_BYTES as u64));
     let crc = frame_crc(place, offset, &header[..8], &[]);
     header[8..12].copy_from_slice(&crc.to_le_bytes());
     header
@@ -170,33 +191,41 @@ pub(crate) fn claimed_bytes(header: &[u8]) -> Option<u64> {
     }
 }
 
-/// Says what stands at `offset` of a segment of which `available` bytes follow from there. `bytes`
-/// are those bytes, at least as many as [`claimed_bytes`] says for a frame, or the header of a gap.
-pub(crate) fn examine(bytes: &[u8], available: u64, place: Place, offset: u64) -> Found<'_> {
-    if available == 0 {
-        return Found::End;
-    }
-    let Some(claimed) = claimed_bytes(bytes) else { return Found::Invalid };
-    let (Some(crc), Some(0)) = (u32_at(bytes, 8), u32_at(bytes, 12)) else {
-        return Found::Invalid;
-    };
-    if claimed > available {
-        return Found::Invalid;
-    }
-    let is_gap = bytes.starts_with(GAP_MARK);
-    let end = if is_gap { FRAME_HEADER_BYTES } else { claimed as usize };
-    let Some(body) = bytes.get(FRAME_HEADER_BYTES..end) else { return Found::Invalid };
-    if frame_crc(place, offset, &bytes[..8], body) != crc {
-        return Found::Invalid;
-    }
-    if is_gap { Found::Gap { bytes: claimed } } else { Found::Frame { bytes: claimed, body } }
+/// Returns whether the header of a frame or gap, or of what looks like one, is a gap's.
+pub(crate) fn is_gap(header: &[u8]) -> bool {
+    header.starts_with(GAP_MARK)
 }
 
-/// Takes the body of a valid frame apart. `None` means a frame with a right CRC that we did not
-/// write so: treated as damage.
-pub(crate) fn parse_body(body: &[u8]) -> Option<Round<'_>> {
+/// Returns whether a header states a CRC.
+pub(crate) fn states(header: &[u8], crc: u32) -> bool {
+    u32_at(header, 8) == Some(crc) && u32_at(header, 12) == Some(0)
+}
+
+/// Returns how many bytes of a frame come before its checkpoint, the mark of that included, as far as
+/// those that are there can say: with so many, ask again. They are not checked yet.
+pub(crate) fn bytes_before_checkpoint(frame: &[u8]) -> u64 {
+    let tables = FRAME_HEADER_BYTES + BODY_HEADER_BYTES;
+    let count = |at| u32_at(frame, FRAME_HEADER_BYTES + at).map(u64::from);
+    let (Some(heads), Some(entries)) = (count(0), count(4)) else { return tables as u64 };
+    let rows = tables as u64 + heads * HEAD_ROW_BYTES as u64;
+    let end = rows + entries * TABLE_ROW_BYTES as u64;
+    let there = usize::try_from(rows).ok().zip(usize::try_from(end).ok());
+    let Some(rows) = there.and_then(|(rows, end)| frame.get(rows..end)) else { return end };
+    let lengths = rows.chunks_exact(TABLE_ROW_BYTES).filter_map(|row| u32_at(row, 9));
+    end + lengths.map(u64::from).sum::<u64>() + 1
+}
+
+/// Takes a valid frame apart that stands at `offset` and takes `bytes`, of which the first are at hand
+/// up to the checkpoint. `crc_behind` says the CRC of what is not at hand, `crc` put before it.
+pub(crate) fn parse_round(
+    frame: &[u8],
+    offset: u64,
+    bytes: u64,
+    crc_behind: impl FnOnce(u32) -> u32,
+) -> Option<Round<'_>> {
+    let body = frame.get(FRAME_HEADER_BYTES..)?;
     let count = |at| u32_at(body, at).map(|count| count as usize);
-    let (head_count, entry_count, checkpoint_bytes) = (count(0)?, count(4)?, count(8)?);
+    let (head_count, entry_count, field_bytes) = (count(0)?, count(4)?, count(8)?);
     let (head_rows, rest) =
         body.get(BODY_HEADER_BYTES..)?.split_at_checked(head_count.checked_mul(HEAD_ROW_BYTES)?)?;
     let (rows, mut rest) = rest.split_at_checked(entry_count.checked_mul(TABLE_ROW_BYTES)?)?;
@@ -210,11 +239,24 @@ pub(crate) fn parse_body(body: &[u8]) -> Option<Round<'_>> {
         entries.push(Entry { lane: row[0], seq: u64_at(row, 1)?, bytes });
         rest = after;
     }
-    let kept = Kept::parse(rest);
-    (rest.len() == checkpoint_bytes).then_some(Round { heads, entries, kept })
+    let field_at = (frame.len() - rest.len()) as u64;
+    if bytes.checked_sub(field_at)? != field_bytes as u64 {
+        return None;
+    }
+    let (is_whole, content) = match rest {
+        [WHOLE_MARK, content @ ..] => (true, content),
+        [CHANGE_MARK, content @ ..] => (false, content),
+        content => (true, content),
+    };
+    let at = field_at + (rest.len() - content.len()) as u64;
+    let crc = crc_behind(crc32c::crc32c(content));
+    let kept = Field { is_whole, at: offset + at, bytes: bytes - at, crc };
+    Some(Round { heads, entries, kept })
 }
 
-fn frame_crc(place: Place, offset: u64, head: &[u8], body: &[u8]) -> u32 {
+/// Returns the CRC of a frame: of its place, its first eight bytes and the first part of its body;
+/// `crc32c_append` adds the rest.
+pub(crate) fn frame_crc(place: Place, offset: u64, head: &[u8], body: &[u8]) -> u32 {
     let mut seed = [0; 24];
     seed[..8].copy_from_slice(&place.epoch.to_le_bytes());
     seed[8..16].copy_from_slice(&place.number.to_le_bytes());
@@ -223,7 +265,7 @@ fn frame_crc(place: Place, offset: u64, head: &[u8], body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc, body)
 }
 
-fn length_u32(length: usize) -> [u8; 4] {
+fn length_u32(length: u64) -> [u8; 4] {
     u32::try_from(length).expect("callers keep to FRAME_BYTES_MAX").to_le_bytes()
 }
 

@@ -56,7 +56,9 @@
 //! # Write
 //!
 //! [`Spool::append`] checks the bounds, writes the frame at the end of the highest segment and syncs
-//! it. A segment that would grow past [`Options::segment_bytes_max`] is left for a new one, made
+//! it. A whole checkpoint is written in pieces, and read in pieces: it never stands in memory. The header
+//! of such a frame is written last, so that until the whole is there it is a write in progress, or a
+//! torn one; the sync comes behind all of it. A segment that would grow past [`Options::segment_bytes_max`] is left for a new one, made
 //! under a temporary name, synced, renamed. If writing fails, the file is cut back. If *syncing*
 //! fails, nobody knows what the disk holds; the spool then refuses to go on until it is reopened,
 //! which reads what is really there.
@@ -71,7 +73,7 @@
 //! [`Reader`] follows the log, from the same or another process, while the writer appends, rotates,
 //! cuts and deletes. It takes only whole valid frames, syncs what it has not seen synced (or waits
 //! for the writer's word, see [`Durable`]), and steps over damage and over segments that were
-//! deleted. It holds one frame at a time, and no more of a large segment.
+//! deleted. It holds the entries of one frame at a time, and no more of a large segment.
 //!
 //! # Recover
 //!
@@ -90,6 +92,7 @@ mod disk;
 mod durable;
 mod error;
 mod format;
+mod put;
 mod reader;
 mod recovery;
 mod segment;
@@ -97,7 +100,10 @@ mod segment;
 mod tests;
 mod writer;
 
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use cursor::{Cursor, HeldCursor};
 pub use durable::Durable;
@@ -155,17 +161,52 @@ pub struct OwnedEntry {
     pub bytes: Vec<u8>,
 }
 
-/// A checkpoint as found: what was written last as a whole, and the changes since.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// A checkpoint as found: what was written last as a whole, and the changes since. It stays in its
+/// segments, which are held open: with many files it is larger than all else in memory.
+#[derive(Debug, Clone, Default)]
 pub struct Saved {
-    /// The newest whole checkpoint; `None` if damage took it.
-    pub whole: Option<Vec<u8>>,
-    /// The changes behind it, oldest first.
-    pub changes: Vec<Vec<u8>>,
+    parts: Vec<SavedPart>,
+}
+
+impl Saved {
+    /// Returns its parts in their order: the whole one, unless damage took it, then the changes.
+    #[must_use]
+    pub fn parts(&self) -> &[SavedPart] {
+        &self.parts
+    }
+}
+
+/// A whole checkpoint, or a change of what came before.
+#[derive(Debug, Clone)]
+pub struct SavedPart {
+    /// Path and file.
+    segment: Arc<(PathBuf, File)>,
+    field: format::Field,
+}
+
+impl SavedPart {
+    /// Returns whether it is a whole one.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.field.is_whole
+    }
+
+    /// Returns its length.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.field.bytes
+    }
+
+    /// Reads it, piece by piece. The end is an error if it is no longer what it was when its round was
+    /// checked: so read all of it before you believe it.
+    #[must_use]
+    pub fn reader(&self) -> impl io::Read + '_ {
+        chain::PartReader::new(self)
+    }
 }
 
 /// What [`Spool::open`] found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Recovery {
     /// Milliseconds since 1970 when the log began. A caller whose checkpoint names another epoch
     /// starts its numbering at 1.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::durable::Durable;
 use crate::error::file;
-use crate::format::{Found, SEGMENT_HEADER_BYTES, parse_body};
+use crate::format::{Found, SEGMENT_HEADER_BYTES};
 use crate::segment::{Walker, list, read_epoch, segment_path};
 use crate::{OwnedEntry, Result};
 
@@ -155,14 +155,14 @@ impl Reader {
             open.synced = 0;
         }
         match open.walker.examine(open.offset, length).map_err(file("read", &path))? {
-            Found::Frame { bytes, body } => {
+            Found::Frame { bytes, round } => {
                 let end = open.offset + bytes;
                 let is_told = self.durable.as_ref().map(|told| told.covers(self.number, end));
                 if is_told == Some(false) {
                     return Ok(false);
                 }
                 let epoch = self.epoch.unwrap_or_default();
-                if let Some(round) = parse_body(body) {
+                if let Some(round) = round {
                     let wanted = round
                         .entries
                         .iter()

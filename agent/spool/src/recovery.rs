@@ -9,14 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::chain::Chain;
 use crate::error::file;
 use crate::format::{
-    FRAME_HEADER_BYTES, Found, Heads, Kept, Place, SEGMENT_HEADER_BYTES, encode_frame, gap_header,
-    parse_body, segment_header,
+    FRAME_HEADER_BYTES, Found, Heads, Kept, Place, SEGMENT_HEADER_BYTES, gap_header, segment_header,
 };
 use crate::segment::{
     SEGMENT_SUFFIX, TEMPORARY_SUFFIX, Walker, create, list, open_writable, read_epoch,
     segment_path, sync_dir, write_epoch,
 };
-use crate::{Cursor, Error, Recovery, Result, Saved};
+use crate::{Cursor, Error, Recovery, Result, Saved, SavedPart, put};
 
 /// So many damaged segments are kept for study; older ones are deleted.
 const CORRUPT_KEPT_MAX: usize = 2;
@@ -95,7 +94,7 @@ pub(crate) fn recover(dir: &Path) -> Result<(State, Recovery)> {
                     .to_owned(),
             );
         }
-        found.checkpoint = Some(chain.read(dir, state.epoch)?);
+        found.checkpoint = Some(chain.open(dir)?);
     }
     if chain.is_empty() {
         begin_afresh(dir, &mut state)?;
@@ -199,15 +198,15 @@ fn scan(dir: &Path, number: u64, epoch: u64) -> io::Result<Scan> {
         match walker.examine(offset, length)? {
             Found::End => return Ok(scan),
             Found::Gap { bytes } => offset += bytes,
-            Found::Frame { bytes, body } => {
-                if let Some(round) = parse_body(body) {
+            Found::Frame { bytes, round } => {
+                if let Some(round) = round {
                     for entry in &round.entries {
                         scan.segment.last.insert(entry.lane, entry.seq);
                     }
                     scan.heads = round.heads;
                     scan.segment.frames += 1;
-                    scan.segment.has_whole |= matches!(round.kept, Kept::Whole(_));
-                    scan.chain.note((number, offset), round.kept);
+                    scan.segment.has_whole |= round.kept.is_whole;
+                    scan.chain.note(number, round.kept);
                 }
                 offset += bytes;
             }
@@ -303,21 +302,28 @@ fn begin_over(dir: &Path, state: &mut State, saved: &Saved) -> Result<()> {
     let place = Place { epoch: new_epoch(state.epoch), number: state.next_number };
     let path = segment_path(dir, place.number);
     let segment = create(dir, place)?;
-    let mut frame = Vec::new();
+    let mut buffer = Vec::new();
     let mut bytes = SEGMENT_HEADER_BYTES;
-    let whole = saved.whole.iter().map(|bytes| Kept::Whole(bytes));
-    for kept in whole.chain(saved.changes.iter().map(|bytes| Kept::Change(bytes))) {
-        encode_frame(&mut frame, place, bytes, &Heads::new(), &[], kept);
-        segment.write_all_at(&frame, bytes).map_err(file("write", &path))?;
-        bytes += frame.len() as u64;
+    for part in saved.parts() {
+        let mut change = Vec::new();
+        let mut copy = |out: &mut dyn io::Write| io::copy(&mut part.reader(), out).map(drop);
+        let kept = if part.is_whole() {
+            Kept::Whole(part.bytes(), &mut copy)
+        } else {
+            copy(&mut change).map_err(file("copy checkpoint to", &path))?;
+            Kept::Change(&change)
+        };
+        let mut write_at = |at, piece: &[u8]| segment.write_all_at(piece, at);
+        bytes += put::frame(&mut buffer, place, bytes, &Heads::new(), &[], kept, &mut write_at)
+            .map_err(file("copy checkpoint to", &path))?;
     }
     segment.sync_all().map_err(|source| Error::Sync { path, source })?;
     write_epoch(dir, place.epoch)?;
     for segment in state.segments.drain(..) {
         move_before(dir, segment.number, old)?;
     }
-    let frames = u64::from(saved.whole.is_some()) + saved.changes.len() as u64;
-    let has_whole = saved.whole.is_some();
+    let frames = saved.parts().len() as u64;
+    let has_whole = saved.parts().iter().any(SavedPart::is_whole);
     state.segments.push(Segment { frames, has_whole, ..Segment::new(place.number, bytes) });
     state.epoch = place.epoch;
     state.heads.clear();

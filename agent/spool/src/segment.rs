@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::file;
 use crate::format::{
-    FRAME_HEADER_BYTES, Found, MARK_START, Place, SEGMENT_HEADER_BYTES, claimed_bytes, examine,
-    parse_segment_header, segment_header,
+    FRAME_HEADER_BYTES, Found, MARK_START, Place, SEGMENT_HEADER_BYTES, bytes_before_checkpoint,
+    claimed_bytes, frame_crc, is_gap, parse_round, parse_segment_header, segment_header, states,
 };
 use crate::{Error, Result};
 
@@ -27,9 +27,13 @@ pub(crate) const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 const RESYNC_CANDIDATES_MAX: usize = 4096;
 /// Bytes that are searched for a frame at a time: 64 KiB.
 const RESYNC_WINDOW_BYTES: usize = 64 * 1024;
-/// A buffer that has grown beyond this is given back after use: 1 MiB. Ordinary rounds are smaller;
-/// those with a whole checkpoint of thousands of files are not, and are rare.
-const BUFFER_KEPT_MAX: usize = 1024 * 1024;
+/// A frame of up to so many bytes is read at once: 1 MiB. Ordinary rounds are smaller; those with a whole
+/// checkpoint of thousands of files are not, and are rare: of them only what comes before the checkpoint
+/// is held. A buffer that has grown beyond is given back after use. In our tests all is small, and goes
+/// the same ways.
+const AT_ONCE_BYTES: usize = if cfg!(test) { 256 } else { 1024 * 1024 };
+/// A checkpoint that is not held is read so many bytes at a time: 64 KiB.
+const PIECE_BYTES: usize = if cfg!(test) { 100 } else { 64 * 1024 };
 
 pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:0NAME_DIGITS$}{SEGMENT_SUFFIX}"))
@@ -126,25 +130,60 @@ impl Walker {
     /// Says what stands at an offset of a file of `length` bytes.
     pub(crate) fn examine(&mut self, offset: u64, length: u64) -> io::Result<Found<'_>> {
         let available = length.saturating_sub(offset);
-        let head = available.min(FRAME_HEADER_BYTES as u64) as usize;
-        if self.buffer.capacity() > BUFFER_KEPT_MAX {
+        if available == 0 {
+            return Ok(Found::End);
+        }
+        if self.buffer.capacity() > AT_ONCE_BYTES {
             self.buffer = Vec::new();
         }
         self.buffer.clear();
-        self.buffer.resize(head, 0);
-        if !read_at(&self.file, &mut self.buffer, offset)? {
+        if !self.grow(offset, FRAME_HEADER_BYTES.min(available as usize))? {
             return Ok(Found::Invalid);
         }
-        if let Some(claimed) = claimed_bytes(&self.buffer)
-            && claimed <= available
-            && claimed <= crate::FRAME_BYTES_MAX
-        {
-            self.buffer.resize(claimed as usize, 0);
-            if !read_at(&self.file, &mut self.buffer[head..], offset + head as u64)? {
+        let claimed = claimed_bytes(&self.buffer).filter(|claimed| *claimed <= available);
+        let Some(claimed) = claimed else { return Ok(Found::Invalid) };
+        if is_gap(&self.buffer) {
+            let is_valid =
+                states(&self.buffer, frame_crc(self.place, offset, &self.buffer[..8], &[]));
+            return Ok(if is_valid { Found::Gap { bytes: claimed } } else { Found::Invalid });
+        }
+        let mut needed = claimed.min(AT_ONCE_BYTES as u64);
+        while (self.buffer.len() as u64) < needed {
+            if !self.grow(offset, needed as usize)? {
                 return Ok(Found::Invalid);
             }
+            needed = bytes_before_checkpoint(&self.buffer).min(claimed);
         }
-        Ok(examine(&self.buffer, available, self.place, offset))
+        let body = &self.buffer[FRAME_HEADER_BYTES..];
+        let mut crc = frame_crc(self.place, offset, &self.buffer[..8], body);
+        let (mut at, end) = (offset + self.buffer.len() as u64, offset + claimed);
+        // Of what is not held; put behind that of what is, below.
+        let (behind_from, mut behind) = (at, 0);
+        let mut piece = Vec::new();
+        while at < end {
+            piece.resize((end - at).min(PIECE_BYTES as u64) as usize, 0);
+            if !read_at(&self.file, &mut piece, at)? {
+                return Ok(Found::Invalid);
+            }
+            crc = crc32c::crc32c_append(crc, &piece);
+            behind = crc32c::crc32c_append(behind, &piece);
+            at += piece.len() as u64;
+        }
+        if !states(&self.buffer, crc) {
+            return Ok(Found::Invalid);
+        }
+        let behind_bytes = (end - behind_from) as usize;
+        let round = parse_round(&self.buffer, offset, claimed, |crc| {
+            crc32c::crc32c_combine(crc, behind, behind_bytes)
+        });
+        Ok(Found::Frame { bytes: claimed, round })
+    }
+
+    /// Reads on until the buffer holds so many bytes of a frame; false if the file has become shorter.
+    fn grow(&mut self, offset: u64, bytes: usize) -> io::Result<bool> {
+        let held = self.buffer.len();
+        self.buffer.resize(bytes, 0);
+        read_at(&self.file, &mut self.buffer[held..], offset + held as u64)
     }
 
     /// Returns the offset of the next valid frame or gap behind damage at `offset`, if there is one.

@@ -3,14 +3,15 @@
 mod changes;
 mod faults;
 mod model;
+mod pieces;
 mod power;
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::disk::Disk;
-use crate::{Entry, Options, Reader, Recovery, Spool};
+use crate::{Entry, Options, Reader, Recovery, Saved, Spool};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -45,8 +46,12 @@ impl FakeDisk {
 
 impl Disk for FakeDisk {
     fn write(&mut self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let room = self.get().room.unwrap_or(u64::MAX).min(bytes.len() as u64) as usize;
+        let mut faults = self.0.lock().unwrap();
+        let room = faults.room.unwrap_or(u64::MAX).min(bytes.len() as u64) as usize;
         file.write_all_at(&bytes[..room], offset)?;
+        if let Some(left) = &mut faults.room {
+            *left -= room as u64;
+        }
         if room < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
@@ -92,11 +97,30 @@ fn append(spool: &mut Spool, lane: u8, seq: u64, length: usize) -> crate::Result
     spool.append(&[Entry { lane, seq, bytes: &bytes }], format!("at {lane}/{seq}").as_bytes())
 }
 
+/// A checkpoint as read: the whole one, the changes.
+type Parts = (Option<Vec<u8>>, Vec<Vec<u8>>);
+
+fn parts(saved: &Saved) -> Parts {
+    let mut all = Parts::default();
+    for (index, part) in saved.parts().iter().enumerate() {
+        let mut bytes = Vec::new();
+        part.reader().read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes.len() as u64, part.bytes());
+        if part.is_whole() {
+            assert_eq!(index, 0);
+            all.0 = Some(bytes);
+        } else {
+            all.1.push(bytes);
+        }
+    }
+    all
+}
+
 /// The checkpoint found, where only whole ones were written.
 fn checkpoint_of(recovery: Recovery) -> Vec<u8> {
-    let saved = recovery.checkpoint.unwrap();
-    assert!(saved.changes.is_empty(), "{saved:?}");
-    saved.whole.unwrap()
+    let (whole, changes) = parts(&recovery.checkpoint.unwrap());
+    assert!(changes.is_empty(), "{changes:?}");
+    whole.unwrap()
 }
 
 fn drain(reader: &mut Reader) -> Vec<u64> {

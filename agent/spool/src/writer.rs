@@ -1,15 +1,15 @@
 //! Spool: the one writer of the log.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{Disk, RealDisk};
 use crate::durable::Durable;
 use crate::error::{file, is_no_space};
-use crate::format::{
-    FRAME_BYTES_MAX, Heads, Kept, Place, SEGMENT_HEADER_BYTES, encode_frame, frame_bytes,
-};
+use crate::format::{FRAME_BYTES_MAX, Heads, Kept, Place, SEGMENT_HEADER_BYTES, frame_bytes};
+use crate::put;
 use crate::recovery::{Segment, recover};
 use crate::segment::{SEGMENT_BYTES_MAX, create, open_writable, segment_path, sync_dir};
 use crate::{Cursor, Entry, Error, Options, Recovery, Result};
@@ -23,8 +23,7 @@ const CHANGES_BYTES_MIN: u64 = 64 * 1024;
 /// A segment, which begins with a whole checkpoint, may take so many times its bytes whatever the
 /// configuration says, so that the copies are at most a quarter of what is written.
 const SEGMENT_PER_WHOLE: u64 = 4;
-/// The buffer of a frame is given back beyond this: 1 MiB, more than rounds have without a whole
-/// checkpoint of thousands of files.
+/// The buffer of a frame is given back beyond this: 1 MiB, more than rounds have as a rule.
 const FRAME_BUFFER_KEPT_MAX: usize = 1024 * 1024;
 
 /// The log, open for writing. There is one per folder; a second [`Spool::open`] is refused.
@@ -146,12 +145,16 @@ impl Spool {
     /// [`Error::TooLarge`], [`Error::Order`]: never will. [`Error::Sync`], [`Error::Poisoned`]:
     /// reopen first.
     pub fn append(&mut self, entries: &[Entry<'_>], checkpoint: &[u8]) -> Result<()> {
-        self.append_kept(entries, Kept::Whole(checkpoint))
+        let mut write = |out: &mut dyn io::Write| out.write_all(checkpoint);
+        self.append_kept(entries, Kept::Whole(checkpoint.len() as u64, &mut write))
     }
 
     /// As [`Self::append`], but writes only what changed of the checkpoint since the last append
     /// that succeeded, and `whole` where a whole one is due: at the start of a segment, after opening,
     /// and now and then. So a round's bytes do not grow with what did not change.
+    ///
+    /// `whole` writes it, piece by piece, and is called twice where it is wanted, the first time to
+    /// learn its length: it must write the same bytes.
     ///
     /// # Errors
     /// As [`Self::append`].
@@ -159,17 +162,19 @@ impl Spool {
         &mut self,
         entries: &[Entry<'_>],
         change: &[u8],
-        whole: impl FnOnce() -> Vec<u8>,
+        mut whole: impl FnMut(&mut dyn io::Write) -> io::Result<()>,
     ) -> Result<()> {
         let kept = Kept::Change(change);
-        let bytes = frame_bytes(&self.heads_after(entries)?, entries, kept);
+        let bytes = frame_bytes(&self.heads_after(entries)?, entries, &kept);
         let changes_bytes = self.changes_bytes + change.len() as u64;
         if self.is_whole_due
             || changes_bytes > CHANGES_BYTES_MIN.max(CHANGES_PER_WHOLE * self.whole_bytes)
             || self.segments.last().is_none_or(|segment| segment.frames == 0)
             || !self.has_active_for(bytes)
         {
-            return self.append_kept(entries, Kept::Whole(&whole()));
+            let dir = &self.options.dir;
+            let bytes = put::count(&mut whole).map_err(file("measure checkpoint for", dir))?;
+            return self.append_kept(entries, Kept::Whole(bytes, &mut whole));
         }
         self.append_kept(entries, kept)
     }
@@ -179,7 +184,8 @@ impl Spool {
             return Err(Error::Poisoned { dir: self.options.dir.clone() });
         }
         let heads = self.heads_after(entries)?;
-        let bytes = frame_bytes(&heads, entries, kept);
+        let bytes = frame_bytes(&heads, entries, &kept);
+        let (is_whole, kept_bytes) = (matches!(kept, Kept::Whole(..)), kept.content_bytes());
         let bytes_max = (self.options.bytes_max / 2).min(FRAME_BYTES_MAX) - SEGMENT_HEADER_BYTES;
         if bytes > bytes_max {
             return Err(Error::TooLarge { bytes, bytes_max });
@@ -190,9 +196,11 @@ impl Spool {
         let active = self.active.as_ref().expect("make_active opened it");
         let place = Place { epoch: self.epoch, number: segment.number };
         let path = segment_path(&self.options.dir, segment.number);
-        encode_frame(&mut self.frame, place, segment.bytes, &heads, entries, kept);
-        assert_eq!(self.frame.len() as u64, bytes, "the size was foretold");
-        if let Err(source) = self.disk.write(active, segment.bytes, &self.frame) {
+        let disk = &mut self.disk;
+        let mut write_at = |at, piece: &[u8]| disk.write(active, at, piece);
+        let written =
+            put::frame(&mut self.frame, place, segment.bytes, &heads, entries, kept, &mut write_at);
+        if let Err(source) = written {
             if let Err(source) = self.disk.cut(active, segment.bytes) {
                 self.is_poisoned = true;
                 return Err(Error::Sync { path, source });
@@ -211,14 +219,13 @@ impl Spool {
         segment.frames += 1;
         segment.last.extend(entries.iter().map(|entry| (entry.lane, entry.seq)));
         self.durable.set(segment.number, segment.bytes);
-        match kept {
-            Kept::Whole(whole) => {
-                segment.has_whole = true;
-                self.whole_bytes = whole.len() as u64;
-                self.changes_bytes = 0;
-                self.is_whole_due = false;
-            }
-            Kept::Change(change) => self.changes_bytes += change.len() as u64,
+        if is_whole {
+            segment.has_whole = true;
+            self.whole_bytes = kept_bytes;
+            self.changes_bytes = 0;
+            self.is_whole_due = false;
+        } else {
+            self.changes_bytes += kept_bytes;
         }
         self.heads = heads;
         if self.frame.capacity() > FRAME_BUFFER_KEPT_MAX {
@@ -243,7 +250,7 @@ impl Spool {
             }
             let path = segment_path(&self.options.dir, segment.number);
             match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     self.segments.drain(..count);
                     return Err(file("delete", &path)(error));
                 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use agent_spool::{
@@ -40,8 +41,10 @@ fn text(positions: &Positions) -> Vec<u8> {
 
 fn folded(saved: &Saved) -> Positions {
     let mut positions = Positions::new();
-    for part in saved.whole.iter().chain(&saved.changes) {
-        for pair in std::str::from_utf8(part).expect("our own text").split_whitespace() {
+    for part in saved.parts() {
+        let mut text = String::new();
+        part.reader().read_to_string(&mut text).expect("our own text, unchanged");
+        for pair in text.split_whitespace() {
             let (source, at) = pair.split_once('=').expect("our own text");
             positions.insert(source.parse().expect("a number"), at.parse().expect("a number"));
         }
@@ -93,7 +96,7 @@ impl Written {
         // Looked for only where it is not known: listing the folder is most of what a round costs.
         let before = self.last.take().map(|(path, _)| path).or_else(|| segments(dir).pop());
         let held = before.as_ref().map_or(0, |path| fs::metadata(path).expect("a segment").len());
-        spool.append_change(&entries, change.as_bytes(), || text(&positions)).expect("there is room");
+        spool.append_change(&entries, change.as_bytes(), |out| out.write_all(&text(&positions))).expect("there is room");
         self.checkpoints.push(positions);
         let is_new = before.as_deref().is_none_or(|before| next(before).exists());
         // A segment of its own: all behind its header is the last round.

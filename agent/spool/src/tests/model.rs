@@ -68,9 +68,9 @@ fn whole(positions: &Positions) -> Vec<u8> {
 
 /// What the spool gives back, put together as a caller does.
 fn folded(saved: Option<&Saved>) -> Positions {
-    let parts = saved.into_iter().flat_map(|saved| saved.whole.iter().chain(&saved.changes));
+    let (whole, changes) = saved.map(super::parts).unwrap_or_default();
     let mut positions = Positions::new();
-    for part in parts {
+    for part in whole.iter().chain(&changes) {
         for pair in std::str::from_utf8(part).unwrap().split_whitespace() {
             let (source, at) = pair.split_once('=').unwrap();
             positions.insert(source.parse().unwrap(), at.parse().unwrap());
@@ -168,7 +168,7 @@ impl World {
             .map(|(lane, seq, bytes)| Entry { lane: *lane, seq: *seq, bytes })
             .collect();
         let spool = self.spool.as_mut().unwrap();
-        spool.append_change(&entries, change.as_bytes(), || whole(&after))
+        spool.append_change(&entries, change.as_bytes(), |out| out.write_all(&whole(&after)))
     }
 
     fn reopen(&mut self, cut_bytes: Option<u64>) {
