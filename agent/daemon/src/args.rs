@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rules_service::config::for_message;
 use rules_service::logs::LogFormat;
 
+use crate::batches::Numbers;
+
 /// Reads the logs of a host, detects attacks, and ships every event to the collector, losing none.
 #[derive(Debug, Parser)]
 #[command(name = "vonglau-agent", version, max_term_width = 100, disable_help_subcommand = true)]
@@ -58,6 +60,45 @@ Exit codes: 0 running and well, 1 running with a problem or with sums that do no
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Print sealed batches as JSON, whether they are genuine, and their events.
+    #[command(after_help = "\
+A line is {\"batch\": {…}}: what the batch says of itself (lane, seq, agent, key, epoch, prev, count,
+times …), its hash, and two verdicts:
+  verified  the signature is that of the key, and the key that of the agent
+  chain     first; follows: it names the batch before; unknown: that one is not here; gap; broken
+With --events its events follow, one a line. Nothing is changed, and the agent may run. Batches that
+the collector has acknowledged are deleted after a while.
+
+Examples:
+  vonglau-agent batches                                    what is in the spool
+  vonglau-agent batches --lane alerts --events | jq 'select(.batch == null)'
+  vonglau-agent batches --lane events --seq 40-50 --spool ./copy-of-spool
+  vonglau-agent batches --headers headers.txt --value value.bin --events
+
+Exit codes: 0 all is genuine; 1 a batch is not, cannot be read, or is missing between others, or what
+was asked for is not there; 3 the configuration is wrong; 4 no spool, or a file that cannot be read")]
+    Batches {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The folder of a spool, in place of the one of the configuration; a copy will do.
+        #[arg(long, value_name = "DIR")]
+        spool: Option<PathBuf>,
+        /// Only batches of one lane.
+        #[arg(long, value_enum)]
+        lane: Option<SpooledLane>,
+        /// Only the batch of this number, or from one to another: 42, 40-50.
+        #[arg(long, value_name = "NUMBER")]
+        seq: Option<Numbers>,
+        /// The events of each batch behind it, one JSON object a line.
+        #[arg(long)]
+        events: bool,
+        /// One batch from files: its headers as vl.NAME=VALUE lines.
+        #[arg(long, value_name = "FILE", requires = "value", conflicts_with_all = ["spool", "lane", "seq"])]
+        headers: Option<PathBuf>,
+        /// And its value: that of the Kafka record.
+        #[arg(long, value_name = "FILE", requires = "headers")]
+        value: Option<PathBuf>,
     },
     /// Check the configuration and the rules it names.
     #[command(after_help = "\
@@ -157,6 +198,15 @@ Examples:
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// A lane that is kept in the spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SpooledLane {
+    /// Events that a rule of level medium or higher hit.
+    Alerts,
+    /// All others.
+    Events,
 }
 
 /// Where `tail` begins.

@@ -58,6 +58,19 @@ pub(crate) enum Error {
     /// The spool cannot be opened or refuses to go on.
     #[error("the spool is not usable")]
     Spool(#[from] agent_spool::Error),
+    /// There is no spool where one was asked for.
+    #[error(
+        "there is no spool in {} (no file 'epoch'): name the agent's own with --config, or a copy of its \
+         whole folder with --spool", dir.display()
+    )]
+    NoSpool { dir: PathBuf },
+    /// A file does not hold the headers of a batch.
+    #[error("{} does not hold the headers of a batch, one vl.NAME=VALUE a line", path.display())]
+    Headers {
+        path: PathBuf,
+        #[source]
+        source: agent_wire::Error,
+    },
     /// The key file does not hold a key.
     #[error(
         "key file {} does not hold 64 hexadecimal digits; restore it from a backup, or move it away \
@@ -123,6 +136,8 @@ impl Error {
             | Self::Key { .. } => Exit::Config,
             Self::At { source, .. } => source.exit(),
             Self::Spool(_)
+            | Self::NoSpool { .. }
+            | Self::Headers { .. }
             | Self::Memory { .. }
             | Self::Checkpoint { .. }
             | Self::Listen { .. }

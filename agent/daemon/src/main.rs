@@ -1,6 +1,7 @@
 //! vonglau-agent: reads the logs of a host, detects, spools, ships.
 
 mod args;
+mod batches;
 mod checkpoint;
 mod config;
 mod correlate;
@@ -34,16 +35,17 @@ mod watchdog;
 mod witness;
 mod worker;
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use agent_wire::Lane;
 use clap::FromArgMatches as _;
 use rules_service::exit::Exit;
 use rules_service::logs::{self, chain};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, SpooledLane};
 use crate::config::{Config, Source};
 use crate::error::{Error, Result};
 
@@ -141,9 +143,58 @@ fn execute(command: Command) -> Result<Exit> {
             })?;
             Ok(Exit::Done)
         }
+        Command::Batches { file, spool, lane, seq, events, headers, value } => {
+            let lane = lane.map(|lane| match lane {
+                SpooledLane::Alerts => Lane::Alerts,
+                SpooledLane::Events => Lane::Events,
+            });
+            let is_filtered = seq.is_some();
+            let wanted = batches::Wanted { lane, numbers: seq, events };
+            let mut out = BufWriter::new(io::stdout().lock());
+            let shown = match (headers, value, spool) {
+                (Some(headers), Some(value), _) => {
+                    batches::of_files(&headers, &value, events, &mut out)
+                }
+                (.., Some(dir)) => batches::of_spool(&dir, wanted, &mut out),
+                _ => {
+                    let config = Config::load(&file.config)?;
+                    batches::of_spool(&config.spool_dir(), wanted, &mut out)
+                }
+            };
+            verdict_of(shown, is_filtered, out.flush())
+        }
         Command::Man => print_with(outline::man),
         Command::Completions { shell } => print_with(|out| outline::completions(shell, out)),
     }
+}
+
+/// Says what is wrong with batches that were shown.
+fn verdict_of(
+    shown: Result<batches::Shown>,
+    is_filtered: bool,
+    flushed: io::Result<()>,
+) -> Result<Exit> {
+    let flushed =
+        flushed.map_err(|source| Error::System { doing: "write standard output", source });
+    let shown = match shown.and_then(|shown| flushed.map(|()| shown)) {
+        // A reader that has gone away is no error.
+        Err(Error::System { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+            return Ok(Exit::Done);
+        }
+        shown => shown?,
+    };
+    if is_filtered && shown.batches == 0 {
+        eprintln!("no such batch is here: not yet sealed, or acknowledged and deleted");
+        return Ok(Exit::Problems);
+    }
+    if shown.bad == 0 && shown.damaged_bytes == 0 {
+        return Ok(Exit::Done);
+    }
+    let batches::Shown { batches, bad, damaged_bytes } = shown;
+    eprintln!(
+        "{bad} of {batches} batches are not as they should be; {damaged_bytes} bytes of the spool are damaged"
+    );
+    Ok(Exit::Problems)
 }
 
 fn check_config(path: PathBuf) -> Result<Exit> {

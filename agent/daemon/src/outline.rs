@@ -9,7 +9,7 @@ use crate::args::Cli;
 
 /// Commands by what one wants to do.
 const GROUPS: Groups = &[
-    ("Run and look", &["run", "status"]),
+    ("Run and look", &["run", "status", "batches"]),
     ("Configure and try", &["check-config", "print-config", "tail", "decode", "examine"]),
     ("Set up", &["identity", "man", "completions"]),
 ];

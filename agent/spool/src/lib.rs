@@ -102,7 +102,7 @@ mod writer;
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use cursor::{Cursor, HeldCursor};
@@ -119,6 +119,14 @@ pub const LANE_EVENTS: u8 = 1;
 
 /// File in the spool's folder that holds the newest heartbeat when there is no Kafka.
 pub const HEARTBEAT_FILE: &str = "heartbeat.rec";
+
+/// Returns the epoch of the log in a folder: milliseconds since 1970 when it began. `None` where none did.
+///
+/// # Errors
+/// If the file that says so cannot be read or understood.
+pub fn epoch(dir: &Path) -> Result<Option<u64>> {
+    segment::read_epoch(dir)
+}
 
 /// Where a spool lies and how large it may grow.
 #[derive(Debug, Clone)]

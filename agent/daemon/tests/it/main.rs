@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod agent;
+mod batches;
 mod correlation;
 mod evidence;
 mod exec;
