@@ -102,7 +102,14 @@ proptest! {
             Status(401), Status(413), Status(503), Later(503, "5"), Broken, Pending(1), Forgotten,
             Lost, CountsOnly,
         ];
-        let faults: Vec<_> = order.iter().map(|it| kinds[*it].clone()).collect();
+        // "Too large" five times halves the envelope down to one object, which is then refused for good:
+        // that is no fault that passes.
+        let mut too_large = 0;
+        let passes = |it: &&usize| {
+            too_large += usize::from(**it == 1);
+            **it != 1 || too_large < 5
+        };
+        let faults: Vec<_> = order.iter().filter(passes).map(|it| kinds[*it].clone()).collect();
         check(&faults, None);
     }
 }
