@@ -212,6 +212,8 @@ messages! {
     address: "Địa chỉ", "Address";
     request_id: "Mã yêu cầu", "Request id";
     exercise: "Diễn tập", "Drill";
+    never_forward: "Không chuyển tiếp", "Never forwarded";
+    kept_by: "Không nội dung nào của sự cố này được chuyển lên trung tâm quốc gia, kể cả khi đã phê duyệt: luật quy định 'forward: never'. Báo lãnh đạo SOC và cán bộ bảo vệ bí mật nhà nước; báo cáo qua kênh dành cho tài liệu mật. Luật", "Nothing of this incident may be forwarded to the national centre, not even after approval: a rule says 'forward: never'. Tell the SOC lead and the officer for state secrets; report on the channel for classified documents. The rule";
     utc_plus_7: "Giờ hiển thị: UTC+7", "Times shown: UTC+7";
     status_new: "Mới", "New";
     status_triage: "Đang sàng lọc", "Triage";

@@ -5,10 +5,11 @@ use sqlx::SqlitePool;
 use crate::{Error, Result};
 
 /// Our migrations, oldest first. A shipped one is never edited.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (2001, "incident", include_str!("../migrations/2001_incident.sql")),
     (2002, "never_forward", include_str!("../migrations/2002_never_forward.sql")),
     (2003, "system", include_str!("../migrations/2003_system.sql")),
+    (2004, "kept", include_str!("../migrations/2004_kept.sql")),
 ];
 
 /// Creates the tables or brings them up to date. Migrations of other crates in the same database

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::error::database;
+use crate::kept::{KeptBy, kept_by};
 use crate::{Alert, CloseReason, Entity, Error, Result, Status, moment};
 pub(crate) use rows::{alert_of, damaged, incident_of, moment_of};
 
@@ -71,6 +72,8 @@ pub struct Incident {
     pub personal_data_at: Option<Timestamp>,
     /// A drill; never leaves the house.
     pub exercise: bool,
+    /// Why nothing of it may be forwarded, if that is so.
+    pub kept_by: Option<KeptBy>,
     /// Why it was closed.
     pub close_reason: Option<CloseReason>,
     /// What was found.
@@ -205,7 +208,7 @@ pub async fn detail(db: &SqlitePool, id: &str) -> Result<Detail> {
     Ok(Detail { alerts, event_ids, links, incident })
 }
 
-/// Reads one incident with its entity and the deadlines it met.
+/// Reads one incident with its entity, why it may not be forwarded, and the deadlines it met.
 pub(crate) async fn read(connection: &mut SqliteConnection, id: &str) -> Result<Incident> {
     let row = sqlx::query("SELECT * FROM incident WHERE id = $1 OR number = $1")
         .bind(id)
@@ -222,6 +225,7 @@ pub(crate) async fn complete(
     mut incident: Incident,
 ) -> Result<Incident> {
     incident.entity = entity(connection, &incident.id).await?;
+    incident.kept_by = kept_by(connection, &incident.id).await?;
     let met = sqlx::query(
         "SELECT deadline_id, at, how FROM incident_deadline_met WHERE incident_id = $1 ORDER BY at",
     )

@@ -5,13 +5,14 @@
 //! a mark into a log. Should one be mixed all the same (its rule said something else at first), the
 //! whole incident stays: its title, its counts and what people wrote speak of all its alerts.
 
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use crate::Result;
 use crate::error::database;
 
 /// The alert because of which an incident must not be forwarded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptBy {
     /// Id of its rule.
     pub rule_id: String,

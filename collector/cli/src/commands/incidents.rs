@@ -137,6 +137,9 @@ pub(super) fn show(desk: &Desk, answer: &Value) -> String {
     fact("next", join(&one["next_statuses"]));
     fact("assignee", text(&one["assignee"]));
     fact("entity", pairs(&one["entity"]));
+    if !one["kept_by"].is_null() {
+        fact("forwarding", format!("never: rule '{}' says so", desk.title(&one["kept_by"])));
+    }
     fact("detected", desk.shown(&one["detected_at"]));
     let (first, last) = (desk.shown(&one["occurred_first"]), desk.shown(&one["occurred_last"]));
     fact("occurred", format!("{first} – {last}"));

@@ -57,6 +57,9 @@ pub(crate) struct IncidentBody {
     pub(crate) event_count: u64,
     /// True for a drill, which never leaves the house.
     pub(crate) exercise: bool,
+    /// Why nothing of it may be forwarded: the rule of an alert of it says `forward: never`. Absent where
+    /// it may.
+    pub(crate) kept_by: Option<KeptByBody>,
     /// `true_positive`, `false_positive`, `benign` or `duplicate`.
     pub(crate) close_reason: Option<String>,
     /// What was found.
@@ -67,6 +70,17 @@ pub(crate) struct IncidentBody {
     pub(crate) updated_at: String,
     /// Legal deadlines, most urgent first.
     pub(crate) deadlines: Vec<DeadlineBody>,
+}
+
+/// The rule because of which nothing of an incident may be forwarded.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct KeptByBody {
+    /// The rule or correlation.
+    rule_id: String,
+    /// Its title in Vietnamese; may be empty.
+    title_vi: String,
+    /// Its title in English.
+    title_en: String,
 }
 
 /// A legal deadline.
@@ -119,6 +133,9 @@ pub(crate) struct AlertBody {
     agents: Vec<String>,
     /// One line: what was seen.
     summary: String,
+    /// True if nothing of it may be forwarded: its rule says `forward: never`, or one that it counts, or
+    /// it tells of a record that was held back as a state secret.
+    never_forward: bool,
     /// What to do, in Vietnamese.
     runbook_vi: Option<String>,
     /// What to do, in English.
@@ -204,6 +221,11 @@ impl IncidentBody {
             alert_count: incident.alert_count,
             event_count: incident.event_count,
             exercise: incident.exercise,
+            kept_by: incident.kept_by.clone().map(|by| KeptByBody {
+                rule_id: by.rule_id,
+                title_vi: by.title_vi,
+                title_en: by.title,
+            }),
             close_reason: incident.close_reason.map(|reason| reason.to_string()),
             close_note: incident.close_note.clone(),
             closed_at: incident.closed_at.map(|at| at.to_string()),
@@ -256,6 +278,7 @@ impl From<AlertRecord> for AlertBody {
             event_ids: alert.event_ids,
             agents: alert.agents,
             summary: alert.summary,
+            never_forward: alert.never_forward,
             runbook_vi: alert.runbook_vi,
             runbook_en: alert.runbook_en,
         }

@@ -29,6 +29,7 @@ struct AlertPart {
     count: u64,
     first: Shown,
     last: Shown,
+    never_forward: bool,
 }
 
 struct DeadlinePart {
@@ -169,6 +170,7 @@ fn alert(record: &AlertRecord, lang: Language) -> AlertPart {
         count: alert.count,
         first: shown_exactly(alert.first),
         last: shown_exactly(alert.last),
+        never_forward: alert.never_forward,
     }
 }
 

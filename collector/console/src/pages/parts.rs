@@ -69,6 +69,8 @@ pub(crate) struct Head {
     pub(crate) due: Option<Due>,
     pub(crate) assignee: Option<String>,
     pub(crate) exercise: bool,
+    /// Title of the rule because of which nothing of it may be forwarded.
+    pub(crate) kept_by: Option<String>,
 }
 
 impl Head {
@@ -88,6 +90,7 @@ impl Head {
             due: next_due(one, policy, now).map(|deadline| Due::of(&deadline, m, now)),
             assignee: one.assignee.clone(),
             exercise: one.exercise,
+            kept_by: one.kept_by.as_ref().map(|by| lang.pick(&by.title_vi, &by.title).to_owned()),
         }
     }
 }

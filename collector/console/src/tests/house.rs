@@ -207,6 +207,11 @@ fn events() -> Vec<StoredEvent> {
 impl House {
     /// Records an alert and returns its incident's number.
     pub(super) async fn incident(&self, number: u32) -> String {
+        self.incident_of(number, false).await
+    }
+
+    /// The same, of a rule that may say `forward: never`.
+    pub(super) async fn incident_of(&self, number: u32, never_forward: bool) -> String {
         let at = Timestamp::from_seconds(1_795_000_000 + i64::from(number));
         let entity = Entity { source_ip: Some(format!("203.0.113.{number}")), ..Entity::default() };
         let alert = Alert {
@@ -227,7 +232,7 @@ impl House {
             system: None,
             incident_type: None,
             runbook_vi: Some(format!("Chặn địa chỉ {SCRIPT}")),
-            never_forward: false,
+            never_forward,
             runbook_en: Some("Block the address".into()),
             summary: format!("5 lần {SCRIPT}"),
         };

@@ -56,6 +56,35 @@ async fn an_incident_is_listed_shown_and_worked() {
 }
 
 #[tokio::test]
+async fn what_is_never_forwarded_says_so_and_why() {
+    let house = house().await;
+    let (open, home) = (house.incident(1).await, house.incident_of(2, true).await);
+    let token = house.token(Role::Analyst).await;
+    let list = house.api("GET", "/api/v1/incidents", &token, None).await.json();
+    for one in list["incidents"].as_array().unwrap() {
+        let kept = if one["number"] == home.as_str() { json!("rule-1") } else { json!(null) };
+        assert_eq!(one["kept_by"]["rule_id"], kept, "{one}");
+    }
+    for (number, never) in [(&open, false), (&home, true)] {
+        let path = format!("/api/v1/incidents/{number}");
+        let body = house.api("GET", &path, &token, None).await.json();
+        assert_eq!(body["alerts"][0]["never_forward"], never);
+        assert_eq!(body["incident"]["kept_by"].is_object(), never);
+    }
+    let session = house.session(Role::Analyst).await;
+    for (number, never) in [(&open, false), (&home, true)] {
+        let page = house.page(&format!("/incidents/{number}"), &session).await.text;
+        assert_eq!(page.contains("Không chuyển tiếp"), never);
+        assert_eq!(page.contains("kênh dành cho tài liệu mật. Luật: Dò mật khẩu SSH"), never);
+        assert_eq!(page.contains(&format!("action=\"/incidents/{number}/report\"")), !never);
+        let page = house.page(&format!("/incidents/{number}?lang=en"), &session).await.text;
+        assert_eq!(page.contains("Never forwarded"), never);
+    }
+    let page = house.page("/incidents", &session).await.text;
+    assert_eq!(page.matches("Không chuyển tiếp").count(), 1);
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_says_why() {
     let house = house().await;
     let number = house.incident(1).await;

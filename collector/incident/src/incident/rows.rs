@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::{AlertRecord, Incident};
 use crate::{Alert, Entity, Error, Result};
 
-/// Reads a row of `incident`; entity and deadlines are left empty (see [`super::complete`]).
+/// Reads a row of `incident`; what lies in other tables is left empty (see [`super::complete`]).
 pub(crate) fn incident_of(row: &SqliteRow) -> Result<Incident> {
     let id: String = row.get("id");
     let bad = |what: &str| damaged(format!("{what} of incident {id}"));
@@ -36,6 +36,7 @@ pub(crate) fn incident_of(row: &SqliteRow) -> Result<Incident> {
         disruption: row.get::<i64, _>("disruption") != 0,
         personal_data_at: optional_moment(row, "personal_data_at"),
         exercise: row.get::<i64, _>("exercise") != 0,
+        kept_by: None,
         close_reason: reason
             .map(|word| word.parse().map_err(|()| bad("close reason")))
             .transpose()?,

@@ -191,6 +191,12 @@ async fn what_must_not_be_forwarded_has_incidents_of_its_own() {
     };
     assert_eq!(by(open.incident.clone()).await, None);
     assert_eq!(by(home.incident.clone()).await.unwrap().rule_id, "rule-1");
+    for (incident, is_kept) in [(&open.incident, false), (&home.incident, true)] {
+        let one = get(&base.db, incident).await.unwrap();
+        assert_eq!(one.kept_by.is_some(), is_kept);
+        let all = list(&base.db, &Query { limit: 9, ..Query::default() }).await.unwrap().incidents;
+        assert!(all.contains(&one), "a list says the same");
+    }
     let stored = detail(&base.db, &home.incident).await.unwrap().alerts;
     assert!(stored.iter().all(|it| it.alert.never_forward));
     // A rule that says so later keeps the whole incident back, and what is kept back stays.
