@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use agent_spool::{Cursor, Entry, LANE_EVENTS, Options, Spool};
+use agent_spool::{Cursor, Entry, LANE_EVENTS, Location, Options, Spool};
 use anyhow::Result;
 
 use crate::figure;
@@ -61,8 +61,9 @@ pub(crate) fn run() -> Result<()> {
 
     let stored =
         timed(ACKS / 20, |seq| Ok(Cursor::store(&dir.path().join("spool"), LANE_EVENTS, seq)?))?;
-    let mut held = Cursor::hold(&dir.path().join("spool"), LANE_EVENTS, spool.epoch(), 0)?;
-    let noted = timed(ACKS, |seq| Ok(held.advance(seq)?))?;
+    let mut held = Cursor::hold(&dir.path().join("spool"), LANE_EVENTS, spool.epoch(), 0, None)?;
+    let noted =
+        timed(ACKS, |seq| Ok(held.advance(seq, Some(Location { partition: 3, offset: seq }))?))?;
     let reference = Some(("replaced and synced each time", millis(&stored, 50)));
     figure::print("spool-sync", "cursor moved, median", millis(&noted, 50), "ms", reference);
     Ok(())

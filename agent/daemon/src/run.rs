@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use agent_pipeline::{AgentFacts, Flow, Pipeline, digest_key};
 use agent_shipper::Shipper;
-use agent_spool::{Options, Recovery, Spool};
+use agent_spool::{LANE_ALERTS, LANE_EVENTS, Options, Recovery, Spool};
 use agent_wire::{Identity, Lane};
 use arc_swap::ArcSwap;
 use rules_service::meter::{self, Health};
@@ -186,6 +186,8 @@ impl Agent {
                 shipping: config.shipping.clone(),
                 zone: agent_pipeline::timezone(&config.host.timezone)?,
                 dir: spool_dir.clone(),
+                agent: identity.agent_id(),
+                newest: [LANE_ALERTS, LANE_EVENTS].map(|lane| spool.last_seq(lane)),
                 durable: Some(spool.durable()),
                 stop: stop_shipper.clone(),
                 health: health.clone(),

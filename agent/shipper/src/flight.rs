@@ -16,8 +16,9 @@ const STEP: Duration = Duration::from_millis(10);
 /// The quickest of so many last acknowledgements counts: a busy broker must not look like a long line,
 /// or ever more would be handed to it.
 const SAMPLES: usize = 16;
-/// With fewer acknowledgements than this nothing is known of the line yet.
-const SAMPLES_MIN: usize = 4;
+/// With fewer acknowledgements than this nothing is known of the line yet: the first ones of a broker that
+/// has just come back, or of a busy host, are all slow.
+const SAMPLES_MIN: usize = SAMPLES;
 /// No line takes longer than this; what did waited out an outage and says nothing.
 const LATENCY_MAX: Duration = Duration::from_secs(2);
 

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agent_spool::{Cursor, Durable, HeldCursor, Reader};
+use agent_spool::{Cursor, Durable, HeldCursor, Location, Reader};
 use agent_wire::{Lane, Record};
 use rules_service::backoff::Backoff;
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::flight::IN_FLIGHT_BYTES_MAX;
 use crate::gate::{Gate, Wait};
+use crate::inquiry::Taken;
 use crate::problem::{Failure, Trouble};
 use crate::producer::{Message, Producer, Receipt};
 
@@ -35,6 +38,15 @@ struct InFlight {
 struct Waiting {
     seq: u64,
     record: Option<Record>,
+}
+
+/// Whether the broker was asked what it has of what a former life of the agent sent.
+enum Asking {
+    /// Not yet; batches up to this number may have been sent.
+    Due(u64),
+    /// Since when, and where the answer will be.
+    UnderWay(Instant, oneshot::Receiver<Taken>),
+    Done,
 }
 
 /// What handing over came to.
@@ -79,6 +91,11 @@ pub(crate) struct Stream {
     /// Epoch of what was last handed out; the cursor is stored in it.
     epoch: Option<u64>,
     acked: u64,
+    /// Where the broker keeps the last acknowledged batch, or one before it.
+    location: Option<Location>,
+    asking: Asking,
+    /// What the broker has of what is not acknowledged, as it said when it was asked.
+    taken: Taken,
     cursor: Option<HeldCursor>,
     pub(crate) client: Option<Arc<Producer>>,
     /// When the last refusal was, and until when nothing is sent because of it.
@@ -92,14 +109,15 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Opens a lane behind its cursor.
+    /// Opens a lane behind its cursor. Batches up to `newest` were there when the agent started.
     pub(crate) fn open(
         dir: PathBuf,
         durable: Option<Arc<Durable>>,
         lane: Lane,
         number: u8,
+        newest: u64,
     ) -> agent_spool::Result<Self> {
-        let acked = Cursor::load(&dir, number)?;
+        let (acked, location) = Cursor::load_located(&dir, number)?;
         Ok(Self {
             lane,
             number,
@@ -112,6 +130,9 @@ impl Stream {
             done: BTreeSet::new(),
             epoch: None,
             acked,
+            location,
+            asking: if newest > acked { Asking::Due(newest) } else { Asking::Done },
+            taken: Taken::new(),
             cursor: None,
             client: None,
             failed: None,
@@ -130,6 +151,45 @@ impl Stream {
         self.client.take()
     }
 
+    /// Returns behind which place the broker is to be asked for batches that may have been sent before,
+    /// if it is.
+    pub(crate) fn question(&mut self) -> agent_spool::Result<Option<Location>> {
+        let Asking::Due(newest) = self.asking else { return Ok(None) };
+        if self.waiting.is_none() && !self.look()? {
+            return Ok(None);
+        }
+        let is_old = self.waiting.as_ref().is_some_and(|waiting| waiting.seq <= newest);
+        if is_old && self.location.is_some() {
+            return Ok(self.location);
+        }
+        self.asking = Asking::Done;
+        Ok(None)
+    }
+
+    /// Takes note that the broker is being asked: until it answers nothing is handed over.
+    pub(crate) fn asks(&mut self, answer: oneshot::Receiver<Taken>) {
+        self.asking = Asking::UnderWay(Instant::now(), answer);
+    }
+
+    /// Takes the answer, if it is there.
+    pub(crate) fn hear(&mut self) {
+        let Asking::UnderWay(_, answer) = &mut self.asking else { return };
+        match answer.try_recv() {
+            Ok(taken) => self.taken = taken,
+            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Closed) => {}
+        }
+        self.asking = Asking::Done;
+    }
+
+    /// Returns since when it waits for the broker: for its answer, or for its oldest batch to be taken.
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
+        match &self.asking {
+            Asking::UnderWay(since, _) => Some(*since),
+            _ => self.traffic().oldest,
+        }
+    }
+
     /// Returns whether it waits after a refusal.
     pub(crate) fn is_paused(&self) -> bool {
         self.paused.is_some()
@@ -145,7 +205,7 @@ impl Stream {
             let mut flying = flying;
             match flying.receipt.now() {
                 None => self.in_flight.push_back(flying),
-                Some(Ok(())) => drop(self.done.insert(flying.seq)),
+                Some(Ok(_)) => drop(self.done.insert(flying.seq)),
                 Some(Err(_)) => {}
             }
         }
@@ -174,7 +234,9 @@ impl Stream {
         other: Traffic,
         mut gate: Option<&mut Gate>,
     ) -> Result<Filled, FillError> {
-        let Some(client) = self.client.clone().filter(|_| self.paused.is_none()) else {
+        let is_asking = matches!(self.asking, Asking::UnderWay(..));
+        let may_send = self.paused.is_none() && !is_asking;
+        let Some(client) = self.client.clone().filter(|_| may_send) else {
             return Ok(Filled::Bound);
         };
         let count_max = if self.backoff.failures() > 0 { 1 } else { count_max };
@@ -202,7 +264,10 @@ impl Stream {
                 Some(record) => {
                     let events = u64::from(record.header.count);
                     let bytes = record.value.len();
-                    if self.done.remove(&waiting.seq) {
+                    let place = (record.header.epoch, waiting.seq);
+                    let is_taken =
+                        self.taken.remove(&place).is_some_and(|hash| hash == record.hash());
+                    if self.done.remove(&waiting.seq) || is_taken {
                         (events, 0, Receipt::none())
                     } else {
                         if !self.in_flight.is_empty()
@@ -233,6 +298,7 @@ impl Stream {
         if self.epoch != Some(entry.epoch) {
             if self.epoch.is_some() {
                 self.acked = 0;
+                self.location = None;
                 self.done.clear();
             }
             self.epoch = Some(entry.epoch);
@@ -262,7 +328,8 @@ impl Stream {
             Delivered { seq: oldest.seq, events: oldest.events, after: oldest.since.elapsed() };
         self.in_flight_bytes -= oldest.bytes;
         self.in_flight.pop_front();
-        result?;
+        // Of a batch that was there already it is not known: then the one before serves.
+        self.location = result?.or(self.location);
         self.acked = done.seq;
         self.backoff.reset();
         Ok(done)
@@ -278,9 +345,10 @@ impl Stream {
     pub(crate) fn note_cursor(&mut self) -> agent_spool::Result<()> {
         let Some(epoch) = self.epoch else { return Ok(()) };
         match self.cursor.as_mut().filter(|cursor| cursor.epoch() == epoch) {
-            Some(cursor) => cursor.advance(self.acked),
+            Some(cursor) => cursor.advance(self.acked, self.location),
             None => {
-                self.cursor = Some(Cursor::hold(&self.dir, self.number, epoch, self.acked)?);
+                let (dir, acked) = (&self.dir, self.acked);
+                self.cursor = Some(Cursor::hold(dir, self.number, epoch, acked, self.location)?);
                 Ok(())
             }
         }

@@ -9,8 +9,9 @@
 //! 2. Events are handed over only while no alert waits to be. Alerts and heartbeats know no cap and no
 //!    time windows.
 //! 3. As few batches are under way as the line needs (`flight.rs`); each acknowledgement is noted in
-//!    the cursor before the next batch is handed over. So a killed agent sends those again that were
-//!    under way, on a near broker one, and no others.
+//!    the cursor before the next batch is handed over. So of a killed agent only the fate of what was
+//!    under way is unknown, on a near broker that of one batch; and the broker is asked for it before
+//!    any of it is sent again (`inquiry.rs`).
 //! 4. A refusal concerns one lane. It hands over nothing for a while, then everything behind its last
 //!    acknowledged batch again, the first alone, through a new client; the other lane goes on.
 //!    Batches the broker had taken without our knowing come twice, and the one that failed comes
@@ -23,6 +24,7 @@ mod bucket;
 mod config;
 mod flight;
 mod gate;
+mod inquiry;
 mod lane;
 mod problem;
 mod producer;
@@ -33,7 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent_spool::Durable;
-use agent_wire::{Lane, Record};
+use agent_wire::{AgentId, Lane, Record};
 use jiff::tz::TimeZone;
 use rules_service::meter::Health;
 use tokio::sync::{Notify, oneshot, watch};
@@ -69,6 +71,11 @@ pub struct Setup {
     pub zone: TimeZone,
     /// The spool's folder.
     pub dir: PathBuf,
+    /// Who we are: whose batches to look for at the broker.
+    pub agent: AgentId,
+    /// The newest number of each lane, alerts and events, when the agent started: batches up to there may
+    /// have been sent before.
+    pub newest: [u64; 2],
     /// What its writer in this process says is on the platter, if it is in this process.
     pub durable: Option<Arc<Durable>>,
     /// Ends it.
@@ -108,6 +115,9 @@ impl Shipper {
             config: setup.kafka,
             dir: setup.dir,
             durable: setup.durable,
+            agent: setup.agent,
+            newest: setup.newest,
+            has_delivered: Arc::default(),
             stop: setup.stop,
             health: setup.health,
             progress: setup.progress,

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use agent_spool::Location;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -36,7 +37,23 @@ pub(crate) struct Producer {
     trouble: Arc<Mutex<Option<Failure>>>,
 }
 
-/// The fate of one message, as a future.
+/// Returns what every client of ours is told of the connection.
+pub(crate) fn connection(config: &ShipperConfig) -> Result<ClientConfig, crate::Error> {
+    let mut client = ClientConfig::new();
+    client
+        .set("client.id", "vonglau-agent")
+        // The library's 10 s would make a broker that is back wait for us, and us for it.
+        .set("reconnect.backoff.ms", "100")
+        .set("reconnect.backoff.max.ms", "1000");
+    for (name, value) in config.resolved()? {
+        client.set(name, value);
+    }
+    client.set("bootstrap.servers", &config.bootstrap);
+    client.set_log_level(RDKafkaLogLevel::Critical);
+    Ok(client)
+}
+
+/// The fate of one message, as a future: where the broker keeps it, if it says so, or why it refused.
 pub(crate) struct Receipt {
     topic: &'static str,
     delivery: Option<DeliveryFuture>,
@@ -46,19 +63,9 @@ impl Producer {
     /// Makes a client; this does not wait for a connection.
     pub(crate) fn new(config: &ShipperConfig) -> Result<Self, Failure> {
         let broken = |reason: String| Failure { trouble: Trouble::Properties, topic: None, reason };
-        let mut client = ClientConfig::new();
+        let mut client =
+            connection(config).map_err(|error| broken(rules_service::logs::chain(&error)))?;
         client
-            .set("client.id", "vonglau-agent")
-            // The library's 10 s would make a broker that is back wait for us, and us for it.
-            .set("reconnect.backoff.ms", "100")
-            .set("reconnect.backoff.max.ms", "1000");
-        let properties =
-            config.resolved().map_err(|error| broken(rules_service::logs::chain(&error)))?;
-        for (name, value) in properties {
-            client.set(name, value);
-        }
-        client
-            .set("bootstrap.servers", &config.bootstrap)
             // Order and no repeats within a session; acks from all replicas in sync.
             .set("enable.idempotence", "true")
             .set("acks", "all")
@@ -81,7 +88,6 @@ impl Producer {
             .set("queue.buffering.max.kbytes", "12288")
             // As Java clients do, so that every tool finds an agent's partition.
             .set("partitioner", "murmur2_random");
-        client.set_log_level(RDKafkaLogLevel::Critical);
         let trouble = Arc::new(Mutex::new(None));
         let listener = Listener { trouble: Arc::clone(&trouble), last: Mutex::new(None) };
         let client = FutureProducer::from_config_and_context(&client, listener)
@@ -112,6 +118,18 @@ impl Producer {
         Some(failure(&KafkaError::Global(code), None, Some(&reason)))
     }
 
+    /// Asks the broker where a partition ends: one behind the offset of its last message.
+    pub(crate) fn end_of(
+        &self,
+        topic: &str,
+        partition: u32,
+        wait_max: Duration,
+    ) -> Result<u64, KafkaError> {
+        let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+        let (_, end) = self.client.client().fetch_watermarks(topic, partition, wait_max)?;
+        Ok(u64::try_from(end).unwrap_or_default())
+    }
+
     /// Returns what the connection complained of since last asked.
     pub(crate) fn trouble(&self) -> Option<Failure> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -125,7 +143,7 @@ impl Receipt {
     }
 
     /// Returns the fate if it is known, without waiting. Once it is told the receipt is used up.
-    pub(crate) fn now(&mut self) -> Option<Result<(), Failure>> {
+    pub(crate) fn now(&mut self) -> Option<Result<Option<Location>, Failure>> {
         match Pin::new(self).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => Some(result),
             Poll::Pending => None,
@@ -134,13 +152,13 @@ impl Receipt {
 }
 
 impl Future for Receipt {
-    type Output = Result<(), Failure>;
+    type Output = Result<Option<Location>, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let topic = self.topic;
-        let Some(delivery) = &mut self.delivery else { return Poll::Ready(Ok(())) };
+        let Some(delivery) = &mut self.delivery else { return Poll::Ready(Ok(None)) };
         Poll::Ready(match ready!(Pin::new(delivery).poll(context)) {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(taken)) => Ok(location(taken.partition, taken.offset)),
             Ok(Err((error, _))) => Err(failure(&error, Some(topic), None)),
             Err(_) => Err(Failure {
                 trouble: Trouble::Other,
@@ -179,6 +197,11 @@ impl ClientContext for Listener {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(heard.clone());
         *trouble = Some(heard);
     }
+}
+
+fn location(partition: i32, offset: i64) -> Option<Location> {
+    let (partition, offset) = (u32::try_from(partition).ok()?, u64::try_from(offset).ok()?);
+    Some(Location { partition, offset })
 }
 
 fn failure(error: &KafkaError, topic: Option<&'static str>, reason: Option<&str>) -> Failure {

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use agent_spool::{Durable, LANE_ALERTS, LANE_EVENTS};
-use agent_wire::{Lane, Record};
+use agent_spool::{Durable, LANE_ALERTS, LANE_EVENTS, Location};
+use agent_wire::{AgentId, Lane, Record};
 use rules_service::backoff::Backoff;
 use rules_service::logs::chain;
 use rules_service::meter::Health;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flight::Flight;
 use crate::gate::{Gate, Wait};
+use crate::inquiry::Inquiry;
 use crate::lane::{Delivered, FillError, Filled, PATIENCE, Stream, send};
 use crate::problem::{Failure, Trouble};
 use crate::producer::{Producer, Receipt};
@@ -44,6 +46,11 @@ pub(crate) struct Work {
     pub(crate) gate: Gate,
     pub(crate) dir: PathBuf,
     pub(crate) durable: Option<Arc<Durable>>,
+    /// See [`crate::Setup`].
+    pub(crate) agent: AgentId,
+    pub(crate) newest: [u64; 2],
+    /// Whether the broker has taken anything.
+    pub(crate) has_delivered: Arc<AtomicBool>,
     pub(crate) stop: CancellationToken,
     pub(crate) health: Health,
     pub(crate) progress: Arc<dyn Progress>,
@@ -82,10 +89,12 @@ impl Work {
     async fn open(&mut self) -> Option<[Stream; 2]> {
         let mut backoff = Backoff::new(OPEN_DELAY_MIN, OPEN_DELAY_MAX);
         loop {
-            let open =
-                |lane, number| Stream::open(self.dir.clone(), self.durable.clone(), lane, number);
-            let opened = open(Lane::Alerts, LANE_ALERTS)
-                .and_then(|alerts| Ok([alerts, open(Lane::Events, LANE_EVENTS)?]));
+            let [alerts, events] = self.newest;
+            let open = |lane, number, newest| {
+                Stream::open(self.dir.clone(), self.durable.clone(), lane, number, newest)
+            };
+            let opened = open(Lane::Alerts, LANE_ALERTS, alerts)
+                .and_then(|alerts| Ok([alerts, open(Lane::Events, LANE_EVENTS, events)?]));
             match opened {
                 Ok(streams) => return Some(streams),
                 Err(error) => self.tell_spool(&error),
@@ -124,7 +133,10 @@ impl Work {
                 result = arrived(&mut heartbeat) => {
                     heartbeat = None;
                     match result {
-                        Ok(()) => self.untell(),
+                        Ok(_) => {
+                            self.has_delivered.store(true, Ordering::Relaxed);
+                            self.untell();
+                        }
                         Err(failure) => self.tell(&failure),
                     }
                     continue;
@@ -161,13 +173,21 @@ impl Work {
                 Ok(None) => {}
                 Err(error) => self.unreadable(&mut streams[index], &error),
             }
-            if streams[index].is_paused() || streams[index].client.is_some() {
+            streams[index].hear();
+            if streams[index].is_paused() {
+                continue;
+            }
+            if let Some(client) = streams[index].client.clone() {
+                self.ask(&mut streams[index], client);
                 continue;
             }
             let other = streams[1 - index].client.clone();
             let shared = other.filter(|client| streams[index].may_share(client.made));
             match shared.map_or_else(|| Producer::new(&self.config).map(Arc::new), Ok) {
-                Ok(client) => streams[index].client = Some(client),
+                Ok(client) => {
+                    streams[index].client = Some(Arc::clone(&client));
+                    self.ask(&mut streams[index], client);
+                }
                 Err(failure) => {
                     self.tell(&failure);
                     self.pause(&mut streams[index]);
@@ -175,6 +195,26 @@ impl Work {
             }
         }
         next_look
+    }
+
+    /// Asks the broker, once in the life of the agent, what it has of what was sent in the one before.
+    fn ask(&mut self, stream: &mut Stream, client: Arc<Producer>) {
+        let after = match stream.question() {
+            Ok(Some(after)) => after,
+            Ok(None) => return,
+            Err(error) => return self.unreadable(stream, &error),
+        };
+        let inquiry = Inquiry {
+            config: self.config.clone(),
+            client,
+            agent: self.agent,
+            lane: stream.lane,
+            after,
+            has_delivered: Arc::clone(&self.has_delivered),
+            stop: self.stop.clone(),
+            wake: Arc::clone(&self.wake),
+        };
+        stream.asks(inquiry.start());
     }
 
     /// Hands over what waits: alerts first, and events only when no alert waits, or when the alerts
@@ -242,6 +282,7 @@ impl Work {
     fn delivered(&mut self, stream: &mut Stream, delivered: Delivered) {
         self.flight.acknowledged(delivered.after);
         self.acknowledged = Instant::now();
+        self.has_delivered.store(true, Ordering::Relaxed);
         match stream.note_cursor() {
             Ok(()) => self.health.resolved(CURSOR_SUBJECT),
             Err(error) => self.health.problem(CURSOR_SUBJECT, chain(&error)),
@@ -328,12 +369,12 @@ fn lane_subject(lane: Lane) -> &'static str {
     if lane == Lane::Alerts { "kafka: alerts" } else { "kafka: events" }
 }
 
-/// How long the oldest batch of a lane has been under way; zero if none is.
+/// How long a lane has waited for the broker to take its oldest batch, or to answer; zero if it does not.
 fn age(stream: &Stream) -> Duration {
-    stream.traffic().oldest.map(|since| since.elapsed()).unwrap_or_default()
+    stream.waits_since().map(|since| since.elapsed()).unwrap_or_default()
 }
 
-async fn arrived(receipt: &mut Option<Receipt>) -> Result<(), Failure> {
+async fn arrived(receipt: &mut Option<Receipt>) -> Result<Option<Location>, Failure> {
     match receipt {
         Some(receipt) => receipt.await,
         None => std::future::pending().await,

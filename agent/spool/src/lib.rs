@@ -13,7 +13,8 @@
 //! DIR/epoch                      "1763712000000\n": milliseconds since 1970 when the log began
 //! DIR/00000000000000000001.seg   segments, numbered without gaps from 1; the highest is written to
 //! DIR/00000000000000000007.corrupt   a damaged segment as it was found
-//! DIR/cursor.0  DIR/cursor.1     by lane: "EPOCH SEQ CRC\n", what the receiver has acknowledged
+//! DIR/cursor.0  DIR/cursor.1     by lane: "EPOCH SEQ CRC\n", what the receiver has acknowledged;
+//!                                from the shipper "EPOCH SEQ PARTITION OFFSET CRC\n"
 //! DIR/before-1763712000000/      segments of an earlier epoch, see "Recover"
 //!
 //! segment   32 bytes header: "VLSPOOL\x01" · u64 number · u64 epoch · u32 zero · u32 CRC
@@ -105,7 +106,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use cursor::{Cursor, HeldCursor};
+pub use cursor::{Cursor, HeldCursor, Location};
 pub use durable::Durable;
 pub use error::{Error, Result};
 pub use format::FRAME_BYTES_MAX;

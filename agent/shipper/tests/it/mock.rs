@@ -13,12 +13,12 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rules_event::Timestamp;
 
-use crate::site::{Site, assert_chained, until};
+use crate::site::{Site, assert_chained, consume_any, until};
 
 /// A host and the mock cluster it ships to.
-struct Mock {
+pub(crate) struct Mock {
     site: Site,
-    cluster: MockCluster<'static, DefaultProducerContext>,
+    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
 }
 
 impl Deref for Mock {
@@ -36,7 +36,7 @@ impl DerefMut for Mock {
 }
 
 impl Mock {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let cluster = MockCluster::new(1).unwrap();
         for lane in [Lane::Alerts, Lane::Events, Lane::Heartbeats] {
             cluster.create_topic(lane.topic(), 1, 1).unwrap();
@@ -44,7 +44,7 @@ impl Mock {
         Self { site: Site::new(), cluster }
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let kafka = ShipperConfig {
             bootstrap: self.cluster.bootstrap_servers(),
             properties: [("reconnect.backoff.max.ms".to_owned(), "200".to_owned())].into(),
@@ -52,8 +52,13 @@ impl Mock {
         self.site.start(kafka);
     }
 
-    fn consume(&self, lane: Lane, count: usize) -> Vec<Record> {
+    pub(crate) fn consume(&self, lane: Lane, count: usize) -> Vec<Record> {
         self.site.consume(&self.cluster.bootstrap_servers(), lane, count)
+    }
+
+    /// Everything in a topic, at least so many messages, whoever wrote it.
+    pub(crate) fn consume_any(&self, lane: Lane, count: usize) -> Vec<Option<Record>> {
+        consume_any(&self.cluster.bootstrap_servers(), lane, count)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use agent_shipper::{Progress, Setup, Shipper, ShipperConfig, ShippingConfig, Wait};
-use agent_spool::{Cursor, Entry, LANE_ALERTS, LANE_EVENTS, Options, Spool};
+use agent_spool::{Cursor, Entry, LANE_ALERTS, LANE_EVENTS, Options, Reader, Spool};
 use agent_wire::{BatchBuilder, ChainHead, Identity, Lane, Record};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
@@ -127,6 +127,8 @@ impl Site {
             shipping: self.shipping.clone(),
             zone: jiff::tz::TimeZone::UTC,
             dir: self.path().to_owned(),
+            agent: self.identity.agent_id(),
+            newest: [LANE_ALERTS, LANE_EVENTS].map(|lane| self.spool.last_seq(lane)),
             durable: Some(self.spool.durable()),
             stop: self.stop.clone(),
             health: self.health.clone(),
@@ -144,31 +146,51 @@ impl Site {
         Cursor::load(self.path(), lane).unwrap()
     }
 
-    /// Everything in a topic, at least `count` records.
+    /// Everything in a topic, at least `count` records, all of them ours.
     pub(crate) fn consume(&self, bootstrap: &str, lane: Lane, count: usize) -> Vec<Record> {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", bootstrap)
-            .set("group.id", "test")
-            .create()
-            .unwrap();
-        let mut partitions = TopicPartitionList::new();
-        partitions.add_partition_offset(lane.topic(), 0, Offset::Beginning).unwrap();
-        consumer.assign(&partitions).unwrap();
-        let (mut records, deadline) = (Vec::new(), Instant::now() + DEADLINE);
-        let (_, high) = consumer.fetch_watermarks(lane.topic(), 0, DEADLINE).unwrap();
-        while (records.len() < count || (records.len() as i64) < high) && Instant::now() < deadline
-        {
-            let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
-            let headers = message.headers().unwrap();
-            let pairs = headers.iter().map(|header| (header.key, header.value.unwrap()));
-            let value = message.payload().unwrap().to_vec();
-            let record = Record::from_kafka(pairs, value).unwrap();
-            record.verify().unwrap();
-            assert_eq!(message.key().unwrap(), self.identity.agent_id().to_string().as_bytes());
-            records.push(record);
-        }
+        let records = consume_any(bootstrap, lane, count).into_iter().map(Option::unwrap);
         records
+            .inspect(|record| {
+                record.verify().unwrap();
+                assert_eq!(record.header.agent, self.identity.agent_id());
+            })
+            .collect()
     }
+
+    /// A batch as it stands in the spool.
+    pub(crate) fn spooled(&self, lane: u8, seq: u64) -> Record {
+        let mut reader = Reader::open(self.path(), lane, seq - 1).unwrap();
+        let entry = reader.next().unwrap().unwrap();
+        assert_eq!(entry.seq, seq);
+        Record::decode(&entry.bytes).unwrap()
+    }
+}
+
+/// Everything in a topic, at least `count` messages; `None` for what is no batch.
+pub(crate) fn consume_any(bootstrap: &str, lane: Lane, count: usize) -> Vec<Option<Record>> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "test")
+        .create()
+        .unwrap();
+    let mut partitions = TopicPartitionList::new();
+    partitions.add_partition_offset(lane.topic(), 0, Offset::Beginning).unwrap();
+    consumer.assign(&partitions).unwrap();
+    let (mut records, deadline) = (Vec::new(), Instant::now() + DEADLINE);
+    let (_, high) = consumer.fetch_watermarks(lane.topic(), 0, DEADLINE).unwrap();
+    while (records.len() < count || (records.len() as i64) < high) && Instant::now() < deadline {
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let value = message.payload().unwrap_or_default().to_vec();
+        let headers = message.headers();
+        let pairs = headers.iter().flat_map(|headers| headers.iter());
+        let pairs = pairs.filter_map(|header| Some((header.key, header.value?)));
+        let record = Record::from_kafka(pairs, value).ok();
+        if let Some(record) = message.key().and(record.as_ref()) {
+            assert_eq!(message.key().unwrap(), record.header.agent.to_string().as_bytes());
+        }
+        records.push(record);
+    }
+    records
 }
 
 pub(crate) async fn until(what: &str, mut done: impl FnMut() -> bool) {

@@ -254,14 +254,14 @@ fn a_damaged_cursor_sends_again() {
 fn a_held_cursor_is_read_after_every_step_and_outlives_its_file() {
     let dir = tempfile::tempdir().unwrap();
     let (spool, _, _) = open(dir.path());
-    let mut held = Cursor::hold(dir.path(), LANE_EVENTS, spool.epoch(), 3).unwrap();
+    let mut held = Cursor::hold(dir.path(), LANE_EVENTS, spool.epoch(), 3, None).unwrap();
     for seq in [4, 99, 1_000_000, 7] {
-        held.advance(seq).unwrap();
+        held.advance(seq, None).unwrap();
         assert_eq!(Cursor::load(dir.path(), LANE_EVENTS).unwrap(), seq);
     }
     held.sync().unwrap();
     fs::remove_file(dir.path().join("cursor.1")).unwrap();
-    held.advance(8).unwrap();
+    held.advance(8, None).unwrap();
     held.sync().unwrap();
     assert_eq!(Cursor::load(dir.path(), LANE_EVENTS).unwrap(), 8);
 }
