@@ -57,6 +57,11 @@ fn inode_reuse() -> Result<()> {
 }
 
 #[test]
+fn inode_reuse_without_birth_times() -> Result<()> {
+    kept("inode-reuse-old").map(drop)
+}
+
+#[test]
 fn deleted_unread() -> Result<()> {
     kept("deleted-unread").map(drop)
 }

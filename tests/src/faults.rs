@@ -67,6 +67,11 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario { name: "inode-reuse", set: "faults-files", run: |s| files::inode_reuse(s).map(Some) },
     Scenario {
+        name: "inode-reuse-old",
+        set: "faults-files",
+        run: |s| files::inode_reuse_old(s).map(Some),
+    },
+    Scenario {
         name: "deleted-unread",
         set: "faults-files",
         run: |s| files::deleted_unread(s).map(Some),

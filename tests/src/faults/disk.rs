@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use rand::Rng;
@@ -21,29 +21,66 @@ const SECTOR_BYTES: u64 = 512;
 /// What the agent says when its spool has no room.
 const HELD_BACK: &str = "inputs are held back";
 
-/// A small file system of its own; gone when dropped.
+/// Size of a disk that only logs are on.
+const LOG_DISK_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A file system of its own; gone when dropped.
 #[derive(Debug)]
-struct SmallDisk {
+pub struct OwnDisk {
     path: PathBuf,
     _dir: tempfile::TempDir,
 }
 
-impl SmallDisk {
-    /// Mounts one; `None`, and a word about it, where that is not permitted.
-    fn mount() -> Result<Option<Self>> {
-        let dir = tempfile::tempdir()?;
-        let path = dir.path().join("small");
-        std::fs::create_dir_all(&path)?;
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", DISK, "tmpfs"])
-            .arg(&path)
-            .stderr(std::process::Stdio::null())
-            .status();
-        if !mount.is_ok_and(|status| status.success()) {
+impl OwnDisk {
+    /// Mounts a small one in memory; `None`, and a word about it, where that is not permitted.
+    fn small() -> Result<Option<Self>> {
+        let disk = Self::mount(|path| {
+            let mut mount = Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(path);
+            Ok(vec![mount])
+        })?;
+        if disk.is_none() {
             crate::skipped("a small file system cannot be mounted here (needs root)");
-            return Ok(None);
+        }
+        Ok(disk)
+    }
+
+    /// Makes and mounts an ext4 that nobody else writes to, so that a freed inode is the next one given.
+    /// With inodes of 128 bytes it keeps no birth times, and other times in whole seconds, as file
+    /// systems did that are still in use. `None` where it is not permitted.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn ext4(inode_bytes: u32) -> Result<Option<Self>> {
+        Self::mount(|path| {
+            let image = path.with_extension("img");
+            File::create(&image)?.set_len(LOG_DISK_BYTES)?;
+            let mut make = Command::new("mkfs.ext4");
+            make.args(["-q", "-F", "-I", &inode_bytes.to_string()]).arg(&image);
+            let mut mount = Command::new("mount");
+            mount.args(["-o", "loop"]).arg(&image).arg(path);
+            Ok(vec![make, mount])
+        })
+    }
+
+    /// Runs the commands that bring a file system to a folder; `None` if one of them cannot.
+    fn mount(commands: impl Fn(&Path) -> Result<Vec<Command>>) -> Result<Option<Self>> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("disk");
+        std::fs::create_dir_all(&path)?;
+        for mut command in commands(&path)? {
+            let done = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+            if !done.is_ok_and(|status| status.success()) {
+                return Ok(None);
+            }
         }
         Ok(Some(Self { path, _dir: dir }))
+    }
+
+    /// Returns where it is mounted.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Takes all the room that is left but `spare` bytes.
@@ -64,7 +101,7 @@ impl SmallDisk {
     }
 }
 
-impl Drop for SmallDisk {
+impl Drop for OwnDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
@@ -76,7 +113,7 @@ fn held_back(rig: &mut Rig, from: usize) -> Result<()> {
     })
 }
 
-fn small_rig(scale: &Scale, disk: &SmallDisk) -> Result<Rig> {
+fn small_rig(scale: &Scale, disk: &OwnDisk) -> Result<Rig> {
     let setup = Setup {
         spool: "segment_bytes_max = 1048576\nfree_bytes_min = 0".to_owned(),
         state: Some(disk.path.join("agent")),
@@ -90,7 +127,7 @@ fn small_rig(scale: &Scale, disk: &SmallDisk) -> Result<Rig> {
 /// # Errors
 /// If the run cannot be made; what it came to is in the outcome.
 pub fn full_of_spool(scale: &Scale) -> Result<Option<Outcome>> {
-    let Some(disk) = SmallDisk::mount()? else { return Ok(None) };
+    let Some(disk) = OwnDisk::small()? else { return Ok(None) };
     let mut rig = small_rig(scale, &disk)?;
     let rounds = scale.pick(10, 1);
     rig.start()?;
@@ -127,7 +164,7 @@ pub fn full_of_spool(scale: &Scale) -> Result<Option<Outcome>> {
 /// # Errors
 /// As [`full_of_spool`].
 pub fn full_of_others(scale: &Scale) -> Result<Option<Outcome>> {
-    let Some(disk) = SmallDisk::mount()? else { return Ok(None) };
+    let Some(disk) = OwnDisk::small()? else { return Ok(None) };
     let mut rig = small_rig(scale, &disk)?;
     let rounds = scale.pick(30, 2);
     rig.start()?;

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use rand::Rng;
 
+use super::disk::OwnDisk;
 use super::outcome::{Outcome, Scale};
 use super::rig::{Receiver, Rig, Setup};
 use super::writer::Writer;
@@ -29,59 +30,93 @@ fn some(rig: &mut Rig) -> u64 {
     rig.random.gen_range(1..400)
 }
 
-/// The log is deleted and made again while the agent is away, until the inode is the same.
+/// The log is deleted and made again with the same inode: while the agent is away, killed or stopped, and
+/// under its eyes. On a file system that nobody else writes to, which gives a freed number at once.
 ///
 /// # Errors
 /// If the run cannot be made; what it came to is in the outcome.
 pub fn inode_reuse(scale: &Scale) -> Result<Outcome> {
-    let mut rig = rig(scale, &[])?;
+    reuse("inode-reuse", scale, 256)
+}
+
+/// The same on a file system without birth times, where other times are whole seconds.
+///
+/// # Errors
+/// As [`inode_reuse`].
+pub fn inode_reuse_old(scale: &Scale) -> Result<Outcome> {
+    reuse("inode-reuse-old", scale, 128)
+}
+
+fn reuse(name: &str, scale: &Scale, inode_bytes: u32) -> Result<Outcome> {
+    let disk = OwnDisk::ext4(inode_bytes)?;
+    if disk.is_none() {
+        crate::skipped(
+            "an ext4 of its own cannot be made here (needs root, mkfs.ext4, loop devices): inodes may \
+             come again seldom, or never",
+        );
+    }
+    let logs = disk.as_ref().map(|disk| disk.path().join("logs"));
+    let setup = Setup { logs, ..Setup::default() };
+    let mut rig = Rig::new(scale, Receiver::Spool(Vec::new()), &setup)?;
+    rig.start()?;
+    // Made before a number is free, or the folder would take it.
+    let spare = tempfile::tempdir_in(rig.log.parent().context("no folder")?)?;
     let mut writer = Writer::open(&rig.log, 0)?;
     let mut reused = 0;
-    let rounds = scale.pick(100, 5);
+    let rounds = scale.pick(100, 6);
     for round in 0..rounds {
         let count = some(&mut rig);
         writer.write(count)?;
         rig.arrive(writer.written())?;
-        if round % 2 == 0 {
-            rig.kill()?;
-        } else {
-            rig.stop()?;
+        match round % 3 {
+            0 => rig.kill()?,
+            1 => rig.stop()?,
+            _ => {}
         }
+        let is_away = rig.agent.process.is_none();
         let inode = writer.inode()?;
         let next = writer.written();
         writer.delete()?;
         // Closed, or the inode would not be free.
         drop(writer);
-        reused += u64::from(take_inode(&rig.log, inode)?);
+        reused += u64::from(take_inode(&rig.log, spare.path(), inode)?);
         writer = Writer::open(&rig.log, next)?;
         let count = some(&mut rig);
         writer.write(count)?;
-        rig.start()?;
+        if is_away {
+            rig.start()?;
+        }
         rig.arrive(writer.written())?;
     }
-    if reused == 0 {
-        crate::skipped("this file system does not give an inode twice");
+    if disk.is_some() {
+        anyhow::ensure!(reused >= rounds / 2, "only {reused} of {rounds} inodes came again");
     }
-    let outcome = rig.finish("inode-reuse", scale, writer.written(), &writer.destroyed)?;
-    Ok(outcome.with("rounds", f64::from(rounds)).with("reused", reused as f64))
+    let outcome = rig.finish(name, scale, writer.written(), &writer.destroyed)?;
+    Ok(outcome
+        .with("rounds", rounds as f64)
+        .with("reused", reused as f64)
+        .with("own_disk", f64::from(u8::from(disk.is_some()))))
 }
 
 /// Creates files until one has the inode, and gives it the name; false if none gets it.
-fn take_inode(path: &Path, inode: u64) -> Result<bool> {
+fn take_inode(path: &Path, spare: &Path, inode: u64) -> Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    let dir = tempfile::tempdir_in(path.parent().context("no folder")?)?;
     // Not under the log's name: it may be watched, and what is there for a moment is not to be seen.
-    let mut kept = Vec::new();
+    let (mut kept, mut is_taken) = (Vec::new(), false);
     for number in 0..CREATE_MAX {
-        let own = dir.path().join(format!("{number}"));
+        let own = spare.join(format!("{number}"));
         let file = std::fs::File::create_new(&own)?;
         if file.metadata()?.ino() == inode {
             std::fs::rename(own, path)?;
-            return Ok(true);
+            is_taken = true;
+            break;
         }
-        kept.push(file);
+        kept.push(own);
     }
-    Ok(false)
+    for file in kept {
+        std::fs::remove_file(file)?;
+    }
+    Ok(is_taken)
 }
 
 /// The log is deleted and made again under the agent's eyes, with lines in it that were not read yet.

@@ -61,10 +61,12 @@ pub struct Rig {
 /// How a rig is set up.
 #[derive(Debug, Default)]
 pub struct Setup {
-    /// What is watched, below the rig's folder; by default the log.
+    /// What is watched, below the folder of the logs; by default the log.
     pub paths: Vec<String>,
     /// Lines for the `[spool]` section.
     pub spool: String,
+    /// Where the logs are; by default below the rig's folder.
+    pub logs: Option<PathBuf>,
     /// Where the agent keeps its state; by default below the rig's folder.
     pub state: Option<PathBuf>,
 }
@@ -76,7 +78,7 @@ impl Rig {
     /// If the agent is not built or the disk refuses.
     pub fn new(scale: &Scale, receiver: Receiver, setup: &Setup) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let logs = dir.path().join("logs");
+        let logs = setup.logs.clone().unwrap_or_else(|| dir.path().join("logs"));
         std::fs::create_dir_all(&logs)?;
         let log = logs.join("app.log");
         let paths = if setup.paths.is_empty() {
