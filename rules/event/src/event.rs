@@ -1,13 +1,18 @@
 //! Event: the one type that flows through the house.
 
 mod places;
+mod slots;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::places::{Places, place};
+use self::slots::{Field, Slots};
 pub use self::stored::FieldValue;
 use self::stored::{Span, Stored};
 use crate::{Timestamp, Value, ValueRef, field};
@@ -32,21 +37,12 @@ pub struct Event {
     pub time: Timestamp,
     /// Who it is (`event.id`): 32 hexadecimal digits, the same whenever the same bytes are read.
     pub id: String,
-    fields: Vec<Field>,
+    fields: Slots,
     places: Places,
     texts: Texts,
     kept: Kept,
     /// The field that holds all of the text it was decoded from.
     whole: Option<usize>,
-}
-
-/// A name and its value.
-#[derive(Clone)]
-struct Field {
-    name: Cow<'static, str>,
-    stored: Stored,
-    /// Of the name, see [`place`].
-    place: u16,
 }
 
 /// The texts of an event.
@@ -58,6 +54,9 @@ struct Texts {
     lies: (usize, usize),
     /// All others, one behind the other.
     block: String,
+    /// Names that do not live as long as the program.
+    names: Vec<String>,
+    lists: Vec<Arc<[Value]>>,
 }
 
 /// What stays over [`Event::reset`].
@@ -67,6 +66,9 @@ struct Kept {
     fields: usize,
     /// Of the block, at the start.
     bytes: usize,
+    /// Of the names and of the lists.
+    names: usize,
+    lists: usize,
     /// Tells them from any others; 0 if it is not known what is kept.
     id: u64,
 }
@@ -75,16 +77,25 @@ struct Kept {
 static KEPT: AtomicU64 = AtomicU64::new(1);
 
 impl Texts {
-    /// Stores a text: a piece of the one being decoded as its place there, others as a copy.
+    /// Stores a list.
+    fn list(&mut self, list: Arc<[Value]>) -> Stored {
+        let number = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
+        self.lists.push(list);
+        Stored::List(number)
+    }
+
+    /// Stores a text: a piece of the one being decoded as its place there, others as a copy. Says also
+    /// whether it is all of the one being decoded.
     #[inline(always)]
-    fn store(&mut self, text: &str) -> Stored {
+    fn store(&mut self, text: &str) -> (Stored, bool) {
         let start = text.as_ptr() as usize;
         if start >= self.lies.0 && start + text.len() <= self.lies.1 {
             // The text is as long as spans can say, see `decoded_from`.
             let start = (start - self.lies.0) as u32;
-            return Stored::Piece(Span { start, bytes: text.len() as u32 });
+            let is_whole = text.len() == self.source.len() && !text.is_empty();
+            return (Stored::Piece(Span { start, bytes: text.len() as u32 }), is_whole);
         }
-        self.own(text)
+        (self.own(text), false)
     }
 
     /// Stores a text as a copy.
@@ -106,7 +117,7 @@ impl Event {
     /// Returns an event without fields.
     #[must_use]
     pub fn new(time: Timestamp, id: String) -> Self {
-        Self { time, id, fields: Vec::with_capacity(24), ..Self::default() }
+        Self { time, id, fields: Slots::with_capacity(24), ..Self::default() }
     }
 
     /// Makes it the event of another record: without id and fields, but for those that
@@ -121,6 +132,8 @@ impl Event {
             self.texts.source.clear();
         }
         self.texts.block.truncate(self.kept.bytes);
+        self.texts.names.truncate(self.kept.names);
+        self.texts.lists.truncate(self.kept.lists);
         for text in [&mut self.texts.source, &mut self.texts.block] {
             if text.capacity() > KEPT_BYTES_MAX {
                 text.shrink_to(KEPT_BYTES_MAX);
@@ -132,7 +145,8 @@ impl Event {
     /// Notes all fields among the places anew.
     fn index(&mut self) {
         self.places = Places::default();
-        for (index, field) in self.fields.iter().enumerate() {
+        for (index, field) in self.fields.iter_mut().enumerate() {
+            field.next = self.places.get(field.place);
             self.places.set(field.place, index);
         }
     }
@@ -144,7 +158,9 @@ impl Event {
         self.own_pieces();
         self.whole = None;
         let id = KEPT.fetch_add(1, Ordering::Relaxed);
-        self.kept = Kept { fields: self.fields.len(), bytes: self.texts.block.len(), id };
+        let Texts { block, names, lists, .. } = &self.texts;
+        let (bytes, names, lists) = (block.len(), names.len(), lists.len());
+        self.kept = Kept { fields: self.fields.len(), bytes, names, lists, id };
     }
 
     /// Returns the id as the 16 bytes that its digits stand for; `None` if it is not made of 32 lower-case
@@ -203,7 +219,7 @@ impl Event {
     }
 
     fn own_pieces(&mut self) {
-        for field in &mut self.fields {
+        for field in self.fields.iter_mut() {
             if let Stored::Piece(_) = field.stored {
                 let text = field.stored.value(&self.texts).to_value();
                 field.stored = stored::sealed::Store::store(text, &mut self.texts);
@@ -247,20 +263,28 @@ impl Event {
 
     #[inline(always)]
     fn position(&self, name: &str, place: u16) -> Option<usize> {
-        let number = usize::from(self.places.get(place));
-        if number == 0 {
-            return None;
-        }
-        match self.fields.get(number - 1) {
-            Some(field) if field.name == name => Some(number - 1),
-            _ => self.search(name),
+        match self.places.get(place) {
+            0 => None,
+            number => self.search(name, number),
         }
     }
 
-    /// Finds a field whose place another one has, too.
-    #[cold]
-    fn search(&self, name: &str) -> Option<usize> {
-        self.fields.iter().position(|field| field.name == name)
+    /// Finds a field among those that have a place in common, the last of which has this number.
+    fn search(&self, name: &str, mut number: u8) -> Option<usize> {
+        // Fields from the 255th on share this number.
+        if number == u8::MAX {
+            return self.fields.iter().position(|field| field.name(&self.texts) == name);
+        }
+        loop {
+            let index = usize::from(number).checked_sub(1)?;
+            let field = self.fields.get(index)?;
+            // The same constant, mostly: then its address tells.
+            let known = field.name(&self.texts);
+            if known.len() == name.len() && (std::ptr::eq(known, name) || known == name) {
+                return Some(index);
+            }
+            number = field.next;
+        }
     }
 
     /// Returns the text of a field, if it is there and holds text.
@@ -273,41 +297,65 @@ impl Event {
     /// Sets a field, replacing what it held.
     #[inline]
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl FieldValue) {
-        let name = name.into();
-        let place = place(&name);
         let stored = value.store(&mut self.texts);
-        self.put(name, place, stored);
+        match name.into() {
+            Cow::Borrowed(name) => self.put_static(name, place(name), stored),
+            Cow::Owned(name) => self.put_owned(name, stored),
+        };
     }
 
     /// Sets a field to a text that need not live longer than the call.
     #[inline]
     pub fn set_text(&mut self, name: impl Into<Cow<'static, str>>, text: &str) {
-        let name = name.into();
-        let place = place(&name);
-        self.put_text(name, place, text);
+        match name.into() {
+            Cow::Borrowed(name) => self.put_text(name, place(name), text),
+            Cow::Owned(name) => {
+                let (stored, is_whole) = self.texts.store(text);
+                let index = self.put_owned(name, stored);
+                self.whole = if is_whole { Some(index) } else { self.whole };
+            }
+        }
     }
 
-    fn put_text(&mut self, name: Cow<'static, str>, place: u16, text: &str) {
-        let stored = self.texts.store(text);
-        let is_whole =
-            matches!(stored, Stored::Piece(span) if span.bytes as usize == self.texts.source.len());
-        let index = self.put(name, place, stored);
-        if is_whole && !text.is_empty() {
+    fn put_text(&mut self, name: &'static str, place: u16, text: &str) {
+        let (stored, is_whole) = self.texts.store(text);
+        let index = self.put_static(name, place, stored);
+        if is_whole {
             self.whole = Some(index);
         }
     }
 
     /// Returns the number of the field.
     #[inline(always)]
-    fn put(&mut self, name: Cow<'static, str>, place: u16, stored: Stored) -> usize {
-        if let Some(index) = self.position(&name, place) {
-            self.touch(index);
-            self.fields[index].stored = stored;
-            return index;
+    fn put_static(&mut self, name: &'static str, place: u16, stored: Stored) -> usize {
+        let next = self.places.get(place);
+        if next != 0
+            && let Some(index) = self.search(name, next)
+        {
+            return self.replace(index, stored);
         }
-        let index = self.fields.len();
-        self.fields.push(Field { name, stored, place });
+        let index = self.fields.push(Field { name, own: 0, stored, place, next });
         self.places.set(place, index);
+        index
+    }
+
+    fn put_owned(&mut self, name: String, stored: Stored) -> usize {
+        let place = place(&name);
+        if let Some(index) = self.position(&name, place) {
+            return self.replace(index, stored);
+        }
+        let next = self.places.get(place);
+        self.texts.names.push(name);
+        // More than 4 billion names: an event would be larger than any record is long.
+        let own = u32::try_from(self.texts.names.len()).unwrap_or(u32::MAX);
+        let index = self.fields.push(Field { name: "", own, stored, place, next });
+        self.places.set(place, index);
+        index
+    }
+
+    fn replace(&mut self, index: usize, stored: Stored) -> usize {
+        self.touch(index);
+        self.fields[index].stored = stored;
         index
     }
 
@@ -334,7 +382,7 @@ impl Event {
     /// Returns the fields in the order they were set.
     #[inline]
     pub fn fields(&self) -> impl ExactSizeIterator<Item = (&str, ValueRef<'_>)> {
-        self.fields.iter().map(|field| (field.name.as_ref(), field.stored.value(&self.texts)))
+        self.fields.iter().map(|field| (field.name(&self.texts), field.stored.value(&self.texts)))
     }
 
     /// Returns the name and value of the field at a place in that order.
@@ -342,7 +390,7 @@ impl Event {
     #[inline]
     pub fn at(&self, index: usize) -> Option<(&str, ValueRef<'_>)> {
         let field = self.fields.get(index)?;
-        Some((field.name.as_ref(), field.stored.value(&self.texts)))
+        Some((field.name(&self.texts), field.stored.value(&self.texts)))
     }
 
     /// Returns the name of the field at a place in that order, if it is one that lives as long as the
@@ -350,10 +398,8 @@ impl Event {
     #[must_use]
     #[inline]
     pub fn static_name(&self, index: usize) -> Option<&'static str> {
-        match self.fields.get(index)?.name {
-            Cow::Borrowed(name) => Some(name),
-            Cow::Owned(_) => None,
-        }
+        let field = self.fields.get(index)?;
+        (field.own == 0).then_some(field.name)
     }
 
     /// Returns the text of the field at a place in that order, if it is one that lives as long as the
@@ -386,111 +432,5 @@ impl fmt::Debug for Event {
             .field("id", &self.id)
             .field("fields", &self.fields().collect::<Vec<_>>())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_occurs_once() {
-        let mut event = Event::new(Timestamp::from_seconds(1), "ab".into());
-        event.set(field::MESSAGE, "one");
-        event.set(field::MESSAGE, "two");
-        assert_eq!(event.get_str(field::MESSAGE), Some("two"));
-        assert_eq!(event.fields().len(), 1);
-        assert_eq!(event.remove(field::MESSAGE), Some(Value::from("two")));
-        assert_eq!(event.get(field::MESSAGE), None);
-    }
-
-    #[test]
-    fn one_event_serves_for_many_records() {
-        let long = "x".repeat(100);
-        let mut event = Event::new(Timestamp::from_seconds(1), "ab".into());
-        event.set_text(field::AGENT_HOST, &long);
-        event.keep();
-        event.set_text(field::MESSAGE, &long);
-        event.set(field::SOURCE_PORT, 22);
-        event.reset(Timestamp::from_seconds(2));
-        assert_eq!((event.id.as_str(), event.fields().len(), event.kept()), ("", 1, 1));
-        assert_eq!(event.get(field::MESSAGE), None);
-        event.set_text(field::MESSAGE, &long[..50]);
-        let mut fresh = Event::new(Timestamp::from_seconds(2), String::new());
-        fresh.set_text(field::AGENT_HOST, &long);
-        fresh.set_text(field::MESSAGE, &long[..50]);
-        assert_eq!((&event, &event.clone()), (&fresh, &fresh));
-        // What is set anew is not true of all records.
-        event.set_text(field::AGENT_HOST, "other");
-        event.reset(Timestamp::from_seconds(3));
-        assert_eq!((event.fields().len(), event.kept()), (0, 0));
-    }
-
-    #[test]
-    fn an_id_of_digits_is_sixteen_bytes() {
-        let mut event = Event::default();
-        for number in 0..256 {
-            event.id = format!("{number:02x}").repeat(16);
-            assert_eq!(event.binary_id(), Some([number as u8; 16]));
-        }
-        for byte in (0..=127).filter(|byte| !b"0123456789abcdef".contains(byte)) {
-            event.id = format!("{}{}", "0".repeat(31), char::from(byte));
-            assert_eq!(event.binary_id(), None, "{byte}");
-        }
-        for length in [0, 31, 33] {
-            event.id = "0".repeat(length);
-            assert_eq!(event.binary_id(), None);
-        }
-    }
-
-    #[test]
-    fn pieces_of_the_text_are_known_and_go_with_it() {
-        let mut event = Event::default();
-        let text = "user root logs in";
-        event.decoded_from(text, |event| {
-            event.set_text(field::SOURCE_IP, "1");
-            event.reset(Timestamp::from_seconds(3));
-            event.set_text(field::USER_NAME, &text[5..9]);
-            event.set_text(field::EVENT_ORIGINAL, text);
-            event.set_text(field::EVENT_ACTION, "root");
-        });
-        assert_eq!((event.whole(), event.piece(0), event.piece(2)), (Some(text), Some(5), None));
-        assert_eq!((event.is_covered(0), event.is_covered(1)), (true, false));
-        let copy = event.clone();
-        assert_eq!((&copy, copy.whole()), (&event, Some(text)));
-        event.remove(field::EVENT_ORIGINAL);
-        assert_eq!((event.whole(), event.is_covered(0)), (None, false));
-        // Another text: what was a piece of the first is a text of its own.
-        event.decoded_from("other", |event| event.set(field::MESSAGE, "word"));
-        assert_eq!(event.get_str(field::USER_NAME), Some("root"));
-        assert_eq!((event.piece(0), event.static_text(2)), (None, Some("word")));
-        event.keep();
-        event.reset(Timestamp::default());
-        assert_eq!(event.get_str(field::USER_NAME), Some("root"));
-    }
-
-    #[test]
-    fn a_name_is_found_whatever_the_filter_says() {
-        let mut event = Event::default();
-        let names: Vec<String> = (0..1_000).map(|number| format!("name.{number}")).collect();
-        for (number, name) in (0..).zip(&names) {
-            assert_eq!(event.get(name), None);
-            event.set(name.clone(), number);
-        }
-        for (number, name) in (0..).zip(&names) {
-            assert_eq!(event.get(name).and_then(ValueRef::as_int), Some(number));
-            event.set(name.clone(), number + 1);
-        }
-        assert_eq!(event.fields().len(), names.len());
-    }
-
-    #[test]
-    fn rule_ids_reads_one_or_many() {
-        let mut event = Event::default();
-        assert_eq!(event.rule_ids().count(), 0);
-        event.set(field::RULE_ID, "a");
-        assert_eq!(event.rule_ids().collect::<Vec<_>>(), ["a"]);
-        event.set(field::RULE_ID, Value::List(vec!["a".into(), "b".into()]));
-        assert_eq!(event.rule_ids().collect::<Vec<_>>(), ["a", "b"]);
     }
 }

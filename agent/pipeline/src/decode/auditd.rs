@@ -20,7 +20,9 @@ use std::borrow::Cow;
 
 use agent_inputs::audit::{Header, kind_name};
 use rules_event::{Event, Value, ValueRef, field};
+use smallvec::SmallVec;
 
+use crate::find;
 use exec::Args;
 use facts::Facts;
 use keys::Key;
@@ -91,7 +93,8 @@ fn kind_of(kind: &[u8]) -> &str {
 struct Records<'a> {
     facts: Facts<'a>,
     args: Args,
-    kinds: Vec<&'a str>,
+    /// An event has a handful.
+    kinds: SmallVec<[&'a str; 6]>,
     /// The type that says what happened.
     main: Option<(&'a str, kinds::Meaning)>,
     /// Keys that have a value: of those there may be a second one.
@@ -103,7 +106,7 @@ impl<'a> Records<'a> {
         Self {
             facts: Facts::new(),
             args: Args::default(),
-            kinds: Vec::new(),
+            kinds: SmallVec::new(),
             main: None,
             seen: [false; keys::COUNT],
         }
@@ -128,7 +131,7 @@ impl<'a> Records<'a> {
         let (body, enriched) = match memchr::memchr(ENRICHED, body.as_bytes()) {
             Some(at) => (body.get(..at).unwrap_or_default(), body.get(at + 1..)),
             // As rsyslog writes that byte. Spec: rsyslog, parser.escapeControlCharactersOnReceive.
-            None => match body.split_once("#035") {
+            None => match find::split(body, "#035") {
                 Some((body, names)) if names.starts_with(|c: char| c.is_ascii_uppercase()) => {
                     (body, Some(names))
                 }
@@ -157,7 +160,8 @@ impl<'a> Records<'a> {
         if matches!(kind, "AVC" | "USER_AVC") {
             self.access_vector(body, event);
         }
-        let body = match body.split_once(" old auid=").filter(|_| kind == "LOGIN") {
+        let logins = if kind == "LOGIN" { find::split(body, " old auid=") } else { None };
+        let body = match logins {
             Some((before, logins)) => {
                 self.old_login(logins, event);
                 before
@@ -251,11 +255,13 @@ impl<'a> Records<'a> {
 
     fn finish(self, event: &mut Event) {
         self.args.finish(self.facts.raw(Key::Exe).is_some(), event);
-        let types = match self.kinds.as_slice() {
-            [kind] => Value::text(kind),
-            kinds => Value::List(kinds.iter().map(|kind| Value::text(kind)).collect()),
-        };
-        event.set("auditd.type", types);
+        match self.kinds.as_slice() {
+            [kind] => event.set_text("auditd.type", kind),
+            kinds => {
+                let kinds = kinds.iter().map(|kind| Value::text(kind)).collect();
+                event.set("auditd.type", Value::List(kinds));
+            }
+        }
         if let Some((kind, meaning)) = self.main {
             ecs::finish(&self.facts, kind, meaning, event);
         }

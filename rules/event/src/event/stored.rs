@@ -8,7 +8,7 @@ use crate::{Value, ValueRef};
 /// A value as an event holds it. Texts lie together in the event ([`Texts`]), so that none needs memory
 /// of its own and all are read in one go; those that live as long as the program need not even be
 /// copied.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) enum Stored {
     Null,
     Bool(bool),
@@ -19,7 +19,8 @@ pub(super) enum Stored {
     Piece(Span),
     /// In the event's own block.
     Own(Span),
-    List(Arc<[Value]>),
+    /// The number of one of the event's lists.
+    List(u32),
 }
 
 /// A part of a text, in bytes.
@@ -49,7 +50,10 @@ impl Stored {
             Self::Static(text) => ValueRef::Str(text),
             Self::Piece(span) => ValueRef::Str(span.of(&texts.source)),
             Self::Own(span) => ValueRef::Str(span.of(&texts.block)),
-            Self::List(items) => ValueRef::List(items),
+            Self::List(number) => {
+                let items = texts.lists.get(*number as usize).map(|list| &**list);
+                ValueRef::List(items.unwrap_or_default())
+            }
         }
     }
 }
@@ -107,8 +111,8 @@ pub(super) mod sealed {
     #[expect(private_interfaces, reason = "as of the trait")]
     impl Store for Arc<[Value]> {
         #[inline]
-        fn store(self, _: &mut Texts) -> Stored {
-            Stored::List(self)
+        fn store(self, texts: &mut Texts) -> Stored {
+            texts.list(self)
         }
     }
 
@@ -121,7 +125,7 @@ pub(super) mod sealed {
                 Self::Int(number) => Stored::Int(number),
                 Self::Float(number) => Stored::Float(number),
                 Self::Str(text) => texts.own(&text),
-                Self::List(items) => Stored::List(items.into()),
+                Self::List(items) => texts.list(items.into()),
             }
         }
     }

@@ -6,39 +6,55 @@ use super::hex;
 use super::keys::Key;
 use super::pairs::Form;
 
-/// Places of facts: one for each key up to [`Key::LAST_FACT`].
+/// Places of facts: one for each key up to [`Key::LAST_FACT`]; a bit of 64 each.
 const FACTS: usize = Key::LAST_FACT as usize + 1;
+const _: () = assert!(FACTS <= 64);
 
 /// The first value of each key that ECS has a place for.
 pub(super) struct Facts<'a> {
-    values: [(&'a str, Form); FACTS],
+    values: [Option<&'a str>; FACTS],
+    /// By key, one bit each: how it was written. Bare without a bit.
+    quoted: u64,
+    nested: u64,
     /// The file the event is about, and how well that is known.
     file: Option<(u8, &'a str, Form)>,
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn new() -> Self {
-        Self { values: [("", Form::Bare); FACTS], file: None }
+        Self { values: [None; FACTS], quoted: 0, nested: 0, file: None }
     }
 
     /// Keeps a value unless there is one, or it says nothing.
     pub(super) fn note(&mut self, key: Key, value: &'a str, form: Form) {
-        if let Some(place) = self.values.get_mut(key as usize).filter(|place| place.0.is_empty())
+        if let Some(place) = self.values.get_mut(key as usize).filter(|place| place.is_none())
             && is_given(value)
         {
-            *place = (value, form);
+            *place = Some(value);
+            let bit = 1 << key as u32;
+            match form {
+                Form::Bare => {}
+                Form::Quoted => self.quoted |= bit,
+                Form::Nested => self.nested |= bit,
+            }
         }
     }
 
     /// Returns a value as it was written.
+    #[inline]
     pub(super) fn raw(&self, key: Key) -> Option<&'a str> {
-        self.values.get(key as usize).map(|(value, _)| *value).filter(|value| !value.is_empty())
+        *self.values.get(key as usize)?
     }
 
     /// Returns a value as text.
     pub(super) fn text(&self, key: Key) -> Option<Cow<'a, str>> {
-        let (value, form) = self.values.get(key as usize).filter(|place| !place.0.is_empty())?;
-        Some(decoded(key, value, *form))
+        let value = self.raw(key)?;
+        let form = match 1 << key as u32 {
+            bit if self.quoted & bit != 0 => Form::Quoted,
+            bit if self.nested & bit != 0 => Form::Nested,
+            _ => Form::Bare,
+        };
+        Some(decoded(key, value, form))
     }
 
     /// Returns a value as a number.
@@ -80,6 +96,7 @@ impl<'a> Facts<'a> {
 }
 
 /// Returns whether a value says something: `?` and `(null)` stand for nothing.
+#[inline]
 pub(super) fn is_given(value: &str) -> bool {
     !matches!(value, "" | "?" | "(null)")
 }

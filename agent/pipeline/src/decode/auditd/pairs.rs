@@ -1,6 +1,8 @@
 //! Pairs: the `key=value` pairs of an audit record, in all the ways they are written.
 
-use memchr::{memchr, memrchr};
+use memchr::memrchr;
+
+use crate::find::{byte, byte2};
 
 /// How a value was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl<'a> Pairs<'a> {
     fn phrase(&mut self, text: &'a str, mut end: usize) -> &'a str {
         loop {
             let next = text.get(end + 1..).unwrap_or_default();
-            let word = next.get(..memchr(b' ', next.as_bytes()).unwrap_or(next.len()));
+            let word = next.get(..byte(next.as_bytes(), b' ').unwrap_or(next.len()));
             let Some(word) = word.filter(|word| !word.is_empty()) else { break };
             if text.as_bytes().get(end) != Some(&b' ') || word.contains('=') {
                 break;
@@ -51,7 +53,7 @@ impl<'a> Iterator for Pairs<'a> {
             let skipped =
                 self.rest.bytes().take_while(|b| matches!(b, b' ' | b',' | b'(' | b'\t')).count();
             let rest = self.rest.get(skipped..)?;
-            let end = rest.bytes().position(|byte| byte == b'=' || byte == b' ')?;
+            let end = byte2(rest.as_bytes(), b'=', b' ')?;
             let key = rest.get(..end)?;
             let value = rest.get(end + 1..)?;
             self.rest = value;
@@ -61,7 +63,7 @@ impl<'a> Iterator for Pairs<'a> {
             return Some(match value.as_bytes().first() {
                 Some(b'"') => {
                     let inside = value.get(1..)?;
-                    let end = memchr(b'"', inside.as_bytes()).unwrap_or(inside.len());
+                    let end = byte(inside.as_bytes(), b'"').unwrap_or(inside.len());
                     self.rest = inside.get(end + 1..).unwrap_or_default();
                     (key, inside.get(..end)?, Form::Quoted)
                 }
@@ -74,12 +76,12 @@ impl<'a> Iterator for Pairs<'a> {
                 }
                 Some(b'{') => {
                     let inside = value.get(1..)?;
-                    let end = memchr(b'}', inside.as_bytes()).unwrap_or(inside.len());
+                    let end = byte(inside.as_bytes(), b'}').unwrap_or(inside.len());
                     self.rest = inside.get(end + 1..).unwrap_or_default();
                     (key, inside.get(..end)?, Form::Nested)
                 }
                 _ => {
-                    let mut end = memchr(b' ', value.as_bytes()).unwrap_or(value.len());
+                    let mut end = byte(value.as_bytes(), b' ').unwrap_or(value.len());
                     if key == "op" {
                         let phrase = self.phrase(value, end);
                         return Some((key, trimmed(phrase), Form::Bare));

@@ -1,6 +1,6 @@
 //! Summary: an audit event as one line that people read.
 
-use rules_event::{Event, Value, field};
+use rules_event::{Event, field};
 
 use super::facts::Facts;
 use super::keys::Key;
@@ -58,5 +58,5 @@ pub(super) fn set(facts: &Facts<'_>, event: &mut Event) {
         let cut = (0..=MESSAGE_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at));
         text.truncate(cut.unwrap_or_default());
     }
-    event.set(field::MESSAGE, Value::from(text));
+    event.set_text(field::MESSAGE, &text);
 }
