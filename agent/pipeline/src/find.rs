@@ -47,12 +47,7 @@ fn near(
 #[inline]
 pub(crate) fn byte(bytes: &[u8], one: u8) -> Option<usize> {
     let pattern = u64::from(one) * ONES;
-    near(
-        bytes,
-        |word| zeros(word ^ pattern),
-        |byte| byte == one,
-        |rest| memchr::memchr(one, rest),
-    )
+    near(bytes, |word| zeros(word ^ pattern), |byte| byte == one, |rest| memchr::memchr(one, rest))
 }
 
 /// Where one of two bytes stands first.
@@ -64,6 +59,18 @@ pub(crate) fn byte2(bytes: &[u8], one: u8, two: u8) -> Option<usize> {
         |word| zeros(word ^ patterns.0) | zeros(word ^ patterns.1),
         |byte| byte == one || byte == two,
         |rest| memchr::memchr2(one, two, rest),
+    )
+}
+
+/// Where one of three bytes stands first.
+#[inline]
+pub(crate) fn byte3(bytes: &[u8], [one, two, three]: [u8; 3]) -> Option<usize> {
+    let [a, b, c] = [one, two, three].map(|byte| u64::from(byte) * ONES);
+    near(
+        bytes,
+        |word| zeros(word ^ a) | zeros(word ^ b) | zeros(word ^ c),
+        |byte| byte == one || byte == two || byte == three,
+        |rest| memchr::memchr3(one, two, three, rest),
     )
 }
 
@@ -188,6 +195,8 @@ mod tests {
                 let bytes = text.as_bytes();
                 prop_assert_eq!(byte(bytes, one), memchr::memchr(one, bytes));
                 prop_assert_eq!(byte2(bytes, one, two), memchr::memchr2(one, two, bytes));
+                let three = memchr::memchr3(one, two, b'b', bytes);
+                prop_assert_eq!(byte3(bytes, [one, two, b'b']), three);
                 let sign = char::from(one);
                 prop_assert_eq!(split_byte(&text, one), text.split_once(sign));
                 prop_assert_eq!(Some(before_byte(&text, one)), text.split(sign).next());

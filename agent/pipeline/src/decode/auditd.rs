@@ -72,7 +72,7 @@ pub(super) fn decode(text: &str, event: &mut Event) -> bool {
 /// were lost. False when it is about something else.
 pub(super) fn decode_kernel(message: &str, event: &mut Event) -> bool {
     // The kernel's stamp may stand in front: [  123.456789] audit: type=1400 audit(…
-    let message = match message.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+    let message = match message.strip_prefix('[').and_then(|rest| find::split(rest, "] ")) {
         Some((_, rest)) => rest,
         None => message,
     };

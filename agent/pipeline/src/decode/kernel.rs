@@ -7,6 +7,7 @@ use rules_event::{Event, field};
 use super::auditd;
 use super::pairs::Pairs;
 use super::source::{set_destination, set_destination_port, set_port, set_source, set_transport};
+use crate::find;
 
 /// Words of a prefix that say that the packet was refused; lower case.
 const REFUSED: [&str; 5] = ["block", "drop", "reject", "deny", "denied"];
@@ -23,13 +24,13 @@ pub(super) fn decode(message: &str, event: &mut Event) {
         return;
     }
     // [12345.678901] [UFW BLOCK] IN=eth0 OUT= MAC=… SRC=203.0.113.5 DST=… PROTO=TCP SPT=1 DPT=22
-    let Some(at) = memchr::memmem::find(message.as_bytes(), b"IN=") else { return };
-    if at > PREFIX_BYTES_MAX || memchr::memmem::find(message.as_bytes(), b" SRC=").is_none() {
+    let Some(at) = find::find(message, "IN=") else { return };
+    if at > PREFIX_BYTES_MAX || find::find(message, " SRC=").is_none() {
         return;
     }
     let (prefix, facts) = message.split_at(at);
     // The kernel's own stamp is not of the prefix.
-    let prefix = match prefix.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    let prefix = match prefix.strip_prefix('[').and_then(|rest| find::split_byte(rest, b']')) {
         Some((stamp, rest)) if stamp.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.') => {
             rest
         }
@@ -65,7 +66,7 @@ pub(super) fn decode(message: &str, event: &mut Event) {
         event.set_text("rule.name", prefix);
     }
     let lower = prefix.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let has = |words: &[&str]| words.iter().any(|word| find::find(&lower, word).is_some());
     if has(&REFUSED) {
         event.set(field::EVENT_ACTION, "deny");
         event.set("vonglau.firewall.blocked", true);

@@ -8,7 +8,7 @@ use rules_event::{Event, field};
 use super::Context;
 use super::program::set_action;
 use super::source::{is_address, set_port, set_source};
-use crate::moment;
+use crate::{find, moment};
 
 /// Decodes a line of a file: `21-Nov-2026 08:30:00.123 security: info: client @0x7f 203.0.113.5#53 (x): …`.
 pub(super) fn decode_file(text: &str, context: &Context<'_>, event: &mut Event) -> bool {
@@ -30,28 +30,29 @@ pub(super) fn decode(message: &str, event: &mut Event) {
 
 fn client(message: &str, event: &mut Event) -> Option<()> {
     // Categories and levels may stand in front, if named is told to print them.
-    let at = message.find("client ").filter(|at| *at < 64)?;
+    let at = find::find(message, "client ").filter(|at| *at < 64)?;
     let rest = message.get(at + 7..)?;
     let rest = match rest.strip_prefix('@') {
-        Some(rest) => rest.split_once(' ')?.1,
+        Some(rest) => find::split_byte(rest, b' ')?.1,
         None => rest,
     };
-    let (address, rest) = rest.split_once('#').filter(|(address, _)| is_address(address))?;
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (address, rest) =
+        find::split_byte(rest, b'#').filter(|(address, _)| is_address(address))?;
+    let end = rest.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
     let (port, rest) = rest.split_at(end);
     set_source(event, address);
     set_port(event, port);
     event.set(field::EVENT_CATEGORY, "network");
     // "(name): view x: " may stand between.
     let rest = rest.trim_start_matches([':', ' ']);
-    let (name, rest) = match rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+    let (name, rest) = match rest.strip_prefix('(').and_then(|rest| find::split_byte(rest, b')')) {
         Some((name, rest)) => (name, rest),
         None => ("", rest),
     };
     set_question(event, name, "");
-    if let Some((_, question)) = rest.split_once("query: ") {
+    if let Some((_, question)) = find::split(rest, "query: ") {
         // example.org IN A +E(0) (10.0.0.1)
-        let mut words = question.split(' ');
+        let mut words = find::pieces(question, b' ');
         let (name, _, kind) = (words.next()?, words.next()?, words.next()?);
         set_action(event, "network", "dns_query", None);
         set_question(event, name, kind);

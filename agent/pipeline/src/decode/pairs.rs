@@ -1,5 +1,7 @@
 //! Pairs: `key=value key="value with blanks"`, the form of many devices and of the kernel.
 
+use crate::find;
+
 /// The pairs of a text, in order. What is no pair is passed over.
 pub(super) struct Pairs<'a>(pub(super) &'a str);
 
@@ -9,7 +11,7 @@ impl<'a> Iterator for Pairs<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let text = self.0.trim_start_matches([' ', ',', ';']);
-            let at = memchr::memchr2(b'=', b' ', text.as_bytes())?;
+            let at = find::byte2(text.as_bytes(), b'=', b' ')?;
             let (word, rest) = text.split_at_checked(at)?;
             let Some(rest) = rest.strip_prefix('=') else {
                 // A word without a value, such as SYN.
@@ -22,7 +24,7 @@ impl<'a> Iterator for Pairs<'a> {
                 self.0 = rest.get(1..).unwrap_or_default();
                 return Some((word, value));
             }
-            let end = memchr::memchr(b' ', rest.as_bytes()).unwrap_or(rest.len());
+            let end = find::byte(rest.as_bytes(), b' ').unwrap_or(rest.len());
             let (value, rest) = rest.split_at_checked(end)?;
             self.0 = rest;
             return Some((word, value.trim_end_matches([',', ';'])));

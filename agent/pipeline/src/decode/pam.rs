@@ -8,13 +8,13 @@ use crate::find;
 
 /// Decodes `pam_unix(sshd:auth): …`; false when it is not of that form.
 pub(super) fn decode(message: &str, event: &mut Event) -> bool {
-    let Some((module, rest)) = message.split_once('(') else { return false };
+    let Some((module, rest)) = find::split_byte(message, b'(') else { return false };
     let Some((service, text)) = find::split(rest, "): ") else { return false };
-    if module.contains(' ') {
+    if find::byte(module.as_bytes(), b' ').is_some() {
         return false;
     }
     event.set_text("vonglau.pam.module", module);
-    let service = service.split_once(':').map_or(service, |(service, _)| service);
+    let service = find::before_byte(service, b':');
     event.set_text("vonglau.pam.service", service);
     if let Some(facts) = text.strip_prefix("authentication failure;") {
         set_action(event, "authentication", "pam_authentication", FAILURE);
@@ -71,8 +71,8 @@ pub(super) fn set_facts(facts: &str, event: &mut Event) {
         None => (facts, ""),
     };
     set_user(event, user);
-    for fact in facts.split(' ') {
-        match fact.split_once('=') {
+    for fact in find::pieces(facts, b' ') {
+        match find::split_byte(fact, b'=') {
             Some(("rhost", place)) => set_source(event, place),
             Some(("tty", tty)) if !tty.is_empty() => event.set_text("process.tty.name", tty),
             Some(("ruser", user)) if !user.is_empty() => {
@@ -86,7 +86,7 @@ pub(super) fn set_facts(facts: &str, event: &mut Event) {
 /// `root`, `root(uid=0)`: the name and the id.
 fn account(text: &str) -> (&str, &str) {
     let (name, rest) = find::split(text, "(uid=").unwrap_or((text, ""));
-    (name.trim_end(), rest.split_once(')').map_or("", |(id, _)| id))
+    (name.trim_end(), find::split_byte(rest, b')').map_or("", |(id, _)| id))
 }
 
 fn set_account(text: &str, event: &mut Event) {

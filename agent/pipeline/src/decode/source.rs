@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rules_event::{Event, field};
 
+use crate::find;
+
 /// Sets `source.ip`, or `source.address` when the text is no address.
 pub(super) fn set_source(event: &mut Event, text: &str) {
     set_place(event, field::SOURCE_IP, field::SOURCE_ADDRESS, text);
@@ -17,7 +19,7 @@ pub(super) fn set_destination(event: &mut Event, text: &str) {
 fn set_place(event: &mut Event, ip: &'static str, other: &'static str, text: &str) {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     // A zone such as %eth0 belongs to the reader's host, not to the address.
-    let address = bare.split_once('%').map_or(bare, |(address, _)| address);
+    let address = find::before_byte(bare, b'%');
     // One address, one text: a socket for both families writes IPv4 as ::ffff:203.0.113.5.
     if let Some(mapped) = mapped(address) {
         event.set_text(ip, mapped);
@@ -43,26 +45,42 @@ pub(super) fn is_address(text: &str) -> bool {
 /// Whether the text is an IPv4 address as the standard library reads it: most are, and that it is one is
 /// all that is asked.
 fn is_ipv4(text: &[u8]) -> bool {
-    let (mut numbers, mut number, mut digits) = (1, 0u16, 0);
-    // The longest has 15 bytes.
-    for byte in text.iter().take(16) {
-        match byte {
-            b'0'..=b'9' if digits == 0 || number > 0 => {
-                number = number * 10 + u16::from(byte - b'0');
-                digits += 1;
+    if text.len() < "0.0.0.0".len() {
+        return false;
+    }
+    let digit = |at: usize| {
+        let byte = text.get(at).copied().unwrap_or_default();
+        Some(u16::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10)
+    };
+    let mut at = 0;
+    for part in 0..4 {
+        if part > 0 {
+            if text.get(at) != Some(&b'.') {
+                return false;
             }
-            b'.' if digits > 0 && numbers < 4 => (numbers, number, digits) = (numbers + 1, 0, 0),
-            _ => return false,
+            at += 1;
         }
-        if number > 255 {
-            return false;
+        let Some(mut number) = digit(at) else { return false };
+        at += 1;
+        // Without a zero in front.
+        while number > 0
+            && let Some(next) = digit(at)
+        {
+            number = number * 10 + next;
+            at += 1;
+            if number > 255 {
+                return false;
+            }
         }
     }
-    numbers == 4 && digits > 0 && text.len() <= 15
+    at == text.len()
 }
 
 /// The IPv4 address within one of IPv6 that stands for it. Spec: RFC 4291, 2.5.5.2.
 fn mapped(text: &str) -> Option<&str> {
+    if !text.starts_with(':') {
+        return None;
+    }
     let (start, rest) = text.split_at_checked(7)?;
     let is_mapped = start.eq_ignore_ascii_case("::ffff:") && rest.parse::<Ipv4Addr>().is_ok();
     is_mapped.then_some(rest)

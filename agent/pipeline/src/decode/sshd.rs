@@ -39,7 +39,7 @@ fn login(message: &str, event: &mut Event) -> bool {
         return false;
     };
     let Some((method, rest)) = find::split(rest, " for ") else { return false };
-    if method.contains(' ') {
+    if find::byte(method.as_bytes(), b' ').is_some() {
         return false;
     }
     let rest = match rest.strip_prefix("invalid user ") {
@@ -107,7 +107,7 @@ fn refused(message: &str, event: &mut Event) -> bool {
         set_action(event, AUTH, "ssh_pam_failure", FAILURE);
         set_user(event, user);
         // FreeBSD adds its own address: "from 203.0.113.5 via 10.0.0.9".
-        set_source(event, place.split(' ').next().unwrap_or_default());
+        set_source(event, find::before_byte(place, b' '));
         event.set_text("event.reason", reason);
         return true;
     }
@@ -324,7 +324,7 @@ fn stated(text: &str) -> Option<(&str, &str)> {
     let mut end = text.len();
     while let Some(at) = find::rfind(text.get(..end)?, " from ") {
         let place = text.get(at + 6..)?;
-        let mut words = place.split(' ');
+        let mut words = find::pieces(place, b' ');
         let is_place = words.next().is_some_and(is_place);
         let is_port = words.next() == Some("port")
             && words.next().is_some_and(|port| port.parse::<u16>().is_ok());
@@ -349,9 +349,7 @@ fn from_right(text: &str) -> Option<(&str, &str)> {
     while let Some(at) = find::rfind(text.get(..end)?, "from ") {
         let place = text.get(at + 5..)?;
         let before = text.get(..at)?;
-        if is_place(place.split(' ').next().unwrap_or_default())
-            && (at == 0 || before.ends_with(' '))
-        {
+        if is_place(find::before_byte(place, b' ')) && (at == 0 || before.ends_with(' ')) {
             return Some((before.strip_suffix(' ').unwrap_or(before), place));
         }
         end = at;
@@ -366,7 +364,7 @@ fn from_left(text: &str) -> Option<(&str, &str)> {
 
 /// `203.0.113.5 port 22 …`
 fn set_place(place: &str, event: &mut Event) {
-    let mut words = place.split(' ');
+    let mut words = find::pieces(place, b' ');
     let address = words.next().unwrap_or_default();
     set_source(event, address.trim_end_matches([':', ',']));
     if words.next() == Some("port") {
@@ -376,6 +374,6 @@ fn set_place(place: &str, event: &mut Event) {
 
 /// The digits a text begins with.
 fn digits(text: &str) -> &str {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
     text.get(..end).unwrap_or_default()
 }

@@ -15,8 +15,18 @@ pub(super) fn decode_sudo(message: &str, event: &mut Event) {
         None => (rest, None),
     };
     let mut reason = None;
-    for (at, fact) in facts.split(" ; ").enumerate() {
-        match fact.trim().trim_end_matches(" ;").split_once('=') {
+    let (mut rest, mut at) = (Some(facts), 0);
+    while let Some(text) = rest {
+        let fact;
+        (fact, rest) = match find::split(text, " ; ") {
+            Some((fact, more)) => (fact, Some(more)),
+            None => (text, None),
+        };
+        let mut bare = fact.trim();
+        while let Some(less) = bare.strip_suffix(" ;") {
+            bare = less;
+        }
+        match find::split_byte(bare, b'=') {
             Some(("TTY", tty)) => event.set_text("process.tty.name", tty),
             Some(("PWD", folder)) => event.set_text(field::PROCESS_WORKING_DIRECTORY, folder),
             Some(("USER", target)) => event.set_text(field::USER_EFFECTIVE_NAME, target),
@@ -24,6 +34,7 @@ pub(super) fn decode_sudo(message: &str, event: &mut Event) {
             None if at == 0 && !fact.trim().is_empty() => reason = Some(fact.trim().to_owned()),
             _ => {}
         }
+        at += 1;
     }
     if command.is_none() && reason.is_none() {
         return;
@@ -42,7 +53,7 @@ pub(super) fn decode_sudo(message: &str, event: &mut Event) {
         event.set("event.reason", reason);
     }
     if let Some(command) = command {
-        let program = command.split(' ').next().unwrap_or_default();
+        let program = find::before_byte(command, b' ');
         if program.starts_with('/') {
             event.set_text(field::PROCESS_EXECUTABLE, program);
         }

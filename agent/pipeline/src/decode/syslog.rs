@@ -4,7 +4,7 @@ use rules_event::{Event, field};
 
 use super::devices::{self, esxi};
 use super::{Context, program};
-use crate::moment;
+use crate::{find, moment};
 
 /// Most parameters of structured data that are kept.
 const PARAMETERS_MAX: usize = 64;
@@ -102,7 +102,10 @@ pub(super) fn finish(
         event.set(field::PROCESS_PID, pid);
     }
     event.set_text(field::MESSAGE, header.message);
-    let base = header.process.rsplit('/').next().unwrap_or_default();
+    let base = match find::byte(header.process.as_bytes(), b'/') {
+        Some(_) => header.process.rsplit('/').next().unwrap_or_default(),
+        None => header.process,
+    };
     let is_auth = is_auth_program(base)
         || facility.is_some_and(|facility| AUTH_FACILITIES.contains(&facility))
         || context.log.is_auth;
@@ -179,7 +182,7 @@ fn rfc3164<'a>(text: &'a str, context: &Context<'_>, event: &mut Event) -> Optio
         }
     };
     let rest = rest.trim_start_matches(' ');
-    let (host, rest) = rest.split_once(' ')?;
+    let (host, rest) = find::split_byte(rest, b' ')?;
     // A tag where the host belongs: the line was written without host name.
     let is_tag = host.ends_with(':') || host.starts_with('[');
     let (host, rest) = if is_tag { ("", text_from(text, host)) } else { (host, rest) };
@@ -205,21 +208,21 @@ fn tag(text: &str) -> Option<(&str, &str, &str)> {
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/.".contains(&b));
         return is_name.then_some((name, "", message));
     }
-    let end = text.find([':', '[', ' '])?;
+    let end = find::byte3(text.as_bytes(), [b':', b'[', b' '])?;
     let (name, rest) = text.split_at_checked(end)?;
     if name.is_empty() {
         return None;
     }
     let (pid, rest) = match rest.strip_prefix('[') {
         Some(rest) => {
-            let (pid, rest) = rest.split_once(']')?;
+            let (pid, rest) = find::split_byte(rest, b']')?;
             // Some writers leave the colon out behind a pid.
             (pid, rest.strip_prefix(':').or_else(|| rest.strip_prefix(' '))?)
         }
         None => ("", rest.strip_prefix(':')?),
     };
     // Linux-PAM before 1.0 wrote its module into the tag: sshd(pam_unix)[123].
-    let name = name.split_once('(').map_or(name, |(name, _)| name);
+    let name = find::before_byte(name, b'(');
     Some((name, pid, rest.trim_start_matches(' ')))
 }
 

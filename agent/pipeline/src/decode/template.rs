@@ -11,6 +11,8 @@ use super::source::{
     set_transport, set_user,
 };
 
+use crate::find;
+
 /// Most holes of a template.
 pub(super) const HOLES_MAX: usize = 12;
 
@@ -19,6 +21,11 @@ pub(super) type Holes<'a> = [(&'static str, &'a str); HOLES_MAX];
 
 /// Holds a message against a template; the holes that are not used stay empty.
 pub(super) fn fit<'a>(template: &'static str, message: &'a str) -> Option<Holes<'a>> {
+    // Most sentences of a program are another one, which the first letter tells.
+    let first = template.as_bytes().first().copied().unwrap_or_default();
+    if first.is_ascii() && first != b'{' && message.as_bytes().first() != Some(&first) {
+        return None;
+    }
     let mut holes: Holes<'a> = [("", ""); HOLES_MAX];
     let (start, mut rest_of_template) = literal(template);
     // "…" at the start: what is before does not matter.
@@ -28,7 +35,7 @@ pub(super) fn fit<'a>(template: &'static str, message: &'a str) -> Option<Holes<
     };
     for hole in &mut holes {
         let Some((name, next)) =
-            rest_of_template.strip_prefix('{').and_then(|it| it.split_once('}'))
+            rest_of_template.strip_prefix('{').and_then(|it| find::split_byte(it, b'}'))
         else {
             break;
         };
@@ -42,9 +49,9 @@ pub(super) fn fit<'a>(template: &'static str, message: &'a str) -> Option<Holes<
         let (value, behind) = if end.is_empty() || end == "…" {
             open_end(name, rest, end.is_empty())
         } else if last {
-            rest.rsplit_once(end)?
+            find::rsplit(rest, end)?
         } else {
-            rest.split_once(end)?
+            find::split(rest, end)?
         };
         if !may_hold(name, value) {
             return None;
@@ -57,7 +64,7 @@ pub(super) fn fit<'a>(template: &'static str, message: &'a str) -> Option<Holes<
 
 /// Splits a template before its next hole.
 fn literal(template: &'static str) -> (&'static str, &'static str) {
-    template.split_at(template.find('{').unwrap_or(template.len()))
+    template.split_at(find::byte(template.as_bytes(), b'{').unwrap_or(template.len()))
 }
 
 fn after<'a>(message: &'a str, literal: &str) -> Option<&'a str> {

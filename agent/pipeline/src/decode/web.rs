@@ -27,9 +27,10 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
     let (time, rest) = find::split(rest, "] \"")?;
     let time = context.clock.access(time)?;
     let (request, rest) = quoted(rest)?;
-    let mut numbers = rest.strip_prefix(' ')?.splitn(3, ' ');
-    let status: i64 = numbers.next()?.parse().ok().filter(|status| (0..1_000).contains(status))?;
-    let bytes = numbers.next().unwrap_or("-");
+    let rest = rest.strip_prefix(' ')?;
+    let (status, rest) = find::split_byte(rest, b' ').unwrap_or((rest, "- "));
+    let status: i64 = status.parse().ok().filter(|status| (0..1_000).contains(status))?;
+    let (bytes, mut rest) = find::split_byte(rest, b' ').unwrap_or((rest, ""));
     let who = Who::of(who)?;
     event.time = time;
     begin(status, request, context, event);
@@ -38,7 +39,6 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
     if let Ok(bytes) = bytes.parse::<i64>() {
         event.set(field::HTTP_RESPONSE_BYTES, bytes);
     }
-    let mut rest = numbers.next().unwrap_or_default();
     for name in [field::HTTP_REFERRER, field::USER_AGENT] {
         // traefik writes a bare dash where there is none.
         if let Some(after) = rest.strip_prefix("- ") {
@@ -109,7 +109,9 @@ impl<'a> Who<'a> {
     /// allow.
     fn of(text: &'a str) -> Option<Self> {
         // "a, b" c: a list in quotes, then the peer.
-        if let Some((list, rest)) = text.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+        if let Some((list, rest)) =
+            text.strip_prefix('"').and_then(|rest| find::split_byte(rest, b'"'))
+        {
             let (_, rest) = rest.strip_prefix(' ')?.split_once(' ')?;
             let (_, user) = rest.split_once(' ')?;
             return Some(Self { vhost: None, clients: list, user });
@@ -118,9 +120,9 @@ impl<'a> Who<'a> {
         if let Some(who) = Self::of_list(text) {
             return Some(who);
         }
-        let (first, rest) = text.split_once(' ')?;
-        let (second, user) = rest.split_once(' ')?;
-        if let Some((_, user)) = user.split_once(' ') {
+        let (first, rest) = find::split_byte(text, b' ')?;
+        let (second, user) = find::split_byte(rest, b' ')?;
+        if let Some((_, user)) = find::split_byte(user, b' ') {
             let is_host = |text: &str| text.contains(['.', ':']) && is_place(text);
             if is_host(second) && first.contains(['.', ':']) {
                 return Some(Self { vhost: Some(first), clients: second, user });
@@ -145,7 +147,7 @@ impl<'a> Who<'a> {
         if let Some(vhost) = self.vhost {
             set_authority(event, vhost);
         }
-        if self.clients.contains(',') {
+        if find::byte(self.clients.as_bytes(), b',').is_some() {
             let list: Vec<&str> =
                 self.clients.split(',').map(str::trim).take(PROXIES_MAX).collect();
             // The first public one, as Filebeat takes it: those before it are behind its own proxy.
@@ -198,7 +200,7 @@ pub(super) fn set_request(request: &str, event: &mut Event) {
     if request == "-" || request.is_empty() {
         return;
     }
-    let method = request.split(' ').next().unwrap_or_default();
+    let method = find::before_byte(request, b' ');
     let is_method = !method.is_empty()
         && method.len() <= 32
         && method.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'));
