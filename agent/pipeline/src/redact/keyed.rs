@@ -1,6 +1,6 @@
 //! Keyed: values whose name says that they are secret: `password=…`, `"token":"…"`, `--secret …`.
 
-use super::edit::{MARK, Put};
+use super::edit::{MARK, Put, is_in_mark};
 use super::kind::Kind;
 use super::names::{Name, Rule};
 use super::scan::Scan;
@@ -209,7 +209,10 @@ fn separated(scan: &mut Scan<'_, '_>, name: &Name, separator: Separator, kind: K
         let closing = |byte: &&u8| matches!(byte, b'\'' | b')' | b',' | b']' | b';' | b'}');
         let here = &scan.bytes[value.start..value.end];
         if !scan.text[value.start..value.end].starts_with(MARK) {
-            value.end -= here.iter().rev().take_while(closing).count();
+            // The bracket of a mark belongs to it.
+            let signs = (value.start..value.end).rev().zip(here.iter().rev());
+            let signs = signs.take_while(|(_, byte)| closing(byte));
+            value.end -= signs.take_while(|(at, _)| !is_in_mark(scan.text, *at)).count();
         }
     }
     let piece = scan.text.get(value.start..value.end).unwrap_or_default();

@@ -126,6 +126,13 @@ fn a_password_of_many_signs_is_hidden_once() {
     }
 }
 
+/// A ticket is as long as one only with the mark of the password in it, whose bracket belongs to it.
+#[test]
+fn a_mark_at_the_end_of_a_parameter_stays_whole() {
+    check(&redactor(), "/cas/serviceValidate?ticket=password=G");
+    check(&redactor(), "/cas/serviceValidate?ticket=password=G')");
+}
+
 /// How long this thread worked so far. Spec: proc(5), fields 14 and 15 in ticks of 10 ms.
 fn cpu() -> std::time::Duration {
     let text = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
