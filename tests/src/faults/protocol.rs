@@ -1,23 +1,22 @@
-//! Protocol: the little of Kafka's wire format that a producer needs from its broker, both ways.
+//! Protocol: the little of Kafka's wire format that our agent needs from its broker, both ways.
 //!
 //! Requests of a client without transactions: `ApiVersions` 0 to 3, `Metadata` 0 to 4, `Produce` 3 to 7,
-//! `InitProducerId` 0 and 1, all in their form without tagged fields (but `ApiVersions` 3, which has
+//! `InitProducerId` 0 and 1, and to look back at a partition `ListOffsets` 1 and `Fetch` 4, all in their form without tagged fields (but `ApiVersions` 3, which has
 //! them). Field orders are those of <https://kafka.apache.org/protocol>; record batches are version 2
 //! (<https://kafka.apache.org/documentation/#recordbatch>).
 
-/// The calls a producer makes, by their number on the wire.
+/// The calls that are made, by their number on the wire.
 pub(crate) const PRODUCE: i16 = 0;
+pub(crate) const FETCH: i16 = 1;
+pub(crate) const LIST_OFFSETS: i16 = 2;
 pub(crate) const METADATA: i16 = 3;
 pub(crate) const API_VERSIONS: i16 = 18;
 pub(crate) const INIT_PRODUCER_ID: i16 = 22;
-/// Never asked of us by a producer; a client takes record batches of version 2 for known only where
-/// it is told of version 4 of this call.
-const FETCH: i16 = 1;
-
 /// What we say that we understand: call, least and greatest version.
-const UNDERSTOOD: [(i16, i16, i16); 5] = [
+const UNDERSTOOD: [(i16, i16, i16); 6] = [
     (PRODUCE, 3, 7),
     (FETCH, 4, 4),
+    (LIST_OFFSETS, 1, 1),
     (METADATA, 0, 4),
     (API_VERSIONS, 0, 3),
     (INIT_PRODUCER_ID, 0, 1),
@@ -130,6 +129,31 @@ impl<'a> Fields<'a> {
         Some(Produce { acks, parts })
     }
 
+    /// The first partition that a `ListOffsets` request asks of: our agent asks of one. Its topic, and
+    /// whether its beginning is meant and not its end.
+    pub(crate) fn list_offsets(&mut self) -> Option<(&'a str, bool)> {
+        /// The timestamp that stands for the first offset there is.
+        const EARLIEST: i64 = -2;
+        self.int32()?;
+        self.int32()?;
+        let topic = self.string()??;
+        self.int32()?;
+        self.int32()?;
+        Some((topic, self.int64()? == EARLIEST))
+    }
+
+    /// The first partition that a `Fetch` request asks for, if it asks for any: topic and offset.
+    pub(crate) fn fetch(&mut self) -> Option<Option<(&'a str, i64)>> {
+        self.take(4 + 4 + 4 + 4 + 1)?;
+        if self.int32()? == 0 {
+            return Some(None);
+        }
+        let topic = self.string()??;
+        self.int32()?;
+        self.int32()?;
+        Some(Some((topic, self.int64()?)))
+    }
+
     /// The next record batch, if one follows.
     pub(crate) fn batch(&mut self) -> Option<Batch<'a>> {
         let mut head = Self(self.0);
@@ -147,7 +171,8 @@ impl<'a> Fields<'a> {
         for _ in 0..head.int32()? {
             messages.push(head.message()?);
         }
-        Some(Batch { is_whole: is_whole && compression == 0, producer, epoch, sequence, messages })
+        let is_whole = is_whole && compression == 0;
+        Some(Batch { is_whole, bytes: whole, producer, epoch, sequence, messages })
     }
 
     fn message(&mut self) -> Option<Message<'a>> {
@@ -186,6 +211,7 @@ pub(crate) struct Part<'a> {
 pub(crate) struct Batch<'a> {
     /// Version 2, the right checksum, and not compressed: our agent compresses before.
     pub(crate) is_whole: bool,
+    pub(crate) bytes: &'a [u8],
     pub(crate) producer: i64,
     pub(crate) epoch: i16,
     pub(crate) sequence: i32,
@@ -310,6 +336,41 @@ impl Answer {
         self.put(0_i16);
         self.put(id);
         self.put(0_i16);
+        self
+    }
+
+    /// Where a partition begins or ends.
+    pub(crate) fn offset(mut self, topic: &str, offset: i64) -> Self {
+        self.put(1_i32);
+        self.put_string(topic);
+        self.put(1_i32);
+        self.put(0_i32);
+        self.put(0_i16);
+        self.put(-1_i64);
+        self.put(offset);
+        self
+    }
+
+    /// What a partition holds from the offset asked for, and where it ends.
+    pub(crate) fn fetched(mut self, topic: &str, end: i64, batches: &[u8]) -> Self {
+        self.put(0_i32);
+        self.put(1_i32);
+        self.put_string(topic);
+        self.put(1_i32);
+        self.put(0_i32);
+        self.put(0_i16);
+        self.put(end);
+        self.put(end);
+        self.put(0_i32);
+        self.put(i32::try_from(batches.len()).unwrap_or(i32::MAX));
+        self.bytes.extend_from_slice(batches);
+        self
+    }
+
+    /// As [`Self::fetched`], where nothing was asked for.
+    pub(crate) fn fetched_nothing(mut self) -> Self {
+        self.put(0_i32);
+        self.put(0_i32);
         self
     }
 

@@ -336,6 +336,7 @@ impl Rig {
         }
         self.pump()?;
         self.settle_repeats();
+        let figures = std::collections::BTreeMap::from([("spared", spared(&self.agent.log()))]);
         let verdict = self.tally.verdict(written);
         if !verdict.lost.is_empty() || !verdict.complaints.is_empty() {
             eprintln!("the agent's log ends:\n{}", self.tail());
@@ -358,8 +359,17 @@ impl Rig {
             unnumbered: verdict.unnumbered,
             seconds: self.started.elapsed().as_secs_f64(),
             peak_rss_mib: self.peak_kib as f64 / 1024.0,
-            figures: std::collections::BTreeMap::new(),
+            figures,
             complaints: verdict.complaints,
         })
     }
+}
+
+/// Batches that the agent did not send again because the broker said that it had them.
+fn spared(log: &str) -> f64 {
+    let said = log.lines().filter(|line| line.contains("kafka was asked"));
+    let taken = |line: &str| -> Option<u32> {
+        line.split("taken=").nth(1)?.split_whitespace().next()?.parse().ok()
+    };
+    f64::from(said.filter_map(taken).sum::<u32>())
 }

@@ -1,4 +1,5 @@
-//! Sink: a broker for one producer that keeps nothing but what arrived, and fails on command.
+//! Sink: a broker for one producer that keeps nothing but what arrived, and fails on command. The last
+//! batches of a topic it keeps as they came, for who asks what it has.
 //!
 //! It treats an idempotent producer as Kafka does: a batch whose number it has is answered and not
 //! taken again, a batch out of order is refused. So what it hands on is what a topic would hold.
@@ -9,20 +10,25 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use agent_wire::{Lane, Record};
 use anyhow::{Context, Result};
 
 use super::protocol::{
-    API_VERSIONS, Answer, Batch, CORRUPT_MESSAGE, Call, Fields, INIT_PRODUCER_ID, METADATA,
-    OUT_OF_ORDER, Outcome, PRODUCE, Produce,
+    API_VERSIONS, Answer, Batch, CORRUPT_MESSAGE, Call, FETCH, Fields, INIT_PRODUCER_ID,
+    LIST_OFFSETS, METADATA, OUT_OF_ORDER, Outcome, PRODUCE, Produce,
 };
 
 /// No request is longer: an agent's message has at most 2 MiB, a request at most five of them.
 const REQUEST_BYTES_MAX: usize = 64 << 20;
 /// So many batches back a broker knows an idempotent producer's numbers (Kafka's own bound).
 const BATCHES_KNOWN: usize = 5;
+
+/// So many of a topic's batches are kept: more than can be under way.
+const BATCHES_KEPT: usize = 256;
+/// A look at the end of a topic is answered after this, or it would be repeated without a pause.
+const FETCH_PAUSE: Duration = Duration::from_millis(20);
 
 /// One message of a spooled lane, as a topic would hold it.
 #[derive(Debug)]
@@ -62,8 +68,38 @@ struct State {
     arrived: Vec<Arrived>,
     producers: HashMap<(i64, i16, String), Numbers>,
     producer_count: i64,
-    offsets: HashMap<String, i64>,
+    topics: HashMap<String, Topic>,
     trap: Option<(Moment, Sender<()>)>,
+}
+
+/// What is known of a topic.
+#[derive(Debug, Default)]
+struct Topic {
+    end: i64,
+    /// The last batches, by the offset of their first message.
+    kept: VecDeque<(i64, Vec<u8>)>,
+}
+
+impl Topic {
+    /// Appends a batch of so many messages; returns the offset of its first.
+    fn append(&mut self, batch: &Batch<'_>, count: i32) -> i64 {
+        let offset = self.end;
+        self.end += i64::from(count);
+        // The first field of a batch, outside of its checksum, is its offset.
+        let mut bytes = offset.to_be_bytes().to_vec();
+        bytes.extend_from_slice(batch.bytes.get(8..).unwrap_or_default());
+        self.kept.push_back((offset, bytes));
+        if self.kept.len() > BATCHES_KEPT {
+            self.kept.pop_front();
+        }
+        offset
+    }
+
+    /// Returns the batch that holds an offset, if it is kept.
+    fn from(&self, offset: i64) -> Option<&[u8]> {
+        let kept = self.kept.iter().rev().find(|(first, _)| *first <= offset)?;
+        (offset < self.end).then_some(&kept.1)
+    }
 }
 
 /// What is known of one producer's batches in one topic.
@@ -210,11 +246,36 @@ impl Shared {
                         (None, None) => continue,
                     }
                 }
-                other => anyhow::bail!("call {other} is none of a producer's"),
+                LIST_OFFSETS => {
+                    let (topic, is_begin) =
+                        fields.list_offsets().context("a malformed ListOffsets")?;
+                    let end = self.state().topics.get(topic).map_or(0, |topic| topic.end);
+                    Answer::to(&call).offset(topic, if is_begin { 0 } else { end })
+                }
+                FETCH => match fields.fetch().context("a malformed Fetch")? {
+                    Some((topic, offset)) => self.fetch(&call, topic, offset),
+                    None => Answer::to(&call).fetched_nothing(),
+                },
+                other => anyhow::bail!("call {other} is none of our agent's"),
             };
             connection.write_all(&answer.finish())?;
             if let Some(told) = after {
                 let _ = told.send(());
+            }
+        }
+    }
+
+    /// Returns one batch at a time: enough for who looks back at a few.
+    fn fetch(&self, call: &Call, topic: &str, offset: i64) -> Answer {
+        let state = self.state();
+        let known = state.topics.get(topic);
+        let end = known.map_or(0, |topic| topic.end);
+        match known.and_then(|topic| topic.from(offset)) {
+            Some(batch) => Answer::to(call).fetched(topic, end, batch),
+            None => {
+                drop(state);
+                std::thread::sleep(FETCH_PAUSE);
+                Answer::to(call).fetched(topic, end, &[])
             }
         }
     }
@@ -270,9 +331,7 @@ impl State {
         }
         let count = i32::try_from(batch.messages.len()).unwrap_or(i32::MAX);
         numbers.next = numbers.next.wrapping_add(count);
-        let end = self.offsets.entry(topic.to_owned()).or_default();
-        let offset = *end;
-        *end += i64::from(count);
+        let offset = self.topics.entry(topic.to_owned()).or_default().append(batch, count);
         numbers.known.push_back((batch.sequence, offset));
         if numbers.known.len() > BATCHES_KNOWN {
             numbers.known.pop_front();
