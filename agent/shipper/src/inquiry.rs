@@ -48,8 +48,8 @@ const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often it is looked whether we are to stop while nothing comes.
 const READ_LOOK: Duration = Duration::from_millis(100);
 
-/// Batches that the broker has: the hash of each, by epoch and number.
-pub(crate) type Taken = HashMap<(u64, u64), Hash>;
+/// Batches that the broker has, by epoch and number: the hash of each, and where it is kept.
+pub(crate) type Taken = HashMap<(u64, u64), (Hash, Location)>;
 
 /// What is asked, and by whom.
 pub(crate) struct Inquiry {
@@ -163,11 +163,13 @@ impl Inquiry {
                 Some(Ok(message)) => {
                     count += 1;
                     bytes += message.payload_len();
+                    let offset = u64::try_from(message.offset()).unwrap_or(u64::MAX - 1);
                     if let Some(record) = self.own(&message) {
                         let header = &record.header;
-                        taken.insert((header.epoch, header.seq), record.hash());
+                        let location = Location { offset, ..self.after };
+                        taken.insert((header.epoch, header.seq), (record.hash(), location));
                     }
-                    if u64::try_from(message.offset()).is_ok_and(|offset| offset + 1 >= end) {
+                    if offset + 1 >= end {
                         break;
                     }
                 }

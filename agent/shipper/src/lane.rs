@@ -260,15 +260,15 @@ impl Stream {
             }
             let Some(waiting) = &self.waiting else { continue };
             let (events, bytes, receipt) = match &waiting.record {
-                None => (0, 0, Receipt::none()),
+                None => (0, 0, Receipt::none(None)),
                 Some(record) => {
                     let events = u64::from(record.header.count);
                     let bytes = record.value.len();
                     let place = (record.header.epoch, waiting.seq);
-                    let is_taken =
-                        self.taken.remove(&place).is_some_and(|hash| hash == record.hash());
-                    if self.done.remove(&waiting.seq) || is_taken {
-                        (events, 0, Receipt::none())
+                    let taken = self.taken.remove(&place);
+                    let taken = taken.filter(|(hash, _)| *hash == record.hash());
+                    if self.done.remove(&waiting.seq) || taken.is_some() {
+                        (events, 0, Receipt::none(taken.map(|(_, location)| location)))
                     } else {
                         if !self.in_flight.is_empty()
                             && self.in_flight_bytes + bytes > IN_FLIGHT_BYTES_MAX

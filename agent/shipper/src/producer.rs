@@ -57,6 +57,8 @@ pub(crate) fn connection(config: &ShipperConfig) -> Result<ClientConfig, crate::
 pub(crate) struct Receipt {
     topic: &'static str,
     delivery: Option<DeliveryFuture>,
+    /// Where the broker keeps what was delivered before.
+    location: Option<Location>,
 }
 
 impl Producer {
@@ -106,7 +108,9 @@ impl Producer {
             .payload(message.value)
             .headers(headers);
         match self.client.send_result(record) {
-            Ok(delivery) => Ok(Some(Receipt { topic: message.topic, delivery: Some(delivery) })),
+            Ok(delivery) => {
+                Ok(Some(Receipt { topic: message.topic, delivery: Some(delivery), location: None }))
+            }
             Err((KafkaError::MessageProduction(Code::QueueFull), _)) => Ok(None),
             Err((error, _)) => Err(failure(&error, Some(message.topic), None)),
         }
@@ -137,9 +141,10 @@ impl Producer {
 }
 
 impl Receipt {
-    /// A receipt for nothing: delivered at once.
-    pub(crate) fn none() -> Self {
-        Self { topic: "", delivery: None }
+    /// A receipt for what needs no sending: delivered at once, or before, and then perhaps it is known
+    /// where it is kept.
+    pub(crate) fn none(location: Option<Location>) -> Self {
+        Self { topic: "", delivery: None, location }
     }
 
     /// Returns the fate if it is known, without waiting. Once it is told the receipt is used up.
@@ -156,7 +161,7 @@ impl Future for Receipt {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let topic = self.topic;
-        let Some(delivery) = &mut self.delivery else { return Poll::Ready(Ok(None)) };
+        let Some(delivery) = &mut self.delivery else { return Poll::Ready(Ok(self.location)) };
         Poll::Ready(match ready!(Pin::new(delivery).poll(context)) {
             Ok(Ok(taken)) => Ok(location(taken.partition, taken.offset)),
             Ok(Err((error, _))) => Err(failure(&error, Some(topic), None)),
