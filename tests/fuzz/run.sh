@@ -45,6 +45,13 @@ dictionary() {
   esac
 }
 
+# What targets write is gone with them; in memory, where there is a file system of that kind.
+memory=/dev/shm
+[ -w "$memory" ] || memory=${TMPDIR:-/tmp}
+TMPDIR=$(mktemp -d "$memory/vonglau-fuzz.XXXXXX")
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
 failed=0
 for target in "${targets[@]}"; do
   mkdir -p "$cache/fuzz/$target"

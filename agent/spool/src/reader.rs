@@ -21,6 +21,9 @@ pub struct Reader {
     epoch: Option<u64>,
     /// The highest segment that was opened.
     number: u64,
+    /// Segments behind it that were there when last looked. Any of them may be gone by now; lower ones
+    /// never come.
+    later: VecDeque<u64>,
     open: Option<Open>,
     ready: VecDeque<OwnedEntry>,
     damaged_bytes: u64,
@@ -52,6 +55,7 @@ impl Reader {
             after_seq,
             epoch: read_epoch(dir)?,
             number: 0,
+            later: VecDeque::new(),
             open: None,
             ready: VecDeque::new(),
             damaged_bytes: 0,
@@ -106,10 +110,10 @@ impl Reader {
     /// Opens the next segment; false if there is none yet.
     fn open_next(&mut self) -> Result<bool> {
         loop {
-            let Some(number) = list(&self.dir)?.into_iter().find(|number| *number > self.number)
-            else {
+            if !self.has_later()? {
                 return Ok(false);
-            };
+            }
+            let Some(&number) = self.later.front() else { return Ok(false) };
             let Some(epoch) = read_epoch(&self.dir)? else { return Ok(false) };
             if self.epoch != Some(epoch) {
                 // The numbering began anew: what was read of the old says nothing of the new.
@@ -122,7 +126,10 @@ impl Reader {
             let walker = match Walker::open(&self.dir, number, epoch) {
                 Ok((walker, _)) => walker,
                 // Deleted since it was listed.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.later.pop_front();
+                    continue;
+                }
                 Err(error) => return Err(file("open", &path)(error)),
             };
             if walker.place.epoch > epoch {
@@ -130,6 +137,7 @@ impl Reader {
                 return Ok(false);
             }
             self.number = number;
+            self.later.pop_front();
             if walker.place.epoch < epoch {
                 continue;
             }
@@ -142,6 +150,15 @@ impl Reader {
             });
             return Ok(true);
         }
+    }
+
+    /// Returns whether there are segments behind the one that is open.
+    fn has_later(&mut self) -> Result<bool> {
+        if self.later.is_empty() {
+            let numbers = list(&self.dir)?.into_iter();
+            self.later = numbers.filter(|number| *number > self.number).collect();
+        }
+        Ok(!self.later.is_empty())
     }
 
     /// Reads one frame, or moves on to the next segment; false if there is nothing more yet.
@@ -194,11 +211,14 @@ impl Reader {
         }
         if !open.is_final {
             // Once a later segment exists this one is complete, so look at it once more.
-            open.is_final = list(&self.dir)?.into_iter().any(|number| number > self.number);
-            if open.is_final {
+            let is_final = self.has_later()?;
+            let Some(open) = self.open.as_mut() else { return Ok(true) };
+            open.is_final = is_final;
+            if is_final {
                 return Ok(true);
             }
         }
+        let Some(open) = self.open.as_mut() else { return Ok(true) };
         // Bytes that are no frame: a write in progress or torn, unless a valid frame follows.
         if length > open.offset && length != open.searched {
             open.searched = length;

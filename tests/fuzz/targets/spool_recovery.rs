@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use agent_spool::{
     Cursor, Entry, LANE_ALERTS, LANE_EVENTS, Options, Reader, Recovery, Saved, Spool,
@@ -14,7 +15,7 @@ use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 
 /// Few and small, so that many histories fit into a second.
-const ROUNDS_MAX: usize = 9;
+const ROUNDS_MAX: usize = 7;
 const DAMAGES_MAX: usize = 6;
 const SEGMENT_BYTES: u64 = 1200;
 const SOURCES: u64 = 3;
@@ -63,7 +64,8 @@ fn options(dir: &Path) -> Options {
 
 /// Returns the segment after this one.
 fn next(segment: &Path) -> PathBuf {
-    let number: u64 = segment.file_stem().and_then(|name| name.to_str()?.parse().ok()).expect("a number");
+    let number: u64 =
+        segment.file_stem().and_then(|name| name.to_str()?.parse().ok()).expect("a number");
     segment.with_file_name(format!("{:020}.seg", number + 1))
 }
 
@@ -91,12 +93,16 @@ impl Written {
         let mut positions = self.checkpoints.last().cloned().unwrap_or_default();
         positions.insert(round % SOURCES, round);
         let change = format!("{}={round} ", round % SOURCES);
-        let entries: Vec<Entry<'_>> =
-            entries.iter().map(|(lane, seq, bytes)| Entry { lane: *lane, seq: *seq, bytes }).collect();
+        let entries: Vec<Entry<'_>> = entries
+            .iter()
+            .map(|(lane, seq, bytes)| Entry { lane: *lane, seq: *seq, bytes })
+            .collect();
         // Looked for only where it is not known: listing the folder is most of what a round costs.
         let before = self.last.take().map(|(path, _)| path).or_else(|| segments(dir).pop());
         let held = before.as_ref().map_or(0, |path| fs::metadata(path).expect("a segment").len());
-        spool.append_change(&entries, change.as_bytes(), |out| out.write_all(&text(&positions))).expect("there is room");
+        spool
+            .append_change(&entries, change.as_bytes(), |out| out.write_all(&text(&positions)))
+            .expect("there is room");
         self.checkpoints.push(positions);
         let is_new = before.as_deref().is_none_or(|before| next(before).exists());
         // A segment of its own: all behind its header is the last round.
@@ -112,7 +118,11 @@ impl Written {
         let mut reader = Reader::open(dir, lane, 0).expect("the epoch is whole");
         let mut numbers = Vec::new();
         while let Some(entry) = reader.next().expect("files can be read") {
-            assert!(numbers.last().is_none_or(|last| *last < entry.seq), "{numbers:?} {}", entry.seq);
+            assert!(
+                numbers.last().is_none_or(|last| *last < entry.seq),
+                "{numbers:?} {}",
+                entry.seq
+            );
             let length = self.lengths[usize::from(lane)][entry.seq as usize - 1];
             assert_eq!(entry.bytes, content(lane, entry.seq, length), "lane {lane}");
             numbers.push(entry.seq);
@@ -164,11 +174,22 @@ fn damage(u: &mut Unstructured<'_>, dir: &Path, tail: Option<&(PathBuf, usize)>)
     Ok(())
 }
 
+/// Returns the folder of this process with nothing in it. Files are what an execution costs, so there is
+/// one folder for all; `run.sh` has it in memory where it can, and removes it.
+fn emptied() -> &'static Path {
+    static HOME: LazyLock<tempfile::TempDir> =
+        LazyLock::new(|| tempfile::tempdir().expect("a folder"));
+    let dir = HOME.path();
+    for entry in fs::read_dir(dir).expect("the folder is ours") {
+        let path = entry.expect("the folder is ours").path();
+        let removed = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
+        removed.expect("the folder is ours");
+    }
+    dir
+}
+
 fn run(u: &mut Unstructured<'_>) -> Result<()> {
-    let home = Path::new("/dev/shm");
-    let home = if home.is_dir() { home.to_owned() } else { std::env::temp_dir() };
-    let dir = tempfile::tempdir_in(home).expect("a folder");
-    let dir = dir.path();
+    let dir = emptied();
     let (mut spool, Recovery { epoch, .. }) = Spool::open(options(dir)).expect("a new one");
     let mut written = Written::default();
     for _ in 0..u.int_in_range(1..=ROUNDS_MAX)? {
@@ -196,7 +217,9 @@ fn run(u: &mut Unstructured<'_>) -> Result<()> {
     // What recovery makes of them may have other numbers.
     written.last = None;
     // A reader of another process comes first.
-    written.read(dir, LANE_EVENTS);
+    if u.ratio(1, 3)? {
+        written.read(dir, LANE_EVENTS);
+    }
 
     let (mut spool, found) = Spool::open(options(dir)).expect("damage is no error");
     if let Some(saved) = &found.checkpoint {
