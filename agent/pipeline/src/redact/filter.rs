@@ -37,40 +37,71 @@ const COMMON: &str = concat!(
 /// A set of words.
 pub(super) struct Filter {
     bits: Box<[u64; BITS / 64]>,
-    /// Twice as many slots as there are grams or more, a power of two: so a chain is short, and ends.
+    /// At least twice as many slots as there are grams, a power of two: so a chain is short, and ends.
     slots: Vec<Slot>,
+    /// The entries of a gram lie together.
+    entries: Vec<Entry>,
     words: Vec<Box<[u8]>>,
 }
 
-/// A gram with where it stands in which word; empty with the word 0.
+/// A gram with its entries; empty without any.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     gram: u32,
-    offset: u16,
-    /// Number of the word, from 1.
+    first: u16,
+    count: u16,
+}
+
+/// Where a gram stands in a word.
+struct Entry {
+    gram: u32,
     word: u16,
+    offset: u16,
+    /// Whether the folded byte looked at first stands before the gram, else behind it.
+    is_before: bool,
+    byte: u8,
+}
+
+impl Entry {
+    fn new(word: usize, text: &[u8], offset: usize) -> Option<Self> {
+        let after = text.get(offset + 3).copied();
+        let byte = after.or_else(|| text.get(offset.checked_sub(1)?).copied())?;
+        Some(Self {
+            gram: gram(text, offset)?,
+            word: u16::try_from(word).ok()?,
+            offset: u16::try_from(offset).ok()?,
+            is_before: after.is_none(),
+            byte: byte | 0x20,
+        })
+    }
 }
 
 impl Filter {
     /// Makes a set. Words shorter than [`WORD_BYTES_MIN`] are never found; there may be some thousand.
     pub(super) fn new<'w>(words: impl IntoIterator<Item = &'w [u8]>) -> Self {
         let words: Vec<Box<[u8]>> = words.into_iter().map(Box::from).collect();
-        let slots = vec![Slot::default(); (words.len() * 4).next_power_of_two()];
-        let mut filter = Self { bits: Box::new([0; BITS / 64]), slots, words };
-        for (word, text) in (1..).zip(&filter.words) {
-            for offset in rarest(text).into_iter().flatten() {
-                let Some(gram) = gram(text, offset) else { continue };
-                let bit = hash(gram);
-                filter.bits[bit / 64] |= 1 << (bit % 64);
-                let mask = filter.slots.len() - 1;
-                let mut at = hash(gram) & mask;
-                while filter.slots[at].word != 0 {
-                    at = (at + 1) & mask;
-                }
-                filter.slots[at] = Slot { gram, offset: offset as u16, word };
-            }
+        let mut entries = Vec::new();
+        for (word, text) in words.iter().enumerate() {
+            let offsets = rarest(text).into_iter().flatten();
+            entries.extend(offsets.filter_map(|offset| Entry::new(word, text, offset)));
         }
-        filter
+        entries.sort_by_key(|entry| entry.gram);
+        let mut slots = vec![Slot::default(); (entries.len() * 2).next_power_of_two()];
+        let mut bits = Box::new([0; BITS / 64]);
+        let mask = slots.len() - 1;
+        let mut first = 0;
+        for group in entries.chunk_by(|one, two| one.gram == two.gram) {
+            let gram = group.first().map_or(0, |entry| entry.gram);
+            let bit = hash(gram);
+            bits[bit / 64] |= 1 << (bit % 64);
+            let mut at = bit & mask;
+            while slots[at].count != 0 {
+                at = (at + 1) & mask;
+            }
+            slots[at] = Slot { gram, first, count: group.len() as u16 };
+            first += group.len() as u16;
+        }
+        Self { bits, slots, entries, words }
     }
 
     /// Calls `found` with the number of each word and where it begins, from left to right (by the gram
@@ -133,21 +164,35 @@ impl Filter {
     }
 
     /// Compares the words that have the gram at a place with the text around it.
-    #[inline]
+    #[inline(always)]
     fn look(&self, text: &[u8], at: usize, found: &mut impl FnMut(usize, usize)) {
         let Some(gram) = gram(text, at) else { return };
-        if self.probe(gram) & 1 == 0 {
-            return;
+        if self.probe(gram) & 1 != 0 {
+            self.compare(text, at, gram, found);
         }
+    }
+
+    #[inline(never)]
+    fn compare(&self, text: &[u8], at: usize, gram: u32, found: &mut impl FnMut(usize, usize)) {
         let mask = self.slots.len() - 1;
         let mut slot = hash(gram) & mask;
-        while let Slot { gram: known, offset, word: word @ 1.. } = self.slots[slot] {
-            slot = (slot + 1) & mask;
-            if known != gram {
+        let (first, count) = loop {
+            match self.slots[slot] {
+                Slot { count: 0, .. } => return,
+                Slot { gram: known, first, count } if known == gram => {
+                    break (usize::from(first), usize::from(count));
+                }
+                _ => slot = (slot + 1) & mask,
+            }
+        };
+        let before = at.checked_sub(1).and_then(|at| text.get(at)).map(|byte| byte | 0x20);
+        let after = text.get(at + 3).map(|byte| byte | 0x20);
+        for entry in self.entries.get(first..first + count).unwrap_or_default() {
+            if Some(entry.byte) != if entry.is_before { before } else { after } {
                 continue;
             }
-            let number = usize::from(word) - 1;
-            let Some(start) = at.checked_sub(usize::from(offset)) else { continue };
+            let number = usize::from(entry.word);
+            let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
             let word = &self.words[number];
             let here = text.get(start..start + word.len());
             if here.is_some_and(|here| here.eq_ignore_ascii_case(word)) {
@@ -158,6 +203,7 @@ impl Filter {
 }
 
 /// Returns the three bytes at a place, folded.
+#[inline(always)]
 fn gram(text: &[u8], at: usize) -> Option<u32> {
     let [a, b, c] = *text.get(at..)?.first_chunk::<3>()?;
     Some(u32::from_le_bytes([a, b, c, 0]) | 0x0020_2020)

@@ -4,7 +4,7 @@ use super::keyed::is_nothing;
 use super::kind::Kind;
 use super::names::Name;
 use super::scan::Scan;
-use super::value::{Bare, Value};
+use super::value::{Bare, Value, mark};
 
 /// Bytes of attributes between the name of an element and its text.
 const ATTRIBUTES_BYTES_MAX: usize = 256;
@@ -214,8 +214,14 @@ pub(super) fn radius(scan: &mut Scan<'_, '_>, end: usize) {
         return;
     }
     let Some(slash) = window[from..].find('/') else { return };
-    let Some(close) = window.rfind(']') else { return };
-    let (start, stop) = (from + slash + 1, close);
+    let start = from + slash + 1;
+    // It is hidden already; what stands behind is another's.
+    let bytes = window.as_bytes();
+    let hidden = bytes.get(start..).map_or(0, mark);
+    if hidden > 0 && bytes.get(start + hidden) == Some(&b']') {
+        return;
+    }
+    let Some(stop) = window.rfind(']') else { return };
     if start < stop
         && !window[start..stop].starts_with("<via ")
         && !is_nothing(&window[start..stop])

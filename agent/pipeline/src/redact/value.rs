@@ -179,7 +179,7 @@ fn is_escaped_end(rest: &[u8], has_escapes: bool) -> bool {
 }
 
 /// Returns the bytes of the mark of ours that a text begins with: one piece, whatever signs it has.
-fn mark(rest: &[u8]) -> usize {
+pub(super) fn mark(rest: &[u8]) -> usize {
     let Some(inside) = rest.strip_prefix(MARK.as_bytes()) else { return 0 };
     let is_part =
         |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');

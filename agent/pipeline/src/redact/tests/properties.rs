@@ -133,6 +133,12 @@ fn a_mark_at_the_end_of_a_parameter_stays_whole() {
     check(&redactor(), "/cas/serviceValidate?ticket=password=G')");
 }
 
+/// The bracket that closes a login is the last one; behind a hidden one there may be another mark's.
+#[test]
+fn a_login_that_is_hidden_stays_as_it_is() {
+    check(&redactor(), "Login incorrect: [lan/S3cret] (fro=lan&password=S3cret HT");
+}
+
 /// How long this thread worked so far. Spec: proc(5), fields 14 and 15 in ticks of 10 ms.
 fn cpu() -> std::time::Duration {
     let text = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
