@@ -14,7 +14,7 @@ pub const ESCAPED_FLAG: &str = field::VONGLAU_ESCAPED;
 /// so that the text can be turned back, every backslash becomes `\\`.
 #[must_use]
 pub fn encode_lossless(bytes: &[u8]) -> (Cow<'_, str>, bool) {
-    if let Ok(text) = std::str::from_utf8(bytes) {
+    if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
         return (Cow::Borrowed(text), false);
     }
     let mut text = String::with_capacity(bytes.len() + 16);
