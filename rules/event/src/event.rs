@@ -86,16 +86,21 @@ impl Texts {
 
     /// Stores a text: a piece of the one being decoded as its place there, others as a copy. Says also
     /// whether it is all of the one being decoded.
-    #[inline(always)]
     fn store(&mut self, text: &str) -> (Stored, bool) {
+        self.piece(text).unwrap_or_else(|| (self.own(text), false))
+    }
+
+    /// As [`Texts::store`], of a piece of the text being decoded.
+    #[inline(always)]
+    fn piece(&self, text: &str) -> Option<(Stored, bool)> {
         let start = text.as_ptr() as usize;
-        if start >= self.lies.0 && start + text.len() <= self.lies.1 {
-            // The text is as long as spans can say, see `decoded_from`.
-            let start = (start - self.lies.0) as u32;
-            let is_whole = text.len() == self.source.len() && !text.is_empty();
-            return (Stored::Piece(Span { start, bytes: text.len() as u32 }), is_whole);
+        if start < self.lies.0 || start + text.len() > self.lies.1 {
+            return None;
         }
-        (self.own(text), false)
+        // The text is as long as spans can say, see `decoded_from`.
+        let start = (start - self.lies.0) as u32;
+        let is_whole = text.len() == self.source.len() && !text.is_empty();
+        Some((Stored::Piece(Span { start, bytes: text.len() as u32 }), is_whole))
     }
 
     /// Stores a text as a copy.
@@ -300,8 +305,10 @@ impl Event {
         let stored = value.store(&mut self.texts);
         match name.into() {
             Cow::Borrowed(name) => self.put_static(name, place(name), stored),
-            Cow::Owned(name) => self.put_owned(name, stored),
-        };
+            Cow::Owned(name) => {
+                self.put_owned(name, stored);
+            }
+        }
     }
 
     /// Sets a field to a text that need not live longer than the call.
@@ -317,17 +324,53 @@ impl Event {
         }
     }
 
+    /// The usual case without a call, which would cost as much as all the rest: a piece of the text, for a
+    /// field that is not there.
     fn put_text(&mut self, name: &'static str, place: u16, text: &str) {
+        if let Some((stored, is_whole)) = self.texts.piece(text)
+            && self.add(name, place, stored)
+        {
+            if is_whole {
+                self.whole = Some(self.fields.len() - 1);
+            }
+            return;
+        }
+        self.put_text_anyhow(name, place, text);
+    }
+
+    #[inline(never)]
+    fn put_text_anyhow(&mut self, name: &'static str, place: u16, text: &str) {
         let (stored, is_whole) = self.texts.store(text);
-        let index = self.put_static(name, place, stored);
+        let index = self.put_anyhow(name, place, stored);
         if is_whole {
             self.whole = Some(index);
         }
     }
 
-    /// Returns the number of the field.
     #[inline(always)]
-    fn put_static(&mut self, name: &'static str, place: u16, stored: Stored) -> usize {
+    fn put_static(&mut self, name: &'static str, place: u16, stored: Stored) {
+        if !self.add(name, place, stored) {
+            self.put_anyhow(name, place, stored);
+        }
+    }
+
+    /// Adds a field whose name no other can have, if there is room, and says whether it did.
+    #[inline(always)]
+    fn add(&mut self, name: &'static str, place: u16, stored: Stored) -> bool {
+        if self.places.get(place) != 0 {
+            return false;
+        }
+        let index = self.fields.len();
+        let is_added = self.fields.write(Field { name, own: 0, stored, place, next: 0 });
+        if is_added {
+            self.places.set(place, index);
+        }
+        is_added
+    }
+
+    /// Returns the number of the field.
+    #[inline(never)]
+    fn put_anyhow(&mut self, name: &'static str, place: u16, stored: Stored) -> usize {
         let next = self.places.get(place);
         if next != 0
             && let Some(index) = self.search(name, next)

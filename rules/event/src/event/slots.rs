@@ -47,17 +47,20 @@ impl Slots {
     #[inline(always)]
     pub(super) fn push(&mut self, field: Field) -> usize {
         let index = self.count;
-        match self.all.get_mut(index) {
-            Some(slot) => *slot = field,
-            None => self.grow(&field),
+        if !self.write(field) {
+            self.all.push(field);
+            self.count = index + 1;
         }
-        self.count = index + 1;
         index
     }
 
-    #[cold]
-    fn grow(&mut self, field: &Field) {
-        self.all.push(*field);
+    /// Adds a field if it takes no more memory, and says whether it did.
+    #[inline(always)]
+    pub(super) fn write(&mut self, field: Field) -> bool {
+        let Some(slot) = self.all.get_mut(self.count) else { return false };
+        *slot = field;
+        self.count += 1;
+        true
     }
 
     /// Takes away all but the first so many.

@@ -93,6 +93,32 @@ const fn slot(name: &[u8]) -> usize {
     (len * 151 + first * 37 + last * 211 + middle * 67) % SLOTS
 }
 
+/// The first and the last four bytes of a name, which may be the same ones, or all three.
+const fn mark(name: &[u8]) -> u64 {
+    match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            (u32::from_le_bytes(*first) as u64) << 32 | u32::from_le_bytes(*last) as u64
+        }
+        _ => match name {
+            [a, b, c] => u32::from_le_bytes([*a, *b, *c, 0]) as u64,
+            [a, b] => u32::from_le_bytes([*a, *b, 0, 0]) as u64,
+            [a] => *a as u64,
+            _ => 0,
+        },
+    }
+}
+
+/// The marks of all keys.
+static MARKS: [u64; COUNT] = {
+    let mut marks = [0; COUNT];
+    let mut index = 0;
+    while index < COUNT {
+        marks[index] = mark(KEYS[index].1.as_bytes());
+        index += 1;
+    }
+    marks
+};
+
 const fn table() -> [u8; SLOTS] {
     assert!(KEYS.len() < EMPTY as usize, "a key is one byte");
     let mut table = [EMPTY; SLOTS];
@@ -113,12 +139,15 @@ impl Key {
     pub(super) const LAST_FACT: Self = Self::AuditLost;
 
     /// Returns the key of a name.
+    #[inline]
     pub(super) fn of(name: &str) -> Option<Self> {
-        let mut at = slot(name.as_bytes());
+        let (mut at, mark) = (slot(name.as_bytes()), mark(name.as_bytes()));
         loop {
-            let index = *TABLE.get(at)?;
-            let (key, text, ..) = KEYS.get(usize::from(index))?;
-            if *text == name {
+            let index = usize::from(*TABLE.get(at)?);
+            let (key, text, ..) = KEYS.get(index)?;
+            // Up to eight bytes the marks say it all.
+            let is_same = MARKS.get(index) == Some(&mark) && text.len() == name.len();
+            if is_same && (name.len() <= 8 || *text == name) {
                 return Some(*key);
             }
             at = (at + 1) % SLOTS;
@@ -160,7 +189,9 @@ mod tests {
             assert_eq!(Key::of(text), Some(*key), "{text}");
             assert_eq!(key.field(), *field);
         }
-        for other in ["", "a", "a32", "pidx", "PID", "a0[0]"] {
+        // Of the same length, first and last four bytes as a longer one, and others.
+        for other in ["", "a", "a32", "pidx", "PID", "a0[0]", "saddr_fax", "requesxed_mask", "pif"]
+        {
             assert_eq!(Key::of(other), None, "{other}");
         }
         assert_eq!(Key::argument(31).map(Key::field), Some("auditd.a31"));

@@ -21,27 +21,33 @@ pub(super) enum Form {
 /// control characters are written as hexadecimal digits by the kernel, so a double quote ends a value.
 #[derive(Debug, Clone)]
 pub(super) struct Pairs<'a> {
-    rest: &'a str,
+    text: &'a str,
+    at: usize,
 }
 
 impl<'a> Pairs<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        Self { rest: text }
+        Self { text, at: 0 }
     }
 
-    /// The words that belong to a value of `op`, such as `op=change password id=0`.
-    fn phrase(&mut self, text: &'a str, mut end: usize) -> &'a str {
-        loop {
-            let next = text.get(end + 1..).unwrap_or_default();
-            let word = next.get(..byte(next.as_bytes(), b' ').unwrap_or(next.len()));
-            let Some(word) = word.filter(|word| !word.is_empty()) else { break };
-            if text.as_bytes().get(end) != Some(&b' ') || word.contains('=') {
+    /// Where a byte stands at a place or behind it; the end without one.
+    #[inline(always)]
+    fn end_at(&self, sign: u8, from: usize) -> usize {
+        let rest = self.text.as_bytes().get(from..).unwrap_or_default();
+        byte(rest, sign).map_or(self.text.len(), |at| from + at)
+    }
+
+    /// Where the words end that belong to a value of `op`, such as `op=change password id=0`.
+    fn phrase(&self, mut end: usize) -> usize {
+        while self.text.as_bytes().get(end) == Some(&b' ') {
+            let next = self.end_at(b' ', end + 1);
+            let word = self.text.get(end + 1..next).unwrap_or_default();
+            if word.is_empty() || word.contains('=') {
                 break;
             }
-            end += 1 + word.len();
+            end = next;
         }
-        self.rest = text.get(end..).unwrap_or_default();
-        text.get(..end).unwrap_or_default()
+        end
     }
 }
 
@@ -49,57 +55,50 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a str, &'a str, Form);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let skipped =
-                self.rest.bytes().take_while(|b| matches!(b, b' ' | b',' | b'(' | b'\t')).count();
-            let rest = self.rest.get(skipped..)?;
-            let end = byte2(rest.as_bytes(), b'=', b' ')?;
-            let key = rest.get(..end)?;
-            let value = rest.get(end + 1..)?;
-            self.rest = value;
-            if rest.as_bytes().get(end) == Some(&b' ') || key.is_empty() {
-                continue;
+        let bytes = self.text.as_bytes();
+        let mut at = self.at;
+        let end = loop {
+            while let Some(b' ' | b',' | b'(' | b'\t') = bytes.get(at) {
+                at += 1;
             }
-            return Some(match value.as_bytes().first() {
-                Some(b'"') => {
-                    let inside = value.get(1..)?;
-                    let end = byte(inside.as_bytes(), b'"').unwrap_or(inside.len());
-                    self.rest = inside.get(end + 1..).unwrap_or_default();
-                    (key, inside.get(..end)?, Form::Quoted)
-                }
-                // The last quote: there may be some inside the values inside.
-                Some(b'\'') if key == "msg" => {
-                    let inside = value.get(1..)?;
-                    let end = memrchr(b'\'', inside.as_bytes()).unwrap_or(inside.len());
-                    self.rest = inside.get(end + 1..).unwrap_or_default();
-                    (key, inside.get(..end)?, Form::Nested)
-                }
-                Some(b'{') => {
-                    let inside = value.get(1..)?;
-                    let end = byte(inside.as_bytes(), b'}').unwrap_or(inside.len());
-                    self.rest = inside.get(end + 1..).unwrap_or_default();
-                    (key, inside.get(..end)?, Form::Nested)
-                }
-                _ => {
-                    let mut end = byte(value.as_bytes(), b' ').unwrap_or(value.len());
-                    if key == "op" {
-                        let phrase = self.phrase(value, end);
-                        return Some((key, trimmed(phrase), Form::Bare));
-                    }
+            let end = at + byte2(bytes.get(at..)?, b'=', b' ')?;
+            if bytes.get(end) == Some(&b'=') && end > at {
+                break end;
+            }
+            at = end + 1;
+        };
+        let key = self.text.get(at..end)?;
+        let start = end + 1;
+        let (start, end, form) = match bytes.get(start) {
+            Some(b'"') => (start + 1, self.end_at(b'"', start + 1), Form::Quoted),
+            // The last quote: there may be some inside the values inside.
+            Some(b'\'') if key == "msg" => {
+                let end = memrchr(b'\'', bytes.get(start + 1..)?);
+                (start + 1, end.map_or(bytes.len(), |end| start + 1 + end), Form::Nested)
+            }
+            Some(b'{') => (start + 1, self.end_at(b'}', start + 1), Form::Nested),
+            _ => {
+                let mut end = self.end_at(b' ', start);
+                if key == "op" {
+                    end = self.phrase(end);
+                } else if matches!(key, "subj" | "obj") && bytes.get(end..)?.starts_with(b" (") {
                     // AppArmor's confinement: subj=/usr/sbin/cupsd (enforce)
-                    if matches!(key, "subj" | "obj") && value.get(end..)?.starts_with(" (") {
-                        end += value.get(end..)?.find(')').map_or(0, |close| close + 1);
-                    }
-                    self.rest = value.get(end..)?;
-                    (key, trimmed(value.get(..end)?), Form::Bare)
+                    end += byte(bytes.get(end..)?, b')').map_or(0, |close| close + 1);
                 }
-            });
-        }
+                self.at = end;
+                return Some((key, trimmed(self.text.get(start..end)?), Form::Bare));
+            }
+        };
+        self.at = end + 1;
+        Some((key, self.text.get(start..end)?, form))
     }
 }
 
 /// Takes off what belongs to a list of pairs: `(hostname=?, addr=?, terminal=cron res=success)`.
 fn trimmed(value: &str) -> &str {
+    if !value.ends_with([',', ')']) {
+        return value;
+    }
     let value = value.strip_suffix(',').unwrap_or(value);
     match value.strip_suffix(')') {
         Some(bare) if !bare.contains('(') => bare,
