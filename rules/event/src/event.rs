@@ -268,9 +268,12 @@ impl Event {
 
     #[inline(always)]
     fn position(&self, name: &str, place: u16) -> Option<usize> {
-        match self.places.get(place) {
-            0 => None,
-            number => self.search(name, number),
+        let number = self.places.get(place);
+        let index = usize::from(number).checked_sub(1)?;
+        // The same constant, mostly: then its address tells.
+        match self.fields.get(index) {
+            Some(field) if field.own == 0 && std::ptr::eq(field.name, name) => Some(index),
+            _ => self.search(name, number),
         }
     }
 
@@ -283,9 +286,7 @@ impl Event {
         loop {
             let index = usize::from(number).checked_sub(1)?;
             let field = self.fields.get(index)?;
-            // The same constant, mostly: then its address tells.
-            let known = field.name(&self.texts);
-            if known.len() == name.len() && (std::ptr::eq(known, name) || known == name) {
+            if field.name(&self.texts) == name {
                 return Some(index);
             }
             number = field.next;
@@ -371,12 +372,10 @@ impl Event {
     /// Returns the number of the field.
     #[inline(never)]
     fn put_anyhow(&mut self, name: &'static str, place: u16, stored: Stored) -> usize {
-        let next = self.places.get(place);
-        if next != 0
-            && let Some(index) = self.search(name, next)
-        {
+        if let Some(index) = self.position(name, place) {
             return self.replace(index, stored);
         }
+        let next = self.places.get(place);
         let index = self.fields.push(Field { name, own: 0, stored, place, next });
         self.places.set(place, index);
         index
