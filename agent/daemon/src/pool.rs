@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agent_inputs::Chunk;
-use agent_pipeline::{Fate, Pipeline, Reason, Scratch, is_head};
+use agent_pipeline::{Fate, Ids, Pipeline, Reason, Scratch, is_head};
 use agent_wire::{BATCH_RAW_BYTES_TARGET, BatchBuilder, Compressor, Packed};
 use rules_event::Event;
 use tokio::sync::oneshot;
@@ -158,6 +158,8 @@ struct Desk {
 impl Desk {
     fn work(&mut self, pipeline: &Pipeline, chunk: Chunk, block: Block) -> Result<Done> {
         let Self { scratch, compressor, batches } = self;
+        // Who fired is told by the ids of those it was counted from.
+        scratch.identify(if block.counts() { Ids::Hits } else { Ids::Needed });
         let mut done = Done {
             lanes: Default::default(),
             block,

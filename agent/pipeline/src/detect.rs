@@ -1,11 +1,10 @@
 //! Detection at the edge: attaches the rules that hit to an event.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwapOption, Guard};
-use rules_event::{Event, Level, Value, field};
+use rules_event::{Event, Level, QuickMap, Value, field};
 use rules_matcher::Matcher;
 
 /// The rules in force. Another set takes over between two items, without a lock that a reader could
@@ -64,7 +63,7 @@ pub(crate) struct Hits {
     /// Those that what follows belongs to.
     of: Option<Arc<Matcher>>,
     identity: Cow<'static, str>,
-    lists: HashMap<Box<[usize]>, Arc<[Value]>>,
+    lists: QuickMap<Box<[usize]>, Arc<[Value]>>,
 }
 
 impl Hits {

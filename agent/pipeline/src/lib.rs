@@ -10,7 +10,6 @@ mod detect;
 mod error;
 mod find;
 mod host;
-mod identity;
 mod moment;
 mod pipeline;
 mod policy;
@@ -20,7 +19,7 @@ mod zone;
 
 pub use error::Error;
 pub use host::Host;
-pub use pipeline::{AgentFacts, Pipeline, Processed, Scratch, is_head};
+pub use pipeline::{AgentFacts, Ids, Pipeline, Processed, Scratch, is_head};
 pub use policy::{
     ALERT_LEVEL, Fate, Flow, Limited, Rates, Reason, SAMPLE_RATE, SUPPRESSED, Suppressor,
 };

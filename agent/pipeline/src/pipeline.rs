@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use agent_inputs::{Item, Line, Sample, SourceMeta};
+use agent_wire::SourceHash;
 use arc_swap::ArcSwapOption;
 use rules_event::{Event, Level, Timestamp, Value, encode_lossless, field};
 use rules_matcher::Matcher;
@@ -13,7 +14,6 @@ use crate::clock::Clock;
 use crate::decode::{self, Context, Headers, LogFacts};
 use crate::detect::{Detector, Hits, InForce};
 use crate::host::{Host, Hosts};
-use crate::identity::SourceHash;
 use crate::policy::{Arrival, Course, Fate, Flow};
 use crate::quarantine::{self, DigestKey};
 use crate::redact::{Hidden, Redactor, Tally};
@@ -70,12 +70,33 @@ pub struct Processed<'a> {
 /// pipeline it was first used with: it remembers its host.
 #[derive(Default)]
 pub struct Scratch {
+    ids: Ids,
     /// The record being worked on. The fields that are the same for all records of the source are kept
     /// in it.
     event: Event,
     hits: Hits,
     clock: Clock,
     source: Option<Known>,
+}
+
+/// Of which records of a file or a listener the id is made. It is a hash, and follows from the record's
+/// [origin](Event::origin): whoever does not show it need not make it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Ids {
+    /// Of those that cannot do without: drawn by chance, or held back.
+    Needed,
+    /// Of those that a rule hit, too.
+    Hits,
+    /// Of all.
+    #[default]
+    All,
+}
+
+impl Scratch {
+    /// Says of which records the ids are made from now on.
+    pub fn identify(&mut self, ids: Ids) {
+        self.ids = ids;
+    }
 }
 
 /// A source, with what its records have in common.
@@ -188,6 +209,8 @@ impl Pipeline {
                     bytes: &entry.bytes,
                     cursor: Some(&entry.cursor),
                     read_at: entry.read_at,
+                    hash: None,
+                    ids: scratch.ids,
                 };
                 let course = self.course(&entry.source);
                 take(self.judge(&rules, &course, raw, &mut scratch.event, &mut scratch.hits))
@@ -196,7 +219,13 @@ impl Pipeline {
                 let mut event = self.complete(sample);
                 let course = self.flow.course_of_sample(&event);
                 let text = event.get_str(field::MESSAGE).unwrap_or_default().to_owned();
-                let raw = Raw { bytes: text.as_bytes(), cursor: None, read_at: event.time };
+                let raw = Raw {
+                    bytes: text.as_bytes(),
+                    cursor: None,
+                    read_at: event.time,
+                    hash: None,
+                    ids: scratch.ids,
+                };
                 take(self.judge(&rules, &course, raw, &mut event, &mut scratch.hits))
             }
         }
@@ -232,8 +261,10 @@ impl Pipeline {
         if line.truncated {
             scratch.event.set(field::VONGLAU_TRUNCATED, true);
         }
-        let raw = Raw { bytes: line.bytes, cursor: None, read_at };
-        self.judge(rules, course, raw, &mut scratch.event, &mut scratch.hits)
+        let Scratch { ids, event, hits, source, .. } = scratch;
+        let hash = source.as_ref().map(|known| &known.hash);
+        let raw = Raw { bytes: line.bytes, cursor: None, read_at, hash, ids: *ids };
+        self.judge(rules, course, raw, event, hits)
     }
 
     /// Shows the event to the rules and decides what becomes of it. What carries a mark of state
@@ -250,6 +281,12 @@ impl Pipeline {
         let matcher = rules.matcher();
         let is_secret = |rules: &Matcher| hits.rules.iter().any(|rule| rules.quarantines(*rule));
         let quarantined = level.is_some() && matcher.is_some_and(is_secret);
+        let needed = quarantined || (level.is_some() && raw.ids == Ids::Hits) || !course.is_plain();
+        if let (true, Some(hash), Some((_, offset))) = (needed, raw.hash, event.origin())
+            && event.id.is_empty()
+        {
+            hash.of_offset(offset, &mut event.id);
+        }
         let fate = if quarantined {
             quarantine::hold_back(event, raw.bytes, raw.cursor, &self.digest_key);
             Fate::Alerts
@@ -284,10 +321,6 @@ impl Pipeline {
         };
         let event = &mut scratch.event;
         event.reset(read_at);
-        match place {
-            Place::Offset(offset) => known.hash.of_offset(*offset, &mut event.id),
-            Place::Cursor(cursor) => known.hash.of_cursor(cursor, &mut event.id),
-        }
         let (text, escaped) = encode_lossless(bytes);
         let (mut text, mut hidden) = match &known.redactor {
             Some(redactor) => redactor.redact(&text),
@@ -321,9 +354,7 @@ impl Pipeline {
         {
             // Only the head of its log said that a column is secret: decoded anew without it.
             (text, hidden) = (Cow::Owned(line), hidden | more);
-            let id = std::mem::take(&mut event.id);
             event.reset(read_at);
-            event.id = id;
             decode(&text, event);
         }
         if escaped {
@@ -332,10 +363,21 @@ impl Pipeline {
         if let Some(redactor) = known.redactor.as_ref().filter(|_| !hidden.is_empty()) {
             self.mark(redactor, hidden, event);
         }
-        if let (Some(_), Place::Offset(offset)) = (&source.path, place) {
-            event.set(field::LOG_OFFSET, i64::try_from(*offset).unwrap_or(i64::MAX));
+        let is_known = event.kept() == known.fields;
+        match place {
+            Place::Offset(offset) => {
+                event.set_offset(*offset);
+                // Of a source that is forgotten nobody could make it later.
+                if scratch.ids == Ids::All || !is_known {
+                    known.hash.of_offset(*offset, &mut event.id);
+                }
+                if source.path.is_some() {
+                    event.set(field::LOG_OFFSET, i64::try_from(*offset).unwrap_or(i64::MAX));
+                }
+            }
+            Place::Cursor(cursor) => known.hash.of_cursor(cursor, &mut event.id),
         }
-        if event.kept() == known.fields {
+        if is_known {
             scratch.source = Some(known);
         } else {
             // The log spoke of what only the agent knows: the agent's word counts.
@@ -347,6 +389,7 @@ impl Pipeline {
     fn know(&self, event: &mut Event, source: &Arc<SourceMeta>, settings: u64) -> Known {
         event.keep_none();
         event.reset(Timestamp::default());
+        event.set_source(Some(source.key.as_str().into()));
         self.sign(event, Some(source));
         event.keep();
         let hash = SourceHash::new(&self.agent.agent_id, &source.key);
@@ -412,6 +455,9 @@ struct Raw<'a> {
     bytes: &'a [u8],
     cursor: Option<&'a str>,
     read_at: Timestamp,
+    /// Begins its id, where that may not be made yet.
+    hash: Option<&'a SourceHash>,
+    ids: Ids,
 }
 
 /// `host: host.cpu.usage=0.25 …`, for people who read events as lines.

@@ -244,7 +244,7 @@ impl Flow {
 impl Course {
     /// Whether everything is kept.
     #[inline]
-    fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.ship == Ship::All && self.log.is_none() && self.agent.is_none()
     }
 

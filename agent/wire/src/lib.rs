@@ -13,6 +13,7 @@
 
 mod batch;
 mod compress;
+mod event_id;
 mod header;
 mod heartbeat;
 mod identity;
@@ -26,6 +27,7 @@ mod write;
 
 pub use batch::{BATCH_RAW_BYTES_TARGET, BatchBuilder, ChainHead, Packed};
 pub use compress::{Compressor, decompress};
+pub use event_id::SourceHash;
 pub use header::{Hash, Header, Lane, WIRE_VERSION};
 pub use heartbeat::{Heartbeat, LaneProgress};
 pub use identity::{AgentId, Identity, PublicKey};

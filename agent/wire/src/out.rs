@@ -28,6 +28,19 @@ impl<'a> Out<'a> {
         self.at
     }
 
+    /// Goes back to a place before: what is behind is written over.
+    pub(crate) fn back_to(&mut self, at: usize) {
+        self.at = self.at.min(at);
+    }
+
+    /// Writes over a byte that is written.
+    #[inline]
+    pub(crate) fn put(&mut self, at: usize, byte: u8) {
+        if let Some(place) = self.buffer.get_mut(at) {
+            *place = byte;
+        }
+    }
+
     /// Returns at least so many bytes to be written to.
     #[inline(always)]
     pub(crate) fn room(&mut self, bytes: usize) -> &mut [u8] {

@@ -189,7 +189,7 @@ impl Record {
         let raw = self.raw()?;
         let events = match self.header.version {
             WIRE_VERSION_NDJSON => ndjson::parse_events(&raw)?,
-            _ => rows::read(&raw)
+            _ => rows::read(&raw, self.header.agent.as_bytes())
                 .map_err(|(event, reason)| Error::BadEvent { event, reason: reason.to_owned() })?,
         };
         if events.len() != self.header.count as usize {

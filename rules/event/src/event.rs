@@ -1,20 +1,24 @@
 //! Event: the one type that flows through the house.
 
+mod origin;
 mod places;
 mod slots;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::origin::Origin;
 use self::places::{Places, place};
 use self::slots::{Field, Slots};
 pub use self::stored::FieldValue;
 use self::stored::{Span, Stored};
+pub use self::told::{Form, Told, ToldFrom};
 use crate::{Timestamp, Value, ValueRef, field};
 
 /// Texts larger than this are given back once the record is done: one long line must not hold memory
@@ -35,8 +39,10 @@ const KEPT_BYTES_MAX: usize = 16 * 1024;
 pub struct Event {
     /// When it happened (`@timestamp`).
     pub time: Timestamp,
-    /// Who it is (`event.id`): 32 hexadecimal digits, the same whenever the same bytes are read.
+    /// Who it is (`event.id`): 32 hexadecimal digits, the same whenever the same bytes are read. Empty
+    /// where it follows from [`Event::origin`] and nobody has asked for it.
     pub id: String,
+    origin: Origin,
     fields: Slots,
     places: Places,
     texts: Texts,
@@ -46,7 +52,7 @@ pub struct Event {
 }
 
 /// The texts of an event.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 struct Texts {
     /// A copy of the text it was decoded from.
     source: String,
@@ -130,6 +136,7 @@ impl Event {
     pub fn reset(&mut self, time: Timestamp) {
         self.time = time;
         self.id.clear();
+        self.origin.offset = None;
         self.whole = None;
         self.fields.truncate(self.kept.fields);
         // A decoder may begin anew in the middle of its text.

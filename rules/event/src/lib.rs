@@ -6,15 +6,17 @@
 mod event;
 mod level;
 mod names;
+mod quick;
 mod text;
 mod time;
 mod value;
 
 pub mod field;
 
-pub use event::{Event, FieldValue};
+pub use event::{Event, FieldValue, Form, Told, ToldFrom};
 pub use level::Level;
 pub use names::intern;
+pub use quick::{QuickHasher, QuickMap};
 pub use text::{ESCAPED_FLAG, decode_lossless, encode_lossless};
 pub use time::{ParseTimestampError, Timestamp};
 pub use value::{Value, ValueRef};

@@ -64,11 +64,10 @@ pub(crate) mod plan_at {
     pub(crate) const SERVICE: usize = 4;
     /// List of (rule, expression): each rule's alternatives one behind the other.
     pub(crate) const RULES: usize = 6;
-    /// List of (slot, text set, 1 if numbers are looked for | 2 × (slot + 1) of a field whose own set
-    /// holds what may stand anywhere in this one).
+    /// For each slot where what is asked of its field lies ([`super::asked_at`]), or 0.
     pub(crate) const FIELDS: usize = 7;
-    /// List of (slot, list of places in RULES): candidates when the field is there.
-    pub(crate) const PRESENT: usize = 8;
+    /// The set of texts that may stand in any field, or 0.
+    pub(crate) const ANYWHERE: usize = 8;
     /// List of places in RULES: candidates always.
     pub(crate) const ALWAYS: usize = 9;
     /// List of words: a bit for each rule that needs a second witness, low words first.
@@ -76,11 +75,26 @@ pub(crate) mod plan_at {
     pub(crate) const WORDS: usize = 11;
 }
 
+/// Words of what a plan asks of a field, by place.
+pub(crate) mod asked_at {
+    /// Its text set, or 0.
+    pub(crate) const SET: usize = 0;
+    /// 1 if numbers are looked for | 2 × (slot + 1) of a field whose own set holds what may stand anywhere
+    /// in this one.
+    pub(crate) const FLAGS: usize = 1;
+    /// How many places in RULES follow: candidates when the field is there.
+    pub(crate) const PRESENT: usize = 2;
+    pub(crate) const WORDS: usize = 3;
+}
+
 /// Marks a payload as one of a second witness.
 pub(crate) const SECOND: u32 = 1 << 31;
 
 /// Marks a payload as the number of a leaf whose gate was seen.
 pub(crate) const LEAF: u32 = 1 << 30;
+
+/// Marks a payload as the number of a leaf that holds where the text was found.
+pub(crate) const PROOF: u32 = 1 << 29;
 
 /// An absent part of a logsource.
 pub(crate) const NO_TEXT: u32 = u32::MAX;
@@ -107,7 +121,9 @@ pub(crate) fn assemble(
         Naming::Ecs => [slot(field::MESSAGE), slot(field::EVENT_ORIGINAL)],
         Naming::Sigma => [None, None],
     };
-    let mut assembler = Assembler { writer: Writer::default(), rarity, message, record };
+    let slot_count = slots.names.len();
+    let mut assembler =
+        Assembler { writer: Writer::default(), rarity, message, record, slots: slot_count };
     assembler.writer.extend([0; head::WORDS]);
     assembler.learn(rules);
     let mut encoder = Encoder::default();
@@ -254,6 +270,8 @@ struct Assembler {
     /// The slots of the message and of the record it was taken from.
     message: Option<Slot>,
     record: Option<Slot>,
+    /// How many slots there are.
+    slots: usize,
 }
 
 impl Assembler {
@@ -302,7 +320,7 @@ impl Assembler {
             let wider = kinds.iter().zip(&own).filter(|(other, _)| other.covers(kind));
             let mut members: Vec<usize> = wider.flat_map(|(_, own)| own.iter().copied()).collect();
             members.sort_unstable();
-            let [rules, fields, present, always, seconds] =
+            let [rules, fields, anywhere, always, seconds] =
                 self.index(rules, encoder, exprs, &members);
             let [category, product, service] =
                 parts.each_ref().map(|part| optional(part.as_deref(), &mut self.writer));
@@ -315,7 +333,7 @@ impl Assembler {
                 service.len,
                 rules,
                 fields,
-                present,
+                anywhere,
                 always,
                 seconds,
             ]);
@@ -376,6 +394,14 @@ impl Assembler {
                 }
             }
         }
+        // What is looked for anyway and is all that a leaf asks for decides it: it is not looked at again.
+        for (_, expr, _) in &parts {
+            for (leaf, slot, anchor, text) in encoder.proofs(expr) {
+                if let Some((set, _)) = sets.get_mut(&slot) {
+                    set.add_if_there(anchor, text, leaf | PROOF);
+                }
+            }
+        }
         // A message is mostly the end of its record: what is looked for in it is looked for in the
         // record as well, so that one search serves both.
         let twins = self.message.zip(self.record);
@@ -386,26 +412,39 @@ impl Assembler {
             }
             sets.insert(message, (set, numbers));
         }
-        let mut fields = Vec::new();
+        let mut fields = vec![0_u32; self.slots];
+        let mut anywhere = 0;
         for (slot, (set, numbers)) in &sets {
             let set = set.write(&mut self.writer, &self.rarity, Use::Index);
+            if *slot == EVERYWHERE {
+                anywhere = set;
+                continue;
+            }
             let record = self
                 .record
                 .filter(|record| self.message == Some(*slot) && sets.contains_key(record));
             let record = record.map_or(0, |record| u32::from(record) + 1);
-            fields.extend([u32::from(*slot), set, u32::from(*numbers) | record << 1]);
+            let mut places = present.remove(slot).unwrap_or_default();
+            places.dedup();
+            let head = [set, u32::from(*numbers) | record << 1, word(places.len())];
+            if let Some(field) = fields.get_mut(usize::from(*slot)) {
+                *field = self.writer.put(&head);
+                self.writer.extend(places);
+            }
         }
-        let mut presents = Vec::new();
         for (slot, mut places) in present {
             places.dedup();
-            presents.extend([u32::from(slot), self.list(places.len(), &places)]);
+            if let Some(field) = fields.get_mut(usize::from(slot)) {
+                *field = self.writer.put(&[0, 0, word(places.len())]);
+                self.writer.extend(places);
+            }
         }
         let parts: Vec<u32> =
             parts.iter().flat_map(|(member, _, at)| [word(*member), *at]).collect();
         [
             self.list(parts.len() / 2, &parts),
-            self.list(fields.len() / 3, &fields),
-            self.list(presents.len() / 2, &presents),
+            self.writer.put(&fields),
+            anywhere,
             self.list(always.len(), &always),
             self.list(seconds.len(), &seconds),
         ]

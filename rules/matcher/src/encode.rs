@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use rules_sigma::{Comparison, Number, Place as Where, RegexFlags, TimePart};
 
-use crate::compile::{Check, Expr, Leaf, Slot};
+use crate::compile::{Check, EVERYWHERE, Expr, Leaf, Slot};
 use crate::glob::{Anchor, Glob, Parts, Pieces};
 use crate::image::{Writer, word};
 use crate::literal::AnyOf;
@@ -119,6 +119,34 @@ impl Encoder {
                     let id = all.known.get(&key);
                     out.extend(id.and_then(|id| Some((*id, leaf.slot, all.gates.get(id)?))));
                 }
+            }
+        }
+        let mut found = Vec::new();
+        walk(self, expr, &mut found);
+        found
+    }
+
+    /// Returns the texts of which one alone decides a leaf of an expression: number and slot of the leaf, and
+    /// where the text must stand.
+    pub(crate) fn proofs<'x>(&self, expr: &'x Expr) -> Vec<(u32, Slot, Anchor, &'x [u8])> {
+        fn walk<'x>(all: &Encoder, expr: &'x Expr, out: &mut Vec<(u32, Slot, Anchor, &'x [u8])>) {
+            match expr {
+                Expr::All(children) | Expr::Any(children) => {
+                    children.iter().for_each(|child| walk(all, child, out));
+                }
+                Expr::Not(child) => walk(all, child, out),
+                Expr::Leaf(leaf) if leaf.slot != EVERYWHERE => {
+                    let mut key = Vec::new();
+                    leaf_key(leaf, &mut key);
+                    let Some(id) = all.known.get(&key) else { return };
+                    out.extend(leaf.checks.iter().filter_map(|check| match check {
+                        Check::Text { glob: Glob::Literal(anchor, text), cased: false } => {
+                            Some((*id, leaf.slot, *anchor, text.as_bytes()))
+                        }
+                        _ => None,
+                    }));
+                }
+                Expr::Leaf(_) => {}
             }
         }
         let mut found = Vec::new();

@@ -27,6 +27,23 @@ pub trait Fields {
         None
     }
 
+    /// Value of a field; `None` past the end.
+    fn value_at(&self, index: usize) -> Option<ValueRef<'_>> {
+        self.at(index).map(|(_, value)| value)
+    }
+
+    /// How many fields at the start are the same as of every event that gives the same number with it,
+    /// which is not 0; 0 where it cannot say.
+    fn kept(&self) -> (u64, usize) {
+        (0, 0)
+    }
+
+    /// Says whether the values of two fields are texts and the second is a part of the first. May say no
+    /// where it does not know.
+    fn holds(&self, _whole: usize, _part: usize) -> bool {
+        false
+    }
+
     /// Says whether the value is a text that stands in that of another field, one which is not covered
     /// itself: what is found in it is found there, too.
     fn is_covered(&self, _index: usize) -> bool {
@@ -60,6 +77,24 @@ impl Fields for Event {
     #[inline]
     fn static_name(&self, index: usize) -> Option<&'static str> {
         Self::static_name(self, index)
+    }
+
+    #[inline]
+    fn value_at(&self, index: usize) -> Option<ValueRef<'_>> {
+        Self::value_at(self, index)
+    }
+
+    #[inline]
+    fn kept(&self) -> (u64, usize) {
+        match self.kept_id() {
+            0 => (0, 0),
+            id => (id, Self::kept(self)),
+        }
+    }
+
+    #[inline]
+    fn holds(&self, whole: usize, part: usize) -> bool {
+        self.whole_at() == Some(whole) && self.piece(part).is_some()
     }
 
     #[inline]

@@ -1,12 +1,11 @@
 //! Matcher: compiled rules, asked for every event.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::Regex;
-use rules_event::{Event, Level, field};
+use rules_event::{Event, Level, QuickMap, field};
 use rules_sigma::{Logsource, RegexFlags, compile_regex};
 
 use crate::assemble::{Kind, NO_TEXT, REGEX_WORDS, head, plan_at, rule_at};
@@ -27,7 +26,7 @@ pub struct Matcher {
     /// Compiled when first needed: most are never.
     regexes: Vec<OnceLock<Option<Regex>>>,
     plans: Vec<Plan>,
-    by_dataset: HashMap<String, Vec<usize>>,
+    by_dataset: QuickMap<String, Vec<usize>>,
 }
 
 /// What the matcher does with the events of one logsource.
@@ -98,7 +97,7 @@ impl Matcher {
             covering.filter(|other| stays(*other)).collect::<Vec<usize>>()
         };
         let covered_by: Vec<Vec<usize>> = (0..kinds.len()).map(covered_by).collect();
-        let mut by_dataset: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_dataset: QuickMap<String, Vec<usize>> = QuickMap::default();
         let mut plans: Vec<Plan> = Vec::with_capacity(kinds.len());
         for ((kind, at), covered_by) in kinds.into_iter().zip(covered_by) {
             let (logsource, source) = kind.into_parts();

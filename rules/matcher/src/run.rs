@@ -12,7 +12,7 @@ use rules_event::Value;
 use rules_sigma::Cidr;
 
 use crate::Copies;
-use crate::assemble::{SLOT_WORDS, decode_copies, head, plan_at};
+use crate::assemble::{PROOF, SLOT_WORDS, asked_at, decode_copies, head, plan_at};
 use crate::compile::EVERYWHERE;
 use crate::encode::{EncodedPieces, GATED, check, comparison, join, node, time_part};
 use rules_event::ValueRef;
@@ -21,7 +21,7 @@ use crate::fields::Fields;
 use crate::glob::{Anchor, match_pieces};
 use crate::matcher::Matcher;
 use crate::naive::{self, with_text};
-use crate::scratch::{Candidates, Scratch, Texts};
+use crate::scratch::{Candidates, Found, Scratch, Texts};
 use crate::textset::{TextSet, hash_name, spread};
 
 thread_local! {
@@ -75,7 +75,17 @@ impl<'m, E: Fields> Run<'m, '_, E> {
 
     /// Notes for each slot which field of the event it is.
     fn fill(&mut self) {
-        for index in 0..self.event.len() {
+        let (kept_by, kept) = self.event.kept();
+        if !self.scratch.recall(kept_by) {
+            self.note(0..kept);
+            self.scratch.remember_kept(kept_by);
+        }
+        self.note(kept..self.event.len());
+    }
+
+    #[inline(always)]
+    fn note(&mut self, fields: std::ops::Range<usize>) {
+        for index in fields {
             let slot = match self.event.static_name(index) {
                 Some(name) => match self.scratch.known_slot(name) {
                     Some(slot) => slot,
@@ -90,11 +100,8 @@ impl<'m, E: Fields> Run<'m, '_, E> {
                     None => break,
                 },
             };
-            let Some(slot) = slot else { continue };
-            let stamp = self.scratch.stamp;
-            let place = &mut self.scratch.slots[slot as usize];
-            if place.0 != stamp {
-                *place = (stamp, index as u32);
+            if let Some(slot) = slot {
+                self.scratch.note(slot, index as u32);
             }
         }
     }
@@ -134,7 +141,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         }
         let copies = if slot == u32::from(EVERYWHERE) { Copies::None } else { self.copies(slot) };
         let first = self.scratch.store.spans();
-        if let Some((_, value)) = self.event.at(index as usize) {
+        if let Some(value) = self.event.value_at(index as usize) {
             self.scratch.store.add_value(value, copies);
         }
         let end = self.scratch.store.spans();
@@ -148,20 +155,26 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         let (rules, _) = self.list(plan[plan_at::RULES], 2).as_chunks::<2>();
         let seconds = self.list(plan[plan_at::SECONDS], 1);
         self.scratch.candidates.begin(seconds);
-        for entry in self.list(plan[plan_at::FIELDS], 3).chunks_exact(3) {
-            let (slot, set, numbers) = (entry[0], entry[1], entry[2] & 1 != 0);
-            if slot == u32::from(EVERYWHERE) {
-                self.search_everywhere(set);
-            } else if let Some(index) = self.scratch.field_of(slot) {
-                let covered = (entry[2] >> 1).checked_sub(1).is_some_and(|by| self.ends(by, index));
-                self.search(index, slot, set, numbers, covered);
+        let fields = &self.words[plan[plan_at::FIELDS] as usize..];
+        for number in 0..self.scratch.found.len() {
+            let Some(&Found { slot, index }) = self.scratch.found.get(number) else { break };
+            let at = fields[slot as usize] as usize;
+            if at == 0 {
+                continue;
+            }
+            let asked = &self.words[at..];
+            let (set, flags) = (asked[asked_at::SET], asked[asked_at::FLAGS]);
+            if set != 0 {
+                let covered = (flags >> 1).checked_sub(1).is_some_and(|by| self.ends(by, index));
+                self.search(index, slot, set, flags & 1 != 0, covered);
+            }
+            let present = asked[asked_at::PRESENT] as usize;
+            if present > 0 {
+                self.scratch.candidates.mark(&asked[asked_at::WORDS..][..present]);
             }
         }
-        for entry in self.list(plan[plan_at::PRESENT], 2).chunks_exact(2) {
-            if self.scratch.field_of(entry[0]).is_some() {
-                let places = self.list(entry[1], 1);
-                self.scratch.candidates.mark(places);
-            }
+        if plan[plan_at::ANYWHERE] != 0 {
+            self.search_everywhere(plan[plan_at::ANYWHERE]);
         }
         let always = self.list(plan[plan_at::ALWAYS], 1);
         self.scratch.candidates.mark(always);
@@ -179,24 +192,27 @@ impl<'m, E: Fields> Run<'m, '_, E> {
         }
     }
 
-    /// Says whether a field is the end of another, and neither has copies: then nothing stands in it
+    /// Says whether a field is a part of another, and neither has copies: then nothing stands in it
     /// that does not stand in the other.
+    #[inline]
     fn ends(&self, other: u32, index: u32) -> bool {
-        let text = |index: u32| match self.event.at(index as usize) {
-            Some((_, ValueRef::Str(text))) => Some(text),
+        let text = |index: u32| match self.event.value_at(index as usize) {
+            Some(ValueRef::Str(text)) => Some(text),
             _ => None,
         };
-        let whole = self.scratch.field_of(other).and_then(text);
-        whole.zip(text(index)).is_some_and(|(whole, end)| {
-            whole.ends_with(end) && whole.is_ascii() && self.copies(other).has_none(whole)
-        })
+        let Some(place) = self.scratch.field_of(other) else { return false };
+        let Some(whole) = text(place) else { return false };
+        (self.event.holds(place as usize, index as usize)
+            || text(index).is_some_and(|end| whole.ends_with(end)))
+            && whole.is_ascii()
+            && self.copies(other).has_none(whole)
     }
 
     /// Searches a field for the literals of a set and marks the rules that wait for them; of one that
     /// another field covers, only those bound to its start or end.
     fn search(&mut self, index: u32, slot: u32, set: u32, numbers: bool, covered: bool) {
         let set = self.set(set);
-        let Some((_, value)) = self.event.at(index as usize) else { return };
+        let Some(value) = self.event.value_at(index as usize) else { return };
         if let ValueRef::Str(text) = value
             && text.is_ascii()
             && self.copies(slot).has_none(text)
@@ -219,7 +235,13 @@ impl<'m, E: Fields> Run<'m, '_, E> {
             let first = store.spans();
             store.add_spellings(value);
             for span in first..store.spans() {
-                set.search(store.text(span), &mut |payloads| marked(candidates, payloads));
+                // A spelling that is not the text itself proves nothing of it.
+                set.search(store.text(span), &mut |payloads| {
+                    payloads.iter().filter(|it| *it & PROOF == 0).for_each(|it| {
+                        candidates.mark(std::slice::from_ref(it));
+                    });
+                    false
+                });
             }
         }
     }
@@ -232,7 +254,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
             if self.event.is_covered(index) {
                 continue;
             }
-            let Some((_, value)) = self.event.at(index) else { break };
+            let Some(value) = self.event.value_at(index) else { break };
             match value {
                 ValueRef::Str(text) if text.len() < shortest => {}
                 ValueRef::Str(text) if text.is_ascii() => {
@@ -281,7 +303,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
 
     fn leaf(&mut self, id: u32) -> bool {
         let stamp = u64::from(self.scratch.stamp) << 1;
-        let known = self.scratch.leaves[id as usize];
+        let known = self.scratch.candidates.leaves[id as usize];
         if known & !1 == stamp {
             return known & 1 != 0;
         }
@@ -296,13 +318,13 @@ impl<'m, E: Fields> Run<'m, '_, E> {
             let index = self.scratch.field_of(slot);
             self.checks(checks, slot, index)
         };
-        self.scratch.leaves[id as usize] = stamp | u64::from(held);
+        self.scratch.candidates.leaves[id as usize] = stamp | u64::from(held);
         held
     }
 
     fn checks(&mut self, checks: &[u32], slot: u32, index: Option<u32>) -> bool {
         let event = self.event;
-        let value = index.and_then(|index| event.at(index as usize)).map(|(_, value)| value);
+        let value = index.and_then(|index| event.value_at(index as usize));
         let there = !matches!(value, None | Some(ValueRef::Null));
         checks.chunks_exact(check::WORDS).any(|it| {
             let kind = it[0] & 0xff;
@@ -326,8 +348,8 @@ impl<'m, E: Fields> Run<'m, '_, E> {
                     },
                     check::FIELD => {
                         let other = self.scratch.field_of(it[1]);
-                        let other = other.and_then(|index| event.at(index as usize));
-                        other.is_some_and(|(_, other)| {
+                        let other = other.and_then(|index| event.value_at(index as usize));
+                        other.is_some_and(|other| {
                             let place = place(it[2]);
                             naive::fields_agree(value, other, place, it[0] & check::CASED != 0)
                         })

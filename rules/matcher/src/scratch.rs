@@ -6,7 +6,7 @@ use std::rc::Rc;
 use regex::Regex;
 use rules_sigma::{Number, fold};
 
-use crate::assemble::{LEAF, SECOND};
+use crate::assemble::{LEAF, PROOF, SECOND};
 use crate::witness::canonical;
 use crate::{Copies, CopyBuffers};
 use rules_event::ValueRef;
@@ -38,6 +38,13 @@ impl Name {
     }
 }
 
+/// A slot, and the field of the event that it stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) slot: u32,
+    pub(crate) index: u32,
+}
+
 /// Working memory of one thread.
 #[derive(Default)]
 pub(crate) struct Scratch {
@@ -47,10 +54,14 @@ pub(crate) struct Scratch {
     pub(crate) stamp: Stamp,
     /// Per slot: stamp, and the index of the field in the event.
     pub(crate) slots: Vec<(Stamp, u32)>,
+    /// The slots that have a field, with it.
+    pub(crate) found: Vec<Found>,
+    /// The same of fields that events keep, see [`crate::Fields::kept`], and the number that stands for
+    /// those.
+    kept: Vec<Found>,
+    kept_by: u64,
     /// Per field of the event: its folded texts, once somebody asked for them.
     pub(crate) texts: Vec<Texts>,
-    /// Per leaf: twice the stamp, plus the verdict.
-    pub(crate) leaves: Vec<u64>,
     /// One bit per rule of a plan.
     pub(crate) candidates: Candidates,
     pub(crate) store: Store,
@@ -67,6 +78,8 @@ pub(crate) struct Candidates {
     first: Vec<u64>,
     /// The same of second witnesses; set from the start where none is needed.
     second: Vec<u64>,
+    /// Per leaf: twice the stamp, plus the verdict.
+    pub(crate) leaves: Vec<u64>,
     /// Per leaf: the stamp of the last event that showed a text of its gate.
     gates: Vec<Stamp>,
     stamp: Stamp,
@@ -87,8 +100,12 @@ impl Candidates {
     #[inline]
     pub(crate) fn mark(&mut self, places: &[u32]) {
         for place in places {
-            if place & LEAF != 0 {
-                self.gates[(place & !LEAF) as usize] = self.stamp;
+            if place & (LEAF | PROOF) != 0 {
+                if place & LEAF != 0 {
+                    self.gates[(place & !LEAF) as usize] = self.stamp;
+                } else {
+                    self.leaves[(place & !PROOF) as usize] = u64::from(self.stamp) << 1 | 1;
+                }
                 continue;
             }
             let at = (place & !SECOND) as usize;
@@ -135,6 +152,7 @@ impl Scratch {
         if self.matcher != matcher {
             self.matcher = matcher;
             self.regexes.clear();
+            self.kept_by = 0;
             self.names.clear();
             self.names.resize(NAMES, Name::default());
         }
@@ -142,8 +160,8 @@ impl Scratch {
         if self.slots.len() < slots {
             self.slots.resize(slots, (0, 0));
         }
-        if self.leaves.len() < leaves {
-            self.leaves.resize(leaves, 0);
+        if self.candidates.leaves.len() < leaves {
+            self.candidates.leaves.resize(leaves, 0);
             self.candidates.gates.resize(leaves, 0);
         }
         self.candidates.stamp = self.stamp;
@@ -153,6 +171,40 @@ impl Scratch {
         }
         self.store.clear();
         self.copied.clear();
+        self.found.clear();
+    }
+
+    /// Takes over what is known of the fields that an event keeps; says whether it is.
+    #[inline]
+    pub(crate) fn recall(&mut self, kept_by: u64) -> bool {
+        if kept_by == 0 || self.kept_by != kept_by {
+            return false;
+        }
+        for found in &self.kept {
+            if let Some(place) = self.slots.get_mut(found.slot as usize) {
+                *place = (self.stamp, found.index);
+            }
+        }
+        self.found.extend_from_slice(&self.kept);
+        true
+    }
+
+    /// Remembers what was found so far as what is known of the fields that an event keeps.
+    pub(crate) fn remember_kept(&mut self, kept_by: u64) {
+        self.kept.clear();
+        self.kept.extend_from_slice(&self.found);
+        self.kept_by = kept_by;
+    }
+
+    /// Notes which field a slot stands for. Of two with one name the first counts.
+    #[inline]
+    pub(crate) fn note(&mut self, slot: u32, index: u32) {
+        if let Some(place) = self.slots.get_mut(slot as usize)
+            && place.0 != self.stamp
+        {
+            *place = (self.stamp, index);
+            self.found.push(Found { slot, index });
+        }
     }
 
     /// Returns what is known of a name by its address: `None` if nothing is, `Some(None)` if no rule

@@ -21,6 +21,8 @@ use hash::{LOWER, MIX, hash};
 
 use crate::glob::Anchor;
 
+/// Texts shorter than this are gone through byte by byte: a search for bytes takes longer to begin.
+const FEW_BYTES_MIN: usize = 16;
 /// Words of a set's head.
 const HEAD: usize = 7;
 /// Sizes of bitmaps in words; each has a loop of its own, so that nothing is checked in it.
@@ -106,10 +108,27 @@ impl<'i> TextSet<'i> {
         text: &[u8],
         each: &mut impl FnMut(&'i [u32]) -> bool,
     ) -> bool {
-        let Some((seconds, [table, ..])) = self.slice(singles, 257).split_first_chunk::<256>()
+        let Some((seconds, [table, few, ..])) = self.slice(singles, 258).split_first_chunk::<256>()
         else {
             return false;
         };
+        let [count, bytes @ ..] = few.to_le_bytes();
+        if count > 0 && text.len() >= FEW_BYTES_MIN {
+            let mut at = |index: usize| match *text.get(index..).unwrap_or_default() {
+                [byte, next, ..] => {
+                    let byte = byte | 0x20;
+                    seconds[usize::from(byte)] >> (next & 31) & 1 != 0
+                        && self.verify(*table, u32::from(byte), text, index, each)
+                }
+                [byte] => self.verify(*table, u32::from(byte | 0x20), text, index, each),
+                [] => false,
+            };
+            return match bytes {
+                [a, b, c] if count == 3 => memchr::memchr3_iter(a, b, c, text).any(&mut at),
+                [a, b, _] if count == 2 => memchr::memchr2_iter(a, b, text).any(&mut at),
+                [a, ..] => memchr::memchr_iter(a, text).any(&mut at),
+            };
+        }
         let Some((last, _)) = text.split_last() else { return false };
         let last = last | 0x20;
         text.array_windows::<2>().enumerate().any(|(index, [byte, next])| {
@@ -128,20 +147,20 @@ impl<'i> TextSet<'i> {
         ((word >> 1) as usize, word & 1 != 0)
     }
 
+    #[inline]
     fn find(self, table: u32, key: u32) -> Option<u32> {
-        let mask = self.word(table);
-        let slots = self.slice(table + 1, (mask + 1) * 2);
-        let mut at = spread(key) & mask;
+        let (mask, slots) = self.words.get(table as usize..)?.split_first()?;
+        let slots = slots.as_chunks::<2>().0.get(..=*mask as usize)?;
+        let mut at = spread(key);
         loop {
-            let slot = at as usize * 2;
-            let (known, list) = (slots[slot], slots[slot + 1]);
+            let [known, list] = *slots.get((at & mask) as usize)?;
             if list == 0 {
                 return None;
             }
             if known == key {
                 return Some(list);
             }
-            at = (at + 1) & mask;
+            at = at.wrapping_add(1);
         }
     }
 

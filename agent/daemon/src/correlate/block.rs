@@ -39,7 +39,7 @@ impl Block {
     /// `with_line` says whether its line may be shown with an alert; else it is only counted.
     pub(crate) fn note(&mut self, event: &Event, hits: usize, with_line: bool) {
         self.newest = self.newest.max(event.time.as_nanos());
-        if hits == 0 || self.counting.dictionary.is_empty() {
+        if hits == 0 || !self.counts() {
             return;
         }
         self.rules.clear();
@@ -57,6 +57,11 @@ impl Block {
             self.lines.push_str(&line[..end]);
         }
         self.line_ends.push(self.lines.len());
+    }
+
+    /// Whether hits are counted at all.
+    pub(crate) fn counts(&self) -> bool {
+        !self.counting.dictionary.is_empty()
     }
 
     /// Whether it says nothing to those who count.

@@ -109,6 +109,24 @@ impl Names {
         (number, true)
     }
 
+    /// Returns how many are numbered.
+    pub(super) fn count(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Forgets those that were numbered last, but for the first `count`.
+    #[cold]
+    pub(super) fn forget_from(&mut self, count: usize) {
+        for text in self.texts.drain(count.min(self.texts.len())..) {
+            self.by_text.remove(&text);
+        }
+        for place in &mut self.by_address {
+            if place.section == self.section && place.number as usize >= count {
+                *place = Place::default();
+            }
+        }
+    }
+
     /// Says whether more words may be numbered.
     pub(super) fn has_room(&self) -> bool {
         self.texts.len() < WORDS_MAX

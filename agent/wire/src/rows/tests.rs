@@ -3,9 +3,21 @@
 use proptest::prelude::*;
 use rules_event::{Event, Timestamp, Value, intern};
 
-use super::read::read;
+use std::sync::Arc;
+
+use super::shapes::SHAPES_MAX;
 use super::write::Rows;
-use super::{EVENT, FLOAT, HAS_SHARED, LIST, PIECE, SECTION, SHARED, TEXT};
+use super::{
+    EVENT, FLOAT, HAS_ORIGIN, HAS_SHAPE, HAS_SHARED, INT, LIST, OFFSET, PIECE, SECTION, SHARED,
+    SOURCE, TEXT,
+};
+use crate::SourceHash;
+
+const AGENT: [u8; 16] = [7; 16];
+
+fn read(raw: &[u8]) -> Result<Vec<Event>, super::read::Fault> {
+    super::read(raw, &AGENT)
+}
 
 fn value() -> impl Strategy<Value = Value> {
     let scalar = prop_oneof![
@@ -64,17 +76,32 @@ fn run(event: &mut Event, text: &str, acts: &[Act]) {
     }
 }
 
+/// What an event is known by.
+#[derive(Debug, Clone)]
+enum Id {
+    Text(String),
+    /// A source and an offset; whether the event bears the id that follows, and says where it begins.
+    Origin(&'static str, u64, bool, bool),
+}
+
 /// One record: whether what is kept changes before it, its id, time, text, and what is decoded from it.
-type Story = (Option<Vec<Act>>, String, i64, String, Vec<Act>, Vec<Act>, bool);
+type Story = (Option<Vec<Act>>, Id, i64, String, Vec<Act>, Vec<Act>, bool);
 
 fn story() -> impl Strategy<Value = Story> {
-    let id = prop_oneof![4 => "[0-9a-f]{32}", 1 => "[0-9a-fA-F]{30,34}", 1 => "\\PC{0,9}"];
+    let text = prop_oneof![4 => "[0-9a-f]{32}", 1 => "[0-9a-fA-F]{30,34}", 1 => "\\PC{0,9}"];
+    let source = prop::sample::select(vec!["", "file:1", "file:2"]);
+    let offset = prop_oneof![Just(0), 0..500_u64, Just(u64::MAX), any::<u64>()];
+    let id = prop_oneof![
+        text.prop_map(Id::Text),
+        (source, offset, any::<bool>(), any::<bool>())
+            .prop_map(|(source, offset, bears, says)| Id::Origin(source, offset, bears, says)),
+    ];
     let kept = proptest::option::weighted(0.2, acts());
     (kept, id, any::<i64>(), "\\PC{0,60}", acts(), acts(), any::<bool>())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn events_come_back_as_they_were(stories in proptest::collection::vec(story(), 0..12)) {
@@ -88,15 +115,34 @@ proptest! {
                 event.keep();
             }
             event.reset(Timestamp::from_nanos(nanos));
-            event.id = id;
+            event.set_source(None);
             event.decoded_from(&text, |event| run(event, &text, &within));
             // Texts that lie where the decoded one lay are no pieces of it.
             run(&mut event, &text, &after);
+            let mut follows = String::new();
+            match id {
+                Id::Text(id) => event.id = id,
+                Id::Origin(source, offset, bears, says) => {
+                    SourceHash::new(&AGENT, source).of_offset(offset, &mut follows);
+                    event.set_source(Some(source.into()));
+                    event.set_offset(offset);
+                    if bears {
+                        event.id.clone_from(&follows);
+                    }
+                    if says {
+                        event.set("log.offset", offset as i64);
+                    }
+                }
+            }
             if closes {
                 rows.close();
             }
             at = rows.write(&mut raw, at, &event);
-            expected.push(event.clone());
+            let mut told = event.clone();
+            if !follows.is_empty() {
+                told.id = follows;
+            }
+            expected.push(told);
         }
         let found = read(&raw[..at]).expect("what was written can be read");
         prop_assert_eq!(&found, &expected);
@@ -148,6 +194,54 @@ fn sample() -> Vec<u8> {
 }
 
 #[test]
+fn records_of_a_file_need_no_id_and_no_offset() {
+    let (mut rows, mut raw, mut at) = (Rows::default(), Vec::new(), 0);
+    let (mut event, mut ends) = (Event::default(), Vec::new());
+    event.set_source(Some("file:1".into()));
+    let text = "sshd: session opened";
+    for number in 0..3_u64 {
+        event.reset(Timestamp::from_seconds(1_795_600_000));
+        event.decoded_from(text, |event| event.set_text("event.original", text));
+        event.set_offset(100 + number * 21);
+        event.set("log.offset", 100 + number as i64 * 21);
+        event.set("event.outcome", "success");
+        at = rows.write(&mut raw, at, &event);
+        ends.push(at);
+    }
+    // Its kind, time, place and shape, one byte each; where its text is a piece of itself, two; its text.
+    assert_eq!(ends[2] - ends[1], 6 + 1 + text.len());
+    let events = read(&raw[..at]).unwrap();
+    let mut id = String::new();
+    SourceHash::new(&AGENT, "file:1").of_offset(142, &mut id);
+    assert_eq!((&events[2].id, events[2].get("log.offset").unwrap().as_int()), (&id, Some(142)));
+    assert_eq!(events[2].origin(), Some((&Arc::from("file:1"), 142)));
+    assert_eq!(events[2].get_str("event.outcome"), Some("success"));
+}
+
+#[test]
+fn there_may_be_more_shapes_than_are_numbered() {
+    let (mut rows, mut raw, mut at) = (Rows::default(), Vec::new(), 0);
+    let mut expected = Vec::new();
+    let names: Vec<_> = (0..SHAPES_MAX + 50).map(|number| intern(&format!("n{number}"))).collect();
+    for round in 0..2 {
+        for name in &names {
+            let mut event = Event::default();
+            event.set(name.clone(), round);
+            at = rows.write(&mut raw, at, &event);
+            expected.push(event);
+        }
+    }
+    assert_eq!(read(&raw[..at]).unwrap(), expected);
+    let shaped = |round: &[Event]| {
+        let mut again = Vec::new();
+        let mut rows = Rows::default();
+        round.iter().fold(0, |at, event| rows.write(&mut again, at, event))
+    };
+    // And a section that begins anew has room again.
+    assert_eq!(shaped(&expected[..10]), shaped(&expected[names.len()..][..10]));
+}
+
+#[test]
 fn a_piece_costs_its_place_and_shared_fields_nothing() {
     let raw = sample();
     let count = |text: &str| raw.windows(text.len()).filter(|at| *at == text.as_bytes()).count();
@@ -171,7 +265,7 @@ fn faults_name_the_event() {
     let fault = |bytes: &[u8]| read(bytes).unwrap_err();
     let field = |kind: u8| kind; // of the first name
     assert_eq!(fault(&[EVENT]), (1, "it is before any section"));
-    assert_eq!(fault(&[SECTION, 0x42]), (1, "it is of an unknown kind"));
+    assert_eq!(fault(&[SECTION, 0x22]), (1, "it is of an unknown kind"));
     let good = [SECTION, EVENT, 0, 0, 0];
     assert_eq!(read(&good).unwrap().len(), 1);
     let second = |rest: &[u8]| fault(&[&good, rest].concat());
@@ -190,6 +284,14 @@ fn faults_name_the_event() {
     assert_eq!(second(&not_finite), (2, "a number is not finite"));
     let deep = [&[EVENT, 0, 0, 1, LIST, 1, b'a'][..], &[1, LIST].repeat(1_000)].concat();
     assert_eq!(second(&deep), (2, "lists lie in lists too deep"));
+    assert_eq!(second(&[EVENT | HAS_ORIGIN, 0, 0, 0]), (2, "it has no source"));
+    let place = [EVENT, 0, 0, 1, OFFSET, 1, b'a'];
+    assert_eq!(second(&place), (2, "a value is where the event begins, unknown"));
+    let far = [SOURCE, 1, b's', EVENT | HAS_ORIGIN, 0, 1, 1, OFFSET, 1, b'a'];
+    assert_eq!(second(&far), (2, "it begins too far"));
+    assert_eq!(second(&[EVENT | HAS_SHAPE, 0, 0, 1]), (2, "a shape is not known"));
+    let shape = [EVENT | HAS_SHAPE, 0, 0, 0, 1, INT, 1, b'a'];
+    assert_eq!(second(&shape), (2, "it ends early"));
     assert_eq!(second(&[[0x80; 10].as_slice(), &[1]].concat()).0, 2);
 }
 

@@ -6,7 +6,7 @@ use super::Texts;
 use super::stored::Stored;
 
 /// A name and its value. Holds no memory of its own: writing one over another costs nothing more.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     /// The name, if it lives as long as the program.
     pub(super) name: &'static str,

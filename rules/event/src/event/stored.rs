@@ -8,7 +8,7 @@ use crate::{Value, ValueRef};
 /// A value as an event holds it. Texts lie together in the event ([`Texts`]), so that none needs memory
 /// of its own and all are read in one go; those that live as long as the program need not even be
 /// copied.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Stored {
     Null,
     Bool(bool),
@@ -24,7 +24,7 @@ pub(super) enum Stored {
 }
 
 /// A part of a text, in bytes.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Span {
     pub(super) start: u32,
     pub(super) bytes: u32,

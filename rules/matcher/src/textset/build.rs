@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::hash::{LOWER, MIX, hash, spread};
 use super::{BITMAPS, HEAD};
+use crate::assemble::PROOF;
 use crate::glob::Anchor;
 use crate::image::{Writer, word};
 use crate::rarity::Rarity;
@@ -48,11 +49,22 @@ impl SetBuilder {
         }
     }
 
-    /// Adds every literal of another set that may stand anywhere, with its payloads.
+    /// Adds a payload to a literal if that is there.
+    pub(crate) fn add_if_there(&mut self, anchor: Anchor, literal: &[u8], payload: u32) {
+        if let Some(payloads) = self.literals.get_mut(&(anchor, literal.to_vec()))
+            && !payloads.contains(&payload)
+        {
+            payloads.push(payload);
+        }
+    }
+
+    /// Adds every literal of another set that may stand anywhere, with its payloads. Where one stands in
+    /// a field of this set it need not stand in one of the other, so it proves nothing there.
     pub(crate) fn add_inside(&mut self, other: &Self) {
         for ((anchor, literal), payloads) in &other.literals {
             if *anchor == Anchor::Inside {
-                payloads.iter().for_each(|payload| self.add(*anchor, literal, *payload));
+                let payloads = payloads.iter().filter(|payload| *payload & PROOF == 0);
+                payloads.for_each(|payload| self.add(*anchor, literal, *payload));
             }
         }
     }
@@ -132,7 +144,7 @@ impl SetBuilder {
             0 => 0,
             table => {
                 let at = writer.put(&seconds);
-                writer.put(&[table]);
+                writer.put(&[table, few(&seconds)]);
                 at
             }
         };
@@ -143,6 +155,24 @@ impl SetBuilder {
         let head: [u32; HEAD] =
             [whole_table, word(whole_max), starts, ends, inside.word(), singles, scan];
         writer.put(&head)
+    }
+}
+
+/// Returns the bytes by which short literals are found, in both cases, if they are so few that a search
+/// for bytes finds them: their number, and they themselves in the bytes above. 0 if they are not.
+fn few(seconds: &[u32; 256]) -> u32 {
+    let folded = (0..=u8::MAX).zip(seconds).filter(|(_, seconds)| **seconds != 0);
+    // Those that only lower case is folded to have no other case.
+    let both =
+        folded.flat_map(|(byte, _)| [Some(byte & !0x20), Some(byte).filter(|_| byte & 0x20 != 0)]);
+    let mut bytes: Vec<u8> =
+        both.flatten().filter(|byte| seconds[usize::from(byte | 0x20)] != 0).collect();
+    bytes.dedup();
+    match *bytes.as_slice() {
+        [a] => u32::from_le_bytes([1, a, a, a]),
+        [a, b] => u32::from_le_bytes([2, a, b, b]),
+        [a, b, c] => u32::from_le_bytes([3, a, b, c]),
+        _ => 0,
     }
 }
 
@@ -257,9 +287,9 @@ fn write_gram_table(writer: &mut Writer, entries: &[(u32, u32, u32)]) -> u32 {
     write_slots(writer, &lists)
 }
 
-/// Open addressing, at most three quarters full: a mask, then pairs of key and list; list 0 is a free slot.
+/// Open addressing, at most half full: a mask, then pairs of key and list; list 0 is a free slot.
 pub(crate) fn write_slots(writer: &mut Writer, lists: &[(u32, u32)]) -> u32 {
-    let size = (lists.len() * 4 / 3 + 1).next_power_of_two();
+    let size = (lists.len() * 2).max(1).next_power_of_two();
     let mut slots = vec![[0_u32; 2]; size];
     for (key, list) in lists {
         let mut at = spread(*key) as usize & (size - 1);

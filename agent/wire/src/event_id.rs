@@ -1,4 +1,4 @@
-//! Identity: the id of an event, the same whenever the same bytes are read.
+//! Event ids: the same whenever the same bytes are read.
 
 use sha2::{Digest, Sha256};
 
@@ -7,26 +7,29 @@ const DIGITS: usize = 32;
 
 /// What the ids of all records of a source have in common, hashed once: a record then costs one round
 /// of SHA-256 instead of two or three.
-#[derive(Clone)]
-pub(crate) struct SourceHash(Sha256);
+#[derive(Debug, Clone)]
+pub struct SourceHash(Sha256);
 
 impl SourceHash {
-    pub(crate) fn new(agent: &[u8; 16], source: &str) -> Self {
+    /// Begins the ids of an agent's source, told by its key.
+    #[must_use]
+    pub fn new(agent: &[u8; 16], source: &str) -> Self {
         let hash = Sha256::new().chain_update(agent).chain_update([0]);
         Self(hash.chain_update(source).chain_update([0]))
     }
 
     /// Writes the id of the line at a byte offset: the first 32 hexadecimal digits of
     /// SHA-256(agent id ‖ 0 ‖ source ‖ 0 ‖ offset as u64 big-endian).
-    pub(crate) fn of_offset(&self, offset: u64, id: &mut String) {
+    pub fn of_offset(&self, offset: u64, id: &mut String) {
         self.of(&offset.to_be_bytes(), id);
     }
 
     /// Writes the id of a journal entry: as of an offset, with the cursor's text in its place.
-    pub(crate) fn of_cursor(&self, cursor: &str, id: &mut String) {
+    pub fn of_cursor(&self, cursor: &str, id: &mut String) {
         self.of(cursor.as_bytes(), id);
     }
 
+    #[inline]
     fn of(&self, place: &[u8], id: &mut String) {
         let digest = self.0.clone().chain_update(place).finalize();
         let mut digits = [0; DIGITS];
