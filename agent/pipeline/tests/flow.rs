@@ -7,7 +7,7 @@ use std::sync::Arc;
 use agent_inputs::{
     Entry, FilesConfig, Format, InputsConfig, Item, Line, Lines, Sample, Ship, SourceMeta,
 };
-use agent_pipeline::{AgentFacts, Fate, Flow, Pipeline, Reason, Scratch, digest_key};
+use agent_pipeline::{AgentFacts, Fate, Flow, Ids, Pipeline, Reason, Scratch, digest_key};
 use rules_event::{Event, Timestamp, field};
 use rules_matcher::RuleSet;
 use rules_sigma::{Document, parse_file};
@@ -67,7 +67,12 @@ fn pipeline(ship: Ship) -> (Pipeline, u16) {
 }
 
 fn judge(pipeline: &Pipeline, item: Item) -> Vec<(Fate, bool, Event)> {
+    judge_with(pipeline, item, Ids::All)
+}
+
+fn judge_with(pipeline: &Pipeline, item: Item, ids: Ids) -> Vec<(Fate, bool, Event)> {
     let (mut scratch, mut found) = (Scratch::default(), Vec::new());
+    scratch.identify(ids);
     let judged = pipeline.process(item, &mut scratch, |it| {
         found.push((it.fate, it.quarantined, it.event.clone()));
         Ok::<_, ()>(())
@@ -101,6 +106,28 @@ const TEXTS: [&str; 7] = [
     "Nov 21 09:00:02 one app: nothing",
     "Nov 21 09:00:03 one app: secret",
 ];
+
+#[test]
+fn an_id_is_made_where_it_is_asked_for_and_always_the_same() {
+    for (ship, ids, made) in [
+        (Ship::All, Ids::Needed, &[false, false, false, false, false, false, true][..]),
+        (Ship::All, Ids::Hits, &[true, true, true, true, true, false, true]),
+        (Ship::Matched, Ids::Needed, &[true; 7]),
+    ] {
+        // Each remembers what it has alerted of.
+        let [(first, policy), (second, _)] = [pipeline(ship), pipeline(ship)];
+        let all = judge(&first, lines(policy, &TEXTS));
+        let some = judge_with(&second, lines(policy, &TEXTS), ids);
+        for ((some, all), made) in some.iter().zip(&all).zip(made) {
+            assert_eq!((some.0, some.1), (all.0, all.1));
+            let id = if *made { all.2.id.as_str() } else { "" };
+            assert_eq!(some.2.id, id, "{ship:?} {ids:?} {:?}", all.2);
+            // What is sent without an id says where it stands; a stub bears the id of its record.
+            assert!(*made || some.2.origin().is_some());
+            assert!(all.2.fields().eq(some.2.fields()));
+        }
+    }
+}
 
 #[test]
 fn repeats_step_down_to_the_lane_of_events_and_policies_hold() {

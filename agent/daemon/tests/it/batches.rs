@@ -131,7 +131,8 @@ fn the_reader_in_the_auditors_manual_reads_the_same_events() {
         for record in site.records(lane) {
             let mut python = Command::new("python3");
             let agent = record.header.agent.to_string();
-            let python = python.args(["-c", script, &agent]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let python =
+                python.args(["-c", script, &agent]).stdin(Stdio::piped()).stdout(Stdio::piped());
             let Ok(mut child) = python.spawn() else {
                 eprintln!("skipped: no python3");
                 return;

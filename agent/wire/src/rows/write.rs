@@ -97,7 +97,7 @@ impl Rows {
             if self.names.count() > names {
                 self.names.forget_from(names);
             }
-            if !self.new(&mut out, event, kept, offset) {
+            if !self.tell(&mut out, event, kept, offset) {
                 out.put(begin, EVENT | flags);
             }
         }
@@ -133,7 +133,7 @@ impl Rows {
     /// Writes the same of any other: with its shape, which is known from now on, or with its fields where
     /// it may have none. Says whether it has one.
     #[cold]
-    fn new(&mut self, out: &mut Out<'_>, event: &Event, kept: usize, offset: Option<u64>) -> bool {
+    fn tell(&mut self, out: &mut Out<'_>, event: &Event, kept: usize, offset: Option<u64>) -> bool {
         let fields = event.told_from(kept);
         let is_one = self.shapes.begin(fields.len())
             && fields.clone().all(|told| self.shapes.add(&told, offset));
