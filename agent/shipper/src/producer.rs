@@ -122,15 +122,22 @@ impl Producer {
         Some(failure(&KafkaError::Global(code), None, Some(&reason)))
     }
 
-    /// Asks the broker where a partition ends: one behind the offset of its last message.
+    /// Asks the broker where a partition ends: one behind the offset of its last message. That a topic is
+    /// missing, or closed to us, the first question tells; the second would wait for it in vain.
     pub(crate) fn end_of(
         &self,
         topic: &str,
         partition: u32,
         wait_max: Duration,
     ) -> Result<u64, KafkaError> {
+        let client = self.client.client();
+        let metadata = client.fetch_metadata(Some(topic), wait_max)?;
+        let told = metadata.topics().iter().find(|one| one.name() == topic);
+        if let Some(error) = told.and_then(|one| one.error()) {
+            return Err(KafkaError::MetadataFetch(error.into()));
+        }
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-        let (_, end) = self.client.client().fetch_watermarks(topic, partition, wait_max)?;
+        let (_, end) = client.fetch_watermarks(topic, partition, wait_max)?;
         Ok(u64::try_from(end).unwrap_or_default())
     }
 

@@ -166,3 +166,27 @@ async fn who_may_not_read_or_finds_another_topic_sends_again() {
     site.end().await;
     assert_eq!(numbers(&site, 14).len(), 14);
 }
+
+/// The refusal itself must be told, not only that there is no answer.
+#[tokio::test]
+async fn a_topic_that_is_missing_or_closed_is_told_as_ever() {
+    for (refusal, remedy) in [
+        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "start the collector"),
+        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "IDEMPOTENT_WRITE"),
+    ] {
+        let mut site = Mock::new();
+        killed(&mut site, 12, 10).await;
+        for lane in [Lane::Alerts, Lane::Events, Lane::Heartbeats] {
+            site.cluster.topic_error(lane.topic(), refusal).unwrap();
+        }
+        site.start();
+        until("a problem", || site.health.problems().join("\n").contains(remedy)).await;
+        for lane in [Lane::Alerts, Lane::Events, Lane::Heartbeats] {
+            let well = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+            site.cluster.topic_error(lane.topic(), well).unwrap();
+        }
+        until("delivery", || site.cursor(LANE_EVENTS) == 12).await;
+        until("health", || site.health.problems().is_empty()).await;
+        site.end().await;
+    }
+}
