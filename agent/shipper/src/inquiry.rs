@@ -1,7 +1,8 @@
 //! Inquiry: asks the broker which batches it has that no cursor says.
 //!
 //! A killed agent does not know the fate of what was under way. The broker does: what it took stands
-//! behind the last batch it acknowledged, whose place the cursor names. So after a start, if there are
+//! behind the last batch it acknowledged, whose place the cursor names, or before there was one at the end
+//! of the partition that our key leads to. So after a start, if there are
 //! batches that may have been sent before, what stands there is read, and a batch of which the broker has
 //! every byte is not sent again. See `docs/adr/0017-the-broker-is-asked-after-a-kill.md`.
 //!
@@ -23,6 +24,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::ShipperConfig;
+use crate::partition;
 use crate::producer::{Producer, connection};
 
 /// The first call waits so long for the broker, each next one twice as long, up to a bound: between two it
@@ -45,6 +47,9 @@ const SETTLE_MAX: Duration = Duration::from_secs(2);
 const READ_WAIT_MAX: Duration = Duration::from_secs(10);
 const READ_COUNT_MAX: usize = 1_000;
 const READ_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Before the first acknowledgement it is not known where to look: so many messages at the end of the
+/// partition of our key are read. Until then one batch is under way.
+const TAIL_COUNT: u64 = 64;
 /// How often it is looked whether we are to stop while nothing comes.
 const READ_LOOK: Duration = Duration::from_millis(100);
 
@@ -58,8 +63,8 @@ pub(crate) struct Inquiry {
     pub(crate) client: Arc<Producer>,
     pub(crate) agent: AgentId,
     pub(crate) lane: Lane,
-    /// Where the last acknowledged batch stands.
-    pub(crate) after: Location,
+    /// Where the last acknowledged batch stands, if that is known.
+    pub(crate) after: Option<Location>,
     /// Set once the client has delivered anything.
     pub(crate) has_delivered: Arc<AtomicBool>,
     pub(crate) stop: CancellationToken,
@@ -107,30 +112,40 @@ impl Inquiry {
     }
 
     fn ask(&self) -> Result<Taken, Silence> {
-        let mut end = self.end()?;
+        let topic = self.lane.topic();
+        let partition = match self.after {
+            Some(after) => after.partition,
+            None => {
+                let count = self.told(|wait| self.client.partitions_of(topic, wait))?;
+                partition::of(&self.agent.to_string(), count).unwrap_or_default()
+            }
+        };
+        let ends = || self.told(|wait| self.client.ends_of(topic, partition, wait));
+        ends()?;
         let asked = Instant::now();
-        end = end.max(self.end()?);
+        let (mut begin, mut end) = ends()?;
         let took = asked.elapsed();
         if took > NEAR {
             self.pause((took * SETTLE_TIMES).min(SETTLE_MAX))?;
-            end = end.max(self.end()?);
+            (begin, end) = ends()?;
         }
-        let from = self.after.offset + 1;
+        let from = self.after.map_or(end.saturating_sub(TAIL_COUNT), |after| after.offset + 1);
         if end < from {
             return Err(Silence::Anew { end });
         }
-        if end == from {
+        let from = from.max(begin);
+        if end <= from {
             return Ok(Taken::new());
         }
-        self.read(from, end)
+        self.read(partition, from, end)
     }
 
-    /// Returns where the partition ends; waits for a broker as long as there is none.
-    fn end(&self) -> Result<u64, Silence> {
+    /// Asks until there is an answer: as long as no broker is there, nothing could be sent either.
+    fn told<T>(&self, call: impl Fn(Duration) -> Result<T, KafkaError>) -> Result<T, Silence> {
         let (begun, mut wait) = (Instant::now(), CALL_WAIT_MIN);
         loop {
-            match self.client.end_of(self.lane.topic(), self.after.partition, wait) {
-                Ok(end) => return Ok(end),
+            match call(wait) {
+                Ok(answer) => return Ok(answer),
                 Err(error) => {
                     let is_deaf =
                         self.has_delivered.load(Ordering::Relaxed) && begun.elapsed() > DEAF_AFTER;
@@ -150,8 +165,8 @@ impl Inquiry {
     }
 
     /// Reads what stands in a stretch of the partition.
-    fn read(&self, from: u64, end: u64) -> Result<Taken, Silence> {
-        let consumer = self.consumer(from)?;
+    fn read(&self, partition: u32, from: u64, end: u64) -> Result<Taken, Silence> {
+        let consumer = self.consumer(partition, from)?;
         let (mut taken, mut count, mut bytes) = (Taken::new(), 0, 0);
         let begun = Instant::now();
         while begun.elapsed() < READ_WAIT_MAX && count < READ_COUNT_MAX && bytes < READ_BYTES_MAX {
@@ -166,7 +181,7 @@ impl Inquiry {
                     let offset = u64::try_from(message.offset()).unwrap_or(u64::MAX - 1);
                     if let Some(record) = self.own(&message) {
                         let header = &record.header;
-                        let location = Location { offset, ..self.after };
+                        let location = Location { partition, offset };
                         taken.insert((header.epoch, header.seq), (record.hash(), location));
                     }
                     if offset + 1 >= end {
@@ -186,7 +201,7 @@ impl Inquiry {
         Ok(taken)
     }
 
-    fn consumer(&self, from: u64) -> Result<BaseConsumer, Silence> {
+    fn consumer(&self, partition: u32, from: u64) -> Result<BaseConsumer, Silence> {
         let mut client = connection(&self.config).map_err(Silence::Properties)?;
         let consumer: BaseConsumer = client
             // The library wants one. Nobody joins it, nothing is stored in it.
@@ -196,15 +211,15 @@ impl Inquiry {
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "error")
             .set("isolation.level", "read_uncommitted")
-            // No more ahead of us than the largest message.
-            .set("queued.min.messages", "1")
+            // No more ahead of us than the largest message; and when it is read, on at once.
             .set("queued.max.messages.kbytes", "2048")
+            .set("fetch.queue.backoff.ms", "10")
             .set("max.partition.fetch.bytes", "2097152")
             .set("fetch.wait.max.ms", "50")
             .create()
             .map_err(Silence::Refused)?;
         let mut partitions = TopicPartitionList::new();
-        let partition = i32::try_from(self.after.partition).unwrap_or(i32::MAX);
+        let partition = i32::try_from(partition).unwrap_or(i32::MAX);
         let from = Offset::Offset(i64::try_from(from).unwrap_or(i64::MAX));
         partitions
             .add_partition_offset(self.lane.topic(), partition, from)

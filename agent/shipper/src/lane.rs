@@ -151,16 +151,16 @@ impl Stream {
         self.client.take()
     }
 
-    /// Returns behind which place the broker is to be asked for batches that may have been sent before,
-    /// if it is.
-    pub(crate) fn question(&mut self) -> agent_spool::Result<Option<Location>> {
+    /// Returns whether the broker is to be asked for batches that may have been sent before, and behind
+    /// which place, if one is known.
+    pub(crate) fn question(&mut self) -> agent_spool::Result<Option<Option<Location>>> {
         let Asking::Due(newest) = self.asking else { return Ok(None) };
         if self.waiting.is_none() && !self.look()? {
             return Ok(None);
         }
         let is_old = self.waiting.as_ref().is_some_and(|waiting| waiting.seq <= newest);
-        if is_old && self.location.is_some() {
-            return Ok(self.location);
+        if is_old {
+            return Ok(Some(self.location));
         }
         self.asking = Asking::Done;
         Ok(None)

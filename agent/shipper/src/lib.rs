@@ -26,6 +26,7 @@ mod flight;
 mod gate;
 mod inquiry;
 mod lane;
+mod partition;
 mod problem;
 mod producer;
 mod run;

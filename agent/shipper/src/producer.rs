@@ -122,23 +122,34 @@ impl Producer {
         Some(failure(&KafkaError::Global(code), None, Some(&reason)))
     }
 
-    /// Asks the broker where a partition ends: one behind the offset of its last message. That a topic is
-    /// missing, or closed to us, the first question tells; the second would wait for it in vain.
-    pub(crate) fn end_of(
+    /// Asks the broker how many partitions a topic has.
+    pub(crate) fn partitions_of(
+        &self,
+        topic: &str,
+        wait_max: Duration,
+    ) -> Result<usize, KafkaError> {
+        let metadata = self.client.client().fetch_metadata(Some(topic), wait_max)?;
+        let told = metadata.topics().iter().find(|one| one.name() == topic);
+        match told.and_then(|one| one.error()) {
+            Some(error) => Err(KafkaError::MetadataFetch(error.into())),
+            None => Ok(told.map_or(0, |one| one.partitions().len())),
+        }
+    }
+
+    /// Asks the broker for the offset of a partition's first message, and for one behind that of its last.
+    /// That a topic is missing, or closed to us, the first question tells; the second would wait for it
+    /// in vain.
+    pub(crate) fn ends_of(
         &self,
         topic: &str,
         partition: u32,
         wait_max: Duration,
-    ) -> Result<u64, KafkaError> {
-        let client = self.client.client();
-        let metadata = client.fetch_metadata(Some(topic), wait_max)?;
-        let told = metadata.topics().iter().find(|one| one.name() == topic);
-        if let Some(error) = told.and_then(|one| one.error()) {
-            return Err(KafkaError::MetadataFetch(error.into()));
-        }
+    ) -> Result<(u64, u64), KafkaError> {
+        self.partitions_of(topic, wait_max)?;
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-        let (_, end) = client.fetch_watermarks(topic, partition, wait_max)?;
-        Ok(u64::try_from(end).unwrap_or_default())
+        let (begin, end) = self.client.client().fetch_watermarks(topic, partition, wait_max)?;
+        let [begin, end] = [begin, end].map(|offset| u64::try_from(offset).unwrap_or_default());
+        Ok((begin, end))
     }
 
     /// Returns what the connection complained of since last asked.

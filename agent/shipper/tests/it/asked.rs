@@ -72,6 +72,35 @@ async fn what_the_broker_has_is_not_sent_again() {
     assert_eq!(Cursor::load_located(site.path(), LANE_EVENTS).unwrap(), (42, place(41)));
 }
 
+/// Killed before the first acknowledgement, or a cursor that names no place, as the version before wrote it.
+#[tokio::test]
+async fn without_a_place_the_end_of_the_partition_is_looked_at() {
+    for (shipped, noted) in [(1, 0), (40, 30)] {
+        let mut site = Mock::new();
+        killed(&mut site, shipped, 1).await;
+        Cursor::store(site.path(), LANE_EVENTS, noted).unwrap();
+        site.append(Lane::Events, 2);
+        site.start();
+        let count = shipped + 2;
+        until("delivery", || site.cursor(LANE_EVENTS) == count).await;
+        assert_chained(&site.consume(Lane::Events, count as usize), count);
+        site.end().await;
+    }
+}
+
+/// Of eighty messages only the last are read, so what stood before them is sent again.
+#[tokio::test]
+async fn without_a_place_no_more_than_the_end_is_read() {
+    let mut site = Mock::new();
+    killed(&mut site, 80, 1).await;
+    Cursor::store(site.path(), LANE_EVENTS, 0).unwrap();
+    site.start();
+    until("delivery", || site.cursor(LANE_EVENTS) == 80).await;
+    site.end().await;
+    let expected: Vec<u64> = (1..=80).chain(1..=16).collect();
+    assert_eq!(numbers(&site, 96), expected);
+}
+
 #[tokio::test]
 async fn others_in_the_partition_and_gaps_do_not_matter() {
     let mut site = Mock::new();

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use agent_shipper::{ShipperConfig, Wait};
-use agent_spool::{Cursor, LANE_ALERTS, LANE_EVENTS, Reader};
+use agent_spool::{LANE_ALERTS, LANE_EVENTS, Reader};
 use agent_wire::{Heartbeat, Lane, Record};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -160,24 +160,6 @@ async fn a_fatal_error_of_the_client_makes_a_new_one() {
     site.append(Lane::Events, 40);
     until("delivery", || site.cursor(LANE_EVENTS) == 43).await;
     assert_eq!(site.delivered.of(Lane::Events), (1..=43).collect::<Vec<_>>());
-    site.end().await;
-}
-
-#[tokio::test]
-async fn a_restart_sends_again_what_no_cursor_says_and_no_more() {
-    let mut site = Mock::new();
-    site.append(Lane::Events, 40);
-    site.start();
-    until("delivery", || site.cursor(LANE_EVENTS) == 40).await;
-    site.end().await;
-    // As after a crash between the delivery reports of 31 to 40 and the cursor.
-    Cursor::store(site.path(), LANE_EVENTS, 30).unwrap();
-    site.append(Lane::Events, 2);
-    site.start();
-    until("delivery", || site.cursor(LANE_EVENTS) == 42).await;
-    let seen: Vec<u64> =
-        site.consume(Lane::Events, 52).iter().map(|record| record.header.seq).collect();
-    assert_eq!(seen, (1..=40).chain(31..=42).collect::<Vec<_>>());
     site.end().await;
 }
 
