@@ -268,9 +268,15 @@ impl Event {
     ///
     /// `@timestamp` and `event.id` are not found here: they are [`Event::time`] and [`Event::id`].
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, name: &str) -> Option<ValueRef<'_>> {
-        self.position(name, place(name)).map(|index| self.fields[index].stored.value(&self.texts))
+        // Inlined, so that the place of a constant is one.
+        self.get_at(name, place(name))
+    }
+
+    fn get_at(&self, name: &str, place: u16) -> Option<ValueRef<'_>> {
+        let field = self.fields.get(self.position(name, place)?)?;
+        Some(field.stored.value(&self.texts))
     }
 
     #[inline(always)]
@@ -302,7 +308,7 @@ impl Event {
 
     /// Returns the text of a field, if it is there and holds text.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn get_str(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(ValueRef::as_str)
     }

@@ -253,8 +253,9 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn finish(self, event: &mut Event) {
-        self.args.finish(self.facts.raw(Key::Exe).is_some(), event);
+    fn finish(&mut self, event: &mut Event) {
+        let args = std::mem::take(&mut self.args);
+        args.finish(self.facts.raw(Key::Exe).is_some(), event);
         match self.kinds.as_slice() {
             [kind] => event.set_text("auditd.type", kind),
             kinds => {

@@ -1,5 +1,9 @@
 //! What an event keeps and gives back.
 
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -101,4 +105,120 @@ fn rule_ids_reads_one_or_many() {
     assert_eq!(event.rule_ids().collect::<Vec<_>>(), ["a"]);
     event.set(field::RULE_ID, Value::List(vec!["a".into(), "b".into()]));
     assert_eq!(event.rule_ids().collect::<Vec<_>>(), ["a", "b"]);
+}
+
+/// Names enough that several share a place.
+static MODEL_NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let name = |number| -> &'static str { format!("model.name{number}.{number}").leak() };
+    (0..400).map(name).collect()
+});
+
+/// What can be done to an event.
+#[derive(Debug, Clone)]
+enum Step {
+    Static(usize, i64),
+    Piece(usize, usize, usize),
+    Copy(usize, String),
+    Owned(usize, i64),
+    List(usize, i64),
+    Remove(usize),
+    Reset,
+    Keep,
+    KeepNone,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let name = 0usize..400;
+    let step = prop_oneof![
+        6 => (name.clone(), any::<i64>()).prop_map(|(name, number)| Step::Static(name, number)),
+        6 => (name.clone(), 0usize..9, 0usize..9).prop_map(|(name, start, end)| Step::Piece(name, start, end)),
+        3 => (name.clone(), "[a-z]{0,9}").prop_map(|(name, text)| Step::Copy(name, text)),
+        2 => (name.clone(), any::<i64>()).prop_map(|(name, number)| Step::Owned(name, number)),
+        2 => (name.clone(), any::<i64>()).prop_map(|(name, number)| Step::List(name, number)),
+        2 => name.prop_map(Step::Remove),
+        1 => Just(Step::Reset),
+        1 => Just(Step::Keep),
+        1 => Just(Step::KeepNone),
+    ];
+    prop::collection::vec(step, 0..600)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Fields written over others, found through places and chains, against a plain list.
+    #[test]
+    fn an_event_is_a_list_of_names_and_values(steps in steps()) {
+        let names = &*MODEL_NAMES;
+        let text = "abcdefgh";
+        let mut event = Event::default();
+        let mut model: Vec<(&str, Value)> = Vec::new();
+        let mut kept = 0;
+        event.decoded_from(text, |event| {
+            for step in steps {
+                let (name, value) = match step {
+                    Step::Static(name, number) => {
+                        event.set(names[name], number);
+                        (name, Value::Int(number))
+                    }
+                    Step::Piece(name, start, end) => {
+                        let piece = text.get(start..end).unwrap_or(text);
+                        event.set_text(names[name], piece);
+                        (name, Value::text(piece))
+                    }
+                    Step::Copy(name, text) => {
+                        event.set_text(names[name], &text);
+                        (name, Value::text(&text))
+                    }
+                    Step::Owned(name, number) => {
+                        event.set(names[name].to_owned(), number);
+                        (name, Value::Int(number))
+                    }
+                    Step::List(name, number) => {
+                        let list = Value::List(vec![Value::Int(number)]);
+                        event.set(names[name], list.clone());
+                        (name, list)
+                    }
+                    Step::Remove(name) => {
+                        let at = model.iter().position(|(known, _)| *known == names[name]);
+                        let expected = at.map(|at| {
+                            kept = kept.min(at);
+                            model.remove(at).1
+                        });
+                        assert_eq!(event.remove(names[name]), expected);
+                        continue;
+                    }
+                    Step::Reset => {
+                        event.reset(Timestamp::default());
+                        model.truncate(kept);
+                        continue;
+                    }
+                    Step::Keep => {
+                        event.keep();
+                        kept = model.len();
+                        continue;
+                    }
+                    Step::KeepNone => {
+                        event.keep_none();
+                        kept = 0;
+                        continue;
+                    }
+                };
+                match model.iter_mut().position(|(known, _)| *known == names[name]) {
+                    Some(at) => {
+                        kept = kept.min(at);
+                        model[at].1 = value;
+                    }
+                    None => model.push((names[name], value)),
+                }
+            }
+        });
+        let found: Vec<_> = event.fields().map(|(name, value)| (name, value.to_value())).collect();
+        prop_assert_eq!(&found, &model);
+        for name in names.iter().copied() {
+            let expected = model.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+            let found = event.get(name).map(ValueRef::to_value);
+            prop_assert_eq!(found.as_ref(), expected);
+        }
+    }
 }

@@ -46,8 +46,8 @@ fn call_of(facts: &Facts<'_>, event: &mut Event) -> Option<&'static Call> {
     if let Some(name) = facts.raw(Key::NameSyscall) {
         return calls::call(name);
     }
-    let name = match names::call(architecture.unwrap_or_default(), number) {
-        Some(name) => name,
+    let (name, call) = match names::call(architecture.unwrap_or_default(), number) {
+        Some(numbered) => numbered,
         // Interpreted already, as by `ausearch -i`.
         None if number.starts_with(|c: char| c.is_ascii_lowercase()) => {
             event.set(Key::NameSyscall.field(), number.to_owned());
@@ -56,7 +56,7 @@ fn call_of(facts: &Facts<'_>, event: &mut Event) -> Option<&'static Call> {
         None => return None,
     };
     event.set(Key::NameSyscall.field(), name);
-    calls::call(name)
+    call
 }
 
 /// Whether it worked.

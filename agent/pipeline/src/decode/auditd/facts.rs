@@ -102,10 +102,11 @@ pub(super) fn is_given(value: &str) -> bool {
 }
 
 /// Returns a value as text.
+#[inline]
 pub(super) fn decoded(key: Key, value: &str, form: Form) -> Cow<'_, str> {
-    match form {
-        Form::Bare if key == Key::Proctitle => hex::title(value),
-        Form::Bare if key.may_be_hex() => hex::text(value),
-        _ => Cow::Borrowed(value),
-    }
+    if form == Form::Bare && key.may_be_hex() { of_hex(key, value) } else { Cow::Borrowed(value) }
+}
+
+fn of_hex(key: Key, value: &str) -> Cow<'_, str> {
+    if key == Key::Proctitle { hex::title(value) } else { hex::text(value) }
 }

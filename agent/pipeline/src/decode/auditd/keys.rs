@@ -155,11 +155,13 @@ impl Key {
     }
 
     /// Returns the field it becomes.
+    #[inline]
     pub(super) fn field(self) -> &'static str {
         KEYS.get(self as usize).map_or("", |(_, _, field, _)| field)
     }
 
     /// Returns whether an unquoted value of it may be written in hexadecimal.
+    #[inline]
     pub(super) fn may_be_hex(self) -> bool {
         KEYS.get(self as usize).is_some_and(|(.., hex)| *hex)
     }

@@ -102,11 +102,33 @@ const MEANINGS: &[Row] = &[
     ("VIRT_RESOURCE", Main, "assigned-vm-resource", "host", "change"),
 ];
 
+const AT_SYSCALL: Option<usize> = place(b"SYSCALL");
+const AT_PATH: Option<usize> = place(b"PATH");
+
+const fn place(kind: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < MEANINGS.len() {
+        let (name, mut byte) = (MEANINGS[at].0.as_bytes(), 0);
+        while byte < name.len() && name.len() == kind.len() && name[byte] == kind[byte] {
+            byte += 1;
+        }
+        if byte == kind.len() && byte == name.len() {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
 /// Returns what a type means; a type that is not listed says what happened by its name.
 pub(super) fn meaning(kind: &str) -> Meaning {
-    let row =
-        MEANINGS.binary_search_by_key(&kind, |row| row.0).ok().and_then(|at| MEANINGS.get(at));
-    match row {
+    // Most records are of these.
+    let at = match kind {
+        "SYSCALL" => AT_SYSCALL,
+        "PATH" => AT_PATH,
+        _ => MEANINGS.binary_search_by_key(&kind, |row| row.0).ok(),
+    };
+    match at.and_then(|at| MEANINGS.get(at)) {
         Some(&(_, class, action, category, kind)) => Meaning { class, action, category, kind },
         None => Meaning { class: Main, action: "", category: "", kind: "" },
     }
@@ -121,6 +143,9 @@ mod tests {
         assert!(MEANINGS.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert_eq!(meaning("USER_LOGIN").action, "logged-in");
         assert_eq!(meaning("PATH").class, Companion);
+        for (kind, _, action, ..) in MEANINGS {
+            assert_eq!(meaning(kind).action, *action);
+        }
         assert_eq!(meaning("SOMETHING_NEW").class, Main);
     }
 }

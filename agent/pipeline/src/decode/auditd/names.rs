@@ -2,12 +2,14 @@
 
 use std::sync::LazyLock;
 
+use super::calls::{self, Call};
+
 /// Greatest number of a table; above it there is nothing, whatever a log says.
 const NUMBER_MAX: usize = 1_023;
 
-static X86_64: LazyLock<Names> = LazyLock::new(|| Names::read(include_str!("x86_64.calls")));
-static I386: LazyLock<Names> = LazyLock::new(|| Names::read(include_str!("i386.calls")));
-static AARCH64: LazyLock<Names> = LazyLock::new(|| Names::read(include_str!("aarch64.calls")));
+static X86_64: LazyLock<Calls> = LazyLock::new(|| Calls::read(include_str!("x86_64.calls")));
+static I386: LazyLock<Calls> = LazyLock::new(|| Calls::read(include_str!("i386.calls")));
+static AARCH64: LazyLock<Calls> = LazyLock::new(|| Calls::read(include_str!("aarch64.calls")));
 static ERRORS: LazyLock<Names> = LazyLock::new(|| Names::read(include_str!("errors.names")));
 
 /// Names by number.
@@ -37,6 +39,22 @@ impl Names {
     }
 }
 
+/// A call by its number: its name, and what it means if that is known.
+pub(super) type Numbered = (&'static str, Option<&'static Call>);
+
+/// The calls of an architecture by number.
+struct Calls(Vec<Numbered>);
+
+impl Calls {
+    fn read(text: &'static str) -> Self {
+        Self(Names::read(text).0.into_iter().map(|name| (name, calls::call(name))).collect())
+    }
+
+    fn get(&self, number: usize) -> Option<Numbered> {
+        self.0.get(number).copied().filter(|(name, _)| !name.is_empty())
+    }
+}
+
 /// Architectures. Source: Linux `include/uapi/linux/audit.h`, `AUDIT_ARCH_*`: the machine of ELF with
 /// two bits for 64 bits and little endian.
 const ARCHITECTURES: [(&str, &str); 9] = [
@@ -57,8 +75,8 @@ pub(super) fn architecture(text: &str) -> Option<&'static str> {
     known.map(|(_, name)| *name)
 }
 
-/// Returns the name of a system call by its number.
-pub(super) fn call(architecture: &str, number: &str) -> Option<&'static str> {
+/// Returns a system call by its number.
+pub(super) fn call(architecture: &str, number: &str) -> Option<Numbered> {
     let table = match architecture {
         "x86_64" => &X86_64,
         "i386" => &I386,
@@ -120,7 +138,9 @@ mod tests {
             ("aarch64", "79", "newfstatat"),
             ("aarch64", "203", "connect"),
         ] {
-            assert_eq!(call(architecture, number), Some(name), "{architecture} {number}");
+            let (found, meaning) = call(architecture, number).unwrap();
+            assert_eq!(found, name, "{architecture} {number}");
+            assert_eq!(meaning.map(|call| call.0), calls::call(name).map(|call| call.0));
         }
         assert_eq!(call("x86_64", "999999999999"), None);
         assert_eq!(call("sparc", "1"), None);
