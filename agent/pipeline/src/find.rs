@@ -173,6 +173,23 @@ pub(crate) fn rsplit<'a>(text: &'a str, word: &str) -> Option<(&'a str, &'a str)
     Some((text.get(..at)?, text.get(at + word.len()..)?))
 }
 
+/// Most digits of a number that is read without looking for an overflow.
+const DIGITS_MAX: usize = 18;
+
+/// A whole number as [`str::parse`] reads it; most are a few digits and nothing else.
+#[inline]
+pub(crate) fn number(text: &str) -> Option<i64> {
+    let mut value = 0;
+    for byte in text.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 || text.len() > DIGITS_MAX {
+            return text.parse().ok();
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    if text.is_empty() { None } else { Some(value) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +204,11 @@ mod tests {
             prop_assert_eq!(rfind(&text, &word), text.rfind(&word));
             prop_assert_eq!(split(&text, &word), text.split_once(word.as_str()));
             prop_assert_eq!(rsplit(&text, &word), text.rsplit_once(word.as_str()));
+        }
+
+        #[test]
+        fn numbers_are_those_of_the_standard_library(text in "[-+]?[0-9]{0,20}[a ]?") {
+            prop_assert_eq!(number(&text), text.parse::<i64>().ok());
         }
 
         #[test]

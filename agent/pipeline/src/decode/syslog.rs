@@ -98,7 +98,7 @@ pub(super) fn finish(
     if !header.process.is_empty() {
         event.set_text(field::PROCESS_NAME, header.process);
     }
-    if let Ok(pid) = header.pid.parse::<i64>() {
+    if let Some(pid) = find::number(header.pid) {
         event.set(field::PROCESS_PID, pid);
     }
     event.set_text(field::MESSAGE, header.message);

@@ -29,14 +29,14 @@ fn decode_line(text: &str, context: &Context<'_>, event: &mut Event) -> Option<(
     let (request, rest) = quoted(rest)?;
     let rest = rest.strip_prefix(' ')?;
     let (status, rest) = find::split_byte(rest, b' ').unwrap_or((rest, "- "));
-    let status: i64 = status.parse().ok().filter(|status| (0..1_000).contains(status))?;
+    let status = find::number(status).filter(|status| (0..1_000).contains(status))?;
     let (bytes, mut rest) = find::split_byte(rest, b' ').unwrap_or((rest, ""));
     let who = Who::of(who)?;
     event.time = time;
     begin(status, request, context, event);
     who.set(event);
     set_request(request, event);
-    if let Ok(bytes) = bytes.parse::<i64>() {
+    if let Some(bytes) = find::number(bytes) {
         event.set(field::HTTP_RESPONSE_BYTES, bytes);
     }
     for name in [field::HTTP_REFERRER, field::USER_AGENT] {

@@ -31,11 +31,18 @@ impl Field {
 
 /// Fields in order. Those of a record are written over those of the one before: taking them away first
 /// would cost a line as much as setting them.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Slots {
     /// The first so many are fields; what follows is left over from other records.
     all: Vec<Field>,
     count: usize,
+}
+
+/// Without what is left over: a copy may be kept for long.
+impl Clone for Slots {
+    fn clone(&self) -> Self {
+        Self { all: self.to_vec(), count: self.count }
+    }
 }
 
 impl Slots {
@@ -116,5 +123,10 @@ mod tests {
         assert_eq!(slots.remove(0).name, "a");
         slots.push(field("e"));
         assert_eq!(names(&slots), ["d", "e"]);
+        let copy = slots.clone();
+        assert_eq!((names(&copy), copy.all.len(), slots.all.len()), (vec!["d", "e"], 2, 2));
+        slots.truncate(1);
+        let copy = slots.clone();
+        assert_eq!((names(&copy), copy.all.len(), slots.all.len()), (vec!["d"], 1, 2));
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::hex;
 use super::keys::Key;
 use super::pairs::Form;
+use crate::find;
 
 /// Places of facts: one for each key up to [`Key::LAST_FACT`]; a bit of 64 each.
 const FACTS: usize = Key::LAST_FACT as usize + 1;
@@ -59,7 +60,7 @@ impl<'a> Facts<'a> {
 
     /// Returns a value as a number.
     pub(super) fn number(&self, key: Key) -> Option<i64> {
-        self.raw(key)?.parse().ok()
+        find::number(self.raw(key)?)
     }
 
     /// Keeps the name of a file, if it says more of what happened than the one before.
