@@ -20,7 +20,7 @@ use std::sync::Arc;
 use agent_pipeline::AgentFacts;
 use arc_swap::ArcSwap;
 use rules_correlate::told::Told;
-use rules_correlate::{Correlator, Fired};
+use rules_correlate::{Correlator, EventId, Fired, Listeners, Noted};
 use rules_event::{Event, Timestamp, field};
 use sha2::{Digest, Sha256};
 
@@ -33,7 +33,7 @@ use crate::metrics::{Metrics, set};
 use crate::rules::stored::Compiled;
 use dictionary::{Dictionary, each_hit};
 use disk::Pending;
-use lines::Lines;
+use lines::{Lines, Origin};
 use telling::{Telling, Verdict};
 
 /// How late a hit may be, and how far beyond the clock its time is believed; see
@@ -54,10 +54,6 @@ pub(crate) struct Local {
     telling: Telling,
     pending: Pending,
     facts: AgentFacts,
-    /// A hit at hand; holds what all events of the agent have in common.
-    hit: Event,
-    /// How far time has come, as far as it is believed.
-    newest: i64,
     /// What the correlator had given up when last looked at.
     evicted: u64,
     metrics: Metrics,
@@ -65,21 +61,16 @@ pub(crate) struct Local {
 
 impl Local {
     pub(crate) fn new(counting: Arc<Counting>, facts: AgentFacts, metrics: Metrics) -> Self {
-        let mut hit = Event::default();
-        sign(&mut hit, &facts);
-        hit.keep();
         let mut lines = Lines::default();
         lines.arrange(&counting.dictionary);
         set(&metrics.correlations, counting.alerting() as u64);
         Self {
-            correlator: counting.take_correlator(),
+            correlator: correlator(&counting, &facts),
             counting,
             lines,
             telling: Telling::default(),
             pending: Pending::default(),
             facts,
-            hit,
-            newest: i64::MIN,
             evicted: 0,
             metrics,
         }
@@ -98,24 +89,24 @@ impl Local {
         self.metrics.correlated_hits.inc_by(hits.count as u64);
         let dictionary = &counting.dictionary;
         let hits = hits.finish();
-        let mut kept = Vec::new();
-        let mut alerts = Vec::new();
-        let mut line = (0, line_ends.iter());
+        let (mut kept, mut alerts) = (Vec::with_capacity(hits.len()), Vec::new());
         let is_current = Arc::ptr_eq(&self.counting, &counting);
-        let mut hit = std::mem::take(&mut self.hit);
-        let at = (&mut hit, now, Some(&mut kept));
-        let read = self.count(dictionary, hits, at, |local, event, rules, fired| {
-            let end = line.1.next().copied().unwrap_or(line.0);
-            let text = lines.get(line.0..end).unwrap_or_default();
-            line.0 = end;
-            // The rings are arranged by the newest dictionary; a block found under an older one is rare.
-            if is_current && !text.is_empty() {
-                rules.iter().for_each(|rule| local.lines.push(*rule, &event.id, text));
-            }
-            alerts.extend(fired.iter().filter_map(|fired| local.tell(fired, &event.id)));
-        });
-        self.hit = hit;
+        let mut ids = Vec::with_capacity(line_ends.len());
+        let read =
+            self.count(dictionary, hits, now, Some(&mut kept), |local, noted, rules, fired| {
+                let hit = ids.len();
+                ids.push(noted.id);
+                let origin = Origin { ids: &ids, lines: &lines, ends: &line_ends };
+                // The rings are arranged by the newest dictionary; a block found under an older one is rare.
+                if is_current && !origin.line(hit).is_empty() {
+                    rules.iter().for_each(|rule| local.lines.note(*rule, hit));
+                }
+                for (index, fired) in fired.iter().enumerate() {
+                    alerts.extend(local.tell(fired, index, Some(noted.id), origin));
+                }
+            });
         debug_assert!(read.is_some(), "what we wrote ourselves is understood");
+        self.lines.keep(Origin { ids: &ids, lines: &lines, ends: &line_ends });
         self.pending.add(dictionary, &kept, now, newest);
         alerts.extend(self.pass(newest));
         self.show();
@@ -131,9 +122,7 @@ impl Local {
         newest: i64,
     ) -> Option<usize> {
         let mut count = 0;
-        let mut hit = std::mem::take(&mut self.hit);
-        let read = self.count(dictionary, hits, (&mut hit, now, None), |_, _, _, _| count += 1);
-        self.hit = hit;
+        let read = self.count(dictionary, hits, now, None, |_, _, _, _| count += 1);
         if self.correlator.waits() {
             self.correlator.advance(Timestamp::from_nanos(newest));
         }
@@ -144,17 +133,22 @@ impl Local {
         &mut self,
         dictionary: &Dictionary,
         hits: &[u8],
-        (hit, now, kept): (&mut Event, Timestamp, Option<&mut Vec<u8>>),
-        mut each: impl FnMut(&mut Self, &Event, &[u16], &[Fired]),
+        now: Timestamp,
+        kept: Option<&mut Vec<u8>>,
+        mut each: impl FnMut(&mut Self, &Noted<'_>, &[u16], &[Fired]),
     ) -> Option<()> {
         self.correlator.clock(now);
-        let believed = now.saturating_add(LATENESS);
-        each_hit(dictionary, hits, hit, kept, |event, rules, ids| {
-            if event.time <= believed {
-                self.newest = self.newest.max(event.time.as_nanos());
-            }
-            let fired = self.correlator.observe(event, ids);
-            each(self, event, rules, &fired);
+        // Asked once a block: the rules may be others now than when it was found.
+        let rules = dictionary.rules.iter();
+        let listeners: Vec<Listeners> =
+            rules.map(|rule| self.correlator.listeners(&rule.id)).collect();
+        let mut heard_by = Vec::new();
+        each_hit(dictionary, hits, kept, |noted, rules| {
+            heard_by.clear();
+            heard_by
+                .extend(rules.iter().filter_map(|rule| listeners.get(usize::from(*rule))).cloned());
+            let fired = self.correlator.observe_noted(noted, &heard_by);
+            each(self, noted, rules, &fired);
         })
     }
 
@@ -164,19 +158,41 @@ impl Local {
             return Vec::new();
         }
         let fired = self.correlator.advance(Timestamp::from_nanos(newest));
-        fired.iter().filter_map(|fired| self.tell(fired, "")).collect()
+        self.tell_all(&fired)
     }
 
     /// Judges all that still waits.
     fn finish(&mut self) -> Vec<Event> {
         let fired = self.correlator.finish();
-        fired.iter().filter_map(|fired| self.tell(fired, "")).collect()
+        self.tell_all(&fired)
     }
 
-    /// Returns the alert event of a firing, if it is to be told now. `by` is the event it came by.
-    fn tell(&mut self, fired: &Fired, by: &str) -> Option<Event> {
-        let facts = self.counting.facts.get(&fired.correlation_id)?;
-        let revision = match self.telling.judge(fired, facts.timespan, self.newest) {
+    fn tell_all(&mut self, fired: &[Fired]) -> Vec<Event> {
+        let fired = fired.iter().enumerate();
+        let origin = Origin::default();
+        fired.filter_map(|(index, fired)| self.tell(fired, index, None, origin)).collect()
+    }
+
+    /// Returns the alert event of a firing, if it is to be told now. `index` is its place among those that
+    /// fired together, `by` the event it came by, `origin` the block of that.
+    fn tell(
+        &mut self,
+        fired: &Fired,
+        index: usize,
+        by: Option<EventId>,
+        origin: Origin<'_>,
+    ) -> Option<Event> {
+        let Some(facts) = self.counting.facts.get(&fired.correlation_id) else {
+            // Only others count it.
+            self.correlator.quiet(index, u64::MAX, Timestamp::from_nanos(i64::MAX));
+            return None;
+        };
+        let newest = self.correlator.newest().as_nanos();
+        let verdict = self.telling.judge(fired, facts.timespan, newest);
+        if let Some((count, until)) = self.telling.rest(&fired.key) {
+            self.correlator.quiet(index, count, until);
+        }
+        let revision = match verdict {
             Verdict::Tell(revision) => revision,
             Verdict::Known => return None,
             Verdict::Withheld => {
@@ -194,7 +210,7 @@ impl Local {
             // The account of the last of many attempts says nothing about the attack.
             fired.witness.user = None;
         }
-        let lines = self.lines.of(&fired.event_ids, by);
+        let lines = self.lines.of(&fired.event_ids, by, origin);
         let told = Told {
             revision,
             title: facts.title.clone(),
@@ -223,7 +239,7 @@ impl Local {
     /// Puts other correlations in force. Those that are the same go on with what they remember.
     fn adopt(&mut self, counting: &Arc<Counting>) {
         let saved = self.correlator.save();
-        self.correlator = counting.take_correlator();
+        self.correlator = correlator(counting, &self.facts);
         self.counting = Arc::clone(counting);
         self.evicted = 0;
         let kept = self.correlator.load(&saved).unwrap_or_default();
@@ -275,6 +291,19 @@ impl Bench {
     pub(crate) fn finish(&mut self) -> Vec<Event> {
         self.0.finish()
     }
+}
+
+/// Returns what counts, knowing what all events of the agent have in common.
+fn correlator(counting: &Counting, facts: &AgentFacts) -> Correlator {
+    let mut correlator = counting.take_correlator();
+    let mut common = Event::default();
+    sign(&mut common, facts);
+    let constants = dictionary::CONSTANTS.iter().filter_map(|name| {
+        let value = common.get_str(name)?;
+        Some(((*name).to_owned(), value.to_owned()))
+    });
+    correlator.set_constants(constants.collect());
+    correlator
 }
 
 /// Sets what the agent knows of itself.

@@ -1,5 +1,6 @@
 //! Alert: what a group fired for in one slot, as it stands.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rules_event::{Timestamp, field};
@@ -8,7 +9,6 @@ use crate::bytes::{Reader, write_bytes, write_signed, write_unsigned};
 use crate::definition::Definition;
 use crate::fired::{EVENT_IDS_MAX, Fired, Witness, key};
 use crate::hit::{EventId, Hit};
-use crate::state::{load_id, save_id};
 use crate::{sketch, thin};
 
 /// Every hit in a window that satisfies the condition and ends in the slot.
@@ -30,6 +30,10 @@ pub(crate) struct Alert {
     seen: Option<(i64, EventId)>,
     witness: Witness,
     key: String,
+    /// Places of rules, as bits, that have their share of events.
+    full: u64,
+    /// It is not told before it counts so many, or time comes so far.
+    quiet: Option<(u64, i64)>,
 }
 
 impl Alert {
@@ -48,6 +52,8 @@ impl Alert {
             seen: None,
             witness: Witness::default(),
             key: key(&definition.id, group, slot),
+            full: 0,
+            quiet: None,
         }
     }
 
@@ -65,7 +71,7 @@ impl Alert {
         }
         if let Some((time, id)) = &self.seen {
             write_signed(out, *time);
-            save_id(out, id);
+            id.write(out);
             let Witness { agent, organization, system, host, user } = &self.witness;
             for text in [agent, organization, system, host, user] {
                 out.push(u8::from(text.is_some()));
@@ -75,7 +81,7 @@ impl Alert {
         write_unsigned(out, self.events.len() as u64);
         for (time, id, place) in &self.events {
             write_signed(out, time.wrapping_sub(self.slot));
-            save_id(out, id);
+            id.write(out);
             out.push(*place);
         }
     }
@@ -95,7 +101,7 @@ impl Alert {
         }
         let (mut seen, mut witness) = (None, Witness::default());
         if has & 2 != 0 {
-            seen = Some((from.signed()?, load_id(from)?));
+            seen = Some((from.signed()?, EventId::read(from)?));
             let Witness { agent, organization, system, host, user } = &mut witness;
             for text in [agent, organization, system, host, user] {
                 let (there, value) = (from.byte()? != 0, from.text()?);
@@ -105,7 +111,7 @@ impl Alert {
         let mut events = Vec::new();
         for _ in 0..from.count()? {
             let time = from.signed()?.wrapping_add(slot);
-            events.push((time, load_id(from)?, from.byte()?));
+            events.push((time, EventId::read(from)?, from.byte()?));
         }
         let key = match (definition, group) {
             (Some(definition), Some(group)) => key(&definition.id, group, slot),
@@ -127,6 +133,8 @@ impl Alert {
             seen,
             witness,
             key,
+            full: 0,
+            quiet: None,
         })
     }
 
@@ -147,11 +155,20 @@ impl Alert {
             false => (0, EVENT_IDS_MAX),
             true => (hit.place, EVENT_IDS_MAX / definition.rules.max(1)),
         };
-        let full = self.events.len() >= share
-            && self.events.iter().filter(|known| known.2 == place).count() >= share;
         let order = |known: &(i64, EventId, u8)| {
             (known.0, &known.1, known.2).cmp(&(hit.time, &hit.id, place))
         };
+        // A place that has its share keeps it.
+        let bit = 1_u64.checked_shl(u32::from(place)).unwrap_or(0);
+        let full = self.full & bit != 0
+            || self.events.len() >= share
+                && self.events.iter().filter(|known| known.2 == place).count() >= share;
+        if full {
+            self.full |= bit;
+            if self.events.last().is_some_and(|last| order(last).is_le()) {
+                return;
+            }
+        }
         let youngest = || self.events.iter().rev().find(|known| known.2 == place);
         if full && youngest().is_none_or(|youngest| order(youngest).is_le()) {
             return;
@@ -179,19 +196,30 @@ impl Alert {
     }
 
     /// Notes where a hit was seen, if no later one is known.
-    pub(crate) fn seen(&mut self, hit: &Hit, read: &dyn Fn(&str) -> Option<String>) {
+    pub(crate) fn seen<'a>(&mut self, hit: &Hit, read: &dyn Fn(&str) -> Option<Cow<'a, str>>) {
         let newer = |(time, id): &(i64, EventId)| (*time, id) <= (hit.time, &hit.id);
         if !self.seen.as_ref().is_none_or(newer) {
             return;
         }
         self.seen = Some((hit.time, hit.id));
-        self.witness = Witness {
-            agent: read(field::AGENT_ID),
-            organization: read(field::ORGANIZATION_ID),
-            system: read(field::VONGLAU_SYSTEM_ID),
-            host: read(field::AGENT_HOST).or_else(|| read(field::HOST_NAME)),
-            user: read(field::USER_NAME),
-        };
+        let Witness { agent, organization, system, host, user } = &mut self.witness;
+        renew(agent, read(field::AGENT_ID));
+        renew(organization, read(field::ORGANIZATION_ID));
+        renew(system, read(field::VONGLAU_SYSTEM_ID));
+        renew(host, read(field::AGENT_HOST).or_else(|| read(field::HOST_NAME)));
+        renew(user, read(field::USER_NAME));
+    }
+
+    /// Is not told before it counts `count`, or time comes to `until`.
+    pub(crate) fn be_quiet(&mut self, count: u64, until: i64) {
+        self.quiet = Some((count, until));
+        // Not wanted again soon.
+        self.told = None;
+    }
+
+    /// Whether nobody wants to hear of it now.
+    pub(crate) fn is_quiet(&self, newest: i64) -> bool {
+        self.quiet.is_some_and(|(count, until)| self.count < count && newest < until)
     }
 
     pub(crate) fn told(
@@ -221,5 +249,12 @@ impl Alert {
             witness: self.witness.clone(),
             key: self.key.clone(),
         }
+    }
+}
+
+/// Replaces a text, unless it is the same.
+fn renew(known: &mut Option<String>, text: Option<Cow<'_, str>>) {
+    if known.as_deref() != text.as_deref() {
+        *known = text.map(Cow::into_owned);
     }
 }

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use crate::bytes::{Reader, write_signed, write_unsigned};
 use crate::hit::{EventId, Hit};
 use crate::plan::Way;
-use crate::state::{load_id, save_id};
 
 /// Hits that follow the steps of a way so far.
 #[derive(Debug, Clone)]
@@ -41,7 +40,7 @@ impl Chains {
             out.push(u8::from(chain.is_some()));
             if let Some(chain) = chain {
                 write_signed(out, chain.start);
-                save_id(out, &chain.last);
+                chain.last.write(out);
             }
         }
     }
@@ -52,7 +51,7 @@ impl Chains {
             let mut pair = [const { None }; 2];
             for chain in &mut pair {
                 if from.byte()? != 0 {
-                    *chain = Some(Chain { start: from.signed()?, last: load_id(from)? });
+                    *chain = Some(Chain { start: from.signed()?, last: EventId::read(from)? });
                 }
             }
             steps.push(pair);

@@ -1,24 +1,21 @@
 //! Correlator: hands each hit to the correlations that wait for it.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rules_event::{Event, Timestamp, ValueRef};
 use rules_sigma::{Correlation, Diagnostic};
+use smallvec::SmallVec;
 
-use crate::definition::{Definition, Definitions, Field, Subscription, nanos};
+use crate::definition::{Definition, Definitions, Subscription, nanos};
 use crate::fired::shortened;
-use crate::group::{NewEnd, Outcome, Surroundings, Values, carried_value};
-use crate::hit::{Carried, EventId, Hit, NEVER, bytes_of};
+use crate::group::{NewEnd, Outcome, Surroundings, Values};
+use crate::hit::{EventId, Fresh};
+use crate::source::{GROUP_VALUE_BYTES_MAX, Noted, Source, What};
 use crate::table::{Handle, Table};
-use crate::wanted::text_of;
 use crate::{Fired, Limits, judge};
 
-/// A group value longer than this is cut, and a digest of the whole put in place of the rest.
-const GROUP_VALUE_BYTES_MAX: usize = 256;
 /// What the decoder of syslog sets on "message repeated 3 times: [ … ]": the event stands for 3.
 pub const REPEAT_COUNT: &str = "vonglau.repeat_count";
 /// An event stands for at most this many, whatever it says.
@@ -45,9 +42,19 @@ pub struct Correlator {
     /// Of the groups expected next.
     hashes: Vec<u64>,
     slots: Vec<u32>,
+    /// What the hit at hand carries.
+    carried: Vec<u8>,
     /// Nested hits that are still to be handed on.
     waiting: Vec<(Subscription, NewEnd)>,
+    /// What all events have in common.
+    constants: Vec<(String, String)>,
+    /// Where what was told last stands: see [`Self::quiet`].
+    places: Vec<(Handle, i64)>,
 }
+
+/// Who counts the hits of a rule: see [`Correlator::listeners`].
+#[derive(Debug, Clone, Default)]
+pub struct Listeners(std::ops::Range<usize>);
 
 /// Events that came out of the time they should have come in, since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,14 +67,6 @@ pub struct Tardy {
     /// Events from the future, as far as [`Correlator::clock`] says: they count, but time does not
     /// move on by them.
     pub ahead: u64,
-}
-
-/// Where the fields of a hit are read.
-#[derive(Clone, Copy)]
-enum Source<'a> {
-    Event(&'a Event),
-    /// A nested correlation that fired: its group, and what its hit carried along.
-    Nested(&'a NewEnd),
 }
 
 /// A hit on its way to one correlation.
@@ -104,7 +103,10 @@ impl Correlator {
             key: Vec::new(),
             hashes: Vec::new(),
             slots: Vec::new(),
+            carried: Vec::new(),
             waiting: Vec::new(),
+            constants: Vec::new(),
+            places: Vec::new(),
         };
         (correlator, problems)
     }
@@ -114,24 +116,78 @@ impl Correlator {
     /// event that lacks a group field or the counted field of a correlation does not count there.
     /// The same event (by id) counts once.
     pub fn observe(&mut self, event: &Event, rule_ids: &[&str]) -> Vec<Fired> {
-        let time = event.time.as_nanos();
-        self.pass(time);
-        let mut id = None;
-        for rule_id in rule_ids {
-            let listeners = self.definitions.by_rule.get(*rule_id).cloned().unwrap_or_default();
-            for at in listeners {
-                let to = self.definitions.listeners[at];
-                let id = *id.get_or_insert_with(|| EventId::new(&event.id));
-                let source = Source::Event(event);
-                let arrival = Arrival { source, time, id, weight: weight_of(event) };
-                self.arrive(to, &arrival);
-                self.hand_on();
-            }
+        let id = EventId::new(&event.id);
+        let constants = std::mem::take(&mut self.constants);
+        let source = Source { what: What::Event(event), constants: &constants };
+        let arrival = Arrival { source, time: event.time.as_nanos(), id, weight: weight_of(event) };
+        let by_rule = rule_ids.iter().map(|rule_id| self.listeners(rule_id).0);
+        let listeners: SmallVec<[_; 8]> = by_rule.collect();
+        self.hear(&arrival, listeners.into_iter());
+        self.constants = constants;
+        self.told()
+    }
+
+    /// As [`Self::observe`], for a hit as a host writes it down, and those who count it.
+    pub fn observe_noted(&mut self, noted: &Noted<'_>, listeners: &[Listeners]) -> Vec<Fired> {
+        let constants = std::mem::take(&mut self.constants);
+        let source = Source { what: What::Noted(noted), constants: &constants };
+        let (time, weight) = (noted.time.as_nanos(), weight_of_repeats(noted.repeats));
+        let arrival = Arrival { source, time, id: noted.id, weight };
+        self.hear(&arrival, listeners.iter().map(|listeners| listeners.0.clone()));
+        self.constants = constants;
+        self.told()
+    }
+
+    /// Returns those who count the hits of a rule.
+    #[must_use]
+    pub fn listeners(&self, rule_id: &str) -> Listeners {
+        Listeners(self.definitions.by_rule.get(rule_id).cloned().unwrap_or_default())
+    }
+
+    /// Says what all events have in common, which is then read of none.
+    pub fn set_constants(&mut self, constants: Vec<(String, String)>) {
+        self.constants = constants;
+    }
+
+    /// Returns the newest event time seen, as far as it is believed.
+    #[must_use]
+    pub fn newest(&self) -> Timestamp {
+        Timestamp::from_nanos(self.newest)
+    }
+
+    /// Says of the firing at `index` of those returned last that nobody wants to hear of it again
+    /// before it counts so many hits, or time comes so far. It is a hint, forgotten with the group.
+    pub fn quiet(&mut self, index: usize, count: u64, until: Timestamp) {
+        let Some((handle, slot)) = self.places.get(index).copied() else { return };
+        if let Some(group) = self.table.get(handle).and_then(|held| held.life.grown()) {
+            group.be_quiet(slot, count, until.as_nanos());
         }
-        if id.is_some() && time.saturating_add(nanos(self.limits.lateness)) < self.newest {
+    }
+
+    /// Gives a hit to all who listen.
+    fn hear(
+        &mut self,
+        arrival: &Arrival<'_>,
+        listeners: impl Iterator<Item = std::ops::Range<usize>>,
+    ) {
+        let (time, constants) = (arrival.time, arrival.source.constants);
+        self.pass(time, constants);
+        let mut is_heard = false;
+        for at in listeners.flatten() {
+            is_heard = true;
+            self.arrive(self.definitions.listeners[at], arrival);
+            self.hand_on(constants);
+        }
+        if is_heard && time.saturating_add(nanos(self.limits.lateness)) < self.newest {
             self.tardy.late += 1;
         }
         self.table.expire(self.newest, &self.definitions.list);
+    }
+
+    /// Returns what fired.
+    fn told(&mut self) -> Vec<Fired> {
+        self.places.clear();
+        self.places.append(&mut self.outcome.places);
         std::mem::take(&mut self.outcome.fired)
     }
 
@@ -144,9 +200,10 @@ impl Correlator {
             for rule_id in rule_ids {
                 let listeners = self.definitions.by_rule.get(*rule_id).cloned().unwrap_or_default();
                 for at in listeners {
-                    hashes.extend(
-                        self.find_key(self.definitions.listeners[at], Source::Event(event)),
-                    );
+                    let to = self.definitions.listeners[at];
+                    let source = Source { what: What::Event(event), constants: &self.constants };
+                    let definition = &self.definitions.list[to.definition];
+                    hashes.extend(find_key(&mut self.key, &self.hasher, definition, to, source));
                 }
             }
         }
@@ -154,30 +211,20 @@ impl Correlator {
         self.hashes = hashes;
     }
 
-    /// Writes the key of the group a hit belongs to, and returns its hash; `None` when the hit lacks
-    /// a field.
-    fn find_key(&mut self, to: Subscription, source: Source<'_>) -> Option<u64> {
-        self.key.clear();
-        for field in &self.definitions.list[to.definition].group_by {
-            let text = source.text(field, to.place)?;
-            encode(&mut self.key, &shortened(&text, GROUP_VALUE_BYTES_MAX));
-        }
-        let mut hash = self.hasher.build_hasher();
-        hash.write_usize(to.definition);
-        hash.write(&self.key);
-        Some(hash.finish())
-    }
-
     /// Lets time move on to that of an event that no rule hit; returns what is certain by then.
     pub fn advance(&mut self, time: Timestamp) -> Vec<Fired> {
-        self.pass(time.as_nanos());
-        std::mem::take(&mut self.outcome.fired)
+        let constants = std::mem::take(&mut self.constants);
+        self.pass(time.as_nanos(), &constants);
+        self.constants = constants;
+        self.told()
     }
 
     /// Judges everything that still waits: for the end of a finite input.
     pub fn finish(&mut self) -> Vec<Fired> {
-        self.judge_until(i64::MAX);
-        std::mem::take(&mut self.outcome.fired)
+        let constants = std::mem::take(&mut self.constants);
+        self.judge_until(i64::MAX, &constants);
+        self.constants = constants;
+        self.told()
     }
 
     /// Says what time it is, as far as the caller knows: events from later than the lateness beyond
@@ -246,40 +293,43 @@ impl Correlator {
     }
 
     /// Notes the time of an event and judges what is certain by it.
-    fn pass(&mut self, time: i64) {
+    fn pass(&mut self, time: i64, constants: &[(String, String)]) {
         if time > self.believed {
             self.tardy.ahead += 1;
         } else if time > self.newest {
             self.newest = time;
-            self.judge_until(time);
+            self.judge_until(time, constants);
         }
     }
 
     /// Judges, in the order of time, what was due before `now`.
-    fn judge_until(&mut self, now: i64) {
+    fn judge_until(&mut self, now: i64, constants: &[(String, String)]) {
         while let Some((handle, due)) = self.table.next_due(now) {
             self.tick += 1;
             let Some(held) = self.table.get(handle) else { continue };
             let definition = &self.definitions.list[held.definition as usize];
+            let Some(group) = held.life.grown() else { continue };
             let around = Surroundings {
                 definition,
                 values: &|| decode(definition, &held.key),
                 read: &|_| None,
+                constants,
+                handle,
                 tick: self.tick,
                 newest: self.newest,
                 hits_max: self.limits.hits_per_window_max,
             };
             // What is due by now, as if now were a moment later than that.
-            judge::judge_due(&mut held.group, due, &around, &mut self.outcome);
+            judge::judge_due(group, due, &around, &mut self.outcome);
             self.settle(handle);
-            self.hand_on();
+            self.hand_on(constants);
         }
     }
 
     /// Hands nested hits on, and those that come of them. Ends because references form no circle.
-    fn hand_on(&mut self) {
+    fn hand_on(&mut self, constants: &[(String, String)]) {
         while let Some((to, end)) = self.waiting.pop() {
-            let source = Source::Nested(&end);
+            let source = Source { what: What::Nested(&end), constants };
             let arrival = Arrival { source, time: end.time, id: end.id, weight: 1 };
             self.arrive(to, &arrival);
         }
@@ -288,8 +338,10 @@ impl Correlator {
     /// Gives a hit to one correlation.
     fn arrive(&mut self, to: Subscription, arrival: &Arrival<'_>) {
         let source = arrival.source;
-        let Some(hash) = self.find_key(to, source) else { return };
         let definition = &self.definitions.list[to.definition];
+        let Some(hash) = find_key(&mut self.key, &self.hasher, definition, to, source) else {
+            return;
+        };
         let Some(value) = value_of(definition, to.place, source) else { return };
         let by_rule = definition.plan.by_rule();
         self.tick += 1;
@@ -297,36 +349,34 @@ impl Correlator {
         let handle = self.table.find(number, &self.key, hash, self.tick);
         let Some(held) = self.table.get(handle) else { return };
         let carries = definition.carriers >> to.place & 1 == 1 && !definition.carried.is_empty();
-        let carried = carries.then(|| source.carry(definition, held.group.carried_last()));
-        let elsewhere = carried.as_ref().map_or(0, |(_, elsewhere)| *elsewhere);
-        let hit = Hit {
+        if carries {
+            source.carry(definition, &mut self.carried);
+        }
+        let fresh = Fresh {
             time: arrival.time,
             id: arrival.id,
             value,
-            link: NEVER,
-            carried: carried.map(|(carried, _)| carried),
             weight: arrival.weight,
-            level: 0,
             place: if by_rule { u8::try_from(to.place).unwrap_or(u8::MAX) } else { 0 },
-            end: false,
-            counted: [false; 2],
-            elsewhere,
+            carried: carries.then_some(&self.carried),
         };
-        let late = match source {
-            Source::Event(_) => arrival.time.saturating_add(definition.lateness) < self.newest,
+        let late = match source.what {
             // Told as soon as it was certain, which may be long after.
-            Source::Nested(end) => end.late,
+            What::Nested(end) => end.late,
+            _ => arrival.time.saturating_add(definition.lateness) < self.newest,
         };
         let key = &self.key;
         let around = Surroundings {
             definition,
             values: &|| decode(definition, key),
-            read: &|name| source.read(name).map(Cow::into_owned),
+            read: &|name| source.read(name),
+            constants: source.constants,
+            handle,
             tick: self.tick,
             newest: self.newest,
             hits_max: self.limits.hits_per_window_max,
         };
-        held.group.observe(hit, late, &around, &mut self.outcome);
+        held.life.observe(&fresh, late, &around, &mut self.outcome);
         self.settle(handle);
     }
 
@@ -335,81 +385,39 @@ impl Correlator {
         let Some(held) = self.table.get(handle) else { return };
         let definition = &self.definitions.list[held.definition as usize];
         let due = match definition.plan.waits() {
-            true => judge::due(&held.group, definition),
+            true => held.life.grown().and_then(|group| judge::due(group, definition)),
             false => None,
         };
         self.table.changed(handle, self.tick, self.newest, definition.kept(), due);
         self.tardy.too_late += std::mem::take(&mut self.outcome.too_late);
         for end in self.outcome.new_ends.drain(..).rev() {
-            let NewEnd { time, id, carried, group, late } = end;
+            let NewEnd { time, id, carried, names, group, late } = end;
             for &subscriber in definition.subscribers.iter().rev() {
-                let (id, carried, group) = (id, carried.clone(), group.clone());
-                self.waiting.push((subscriber, NewEnd { time, id, carried, group, late }));
+                let (carried, names, group) = (carried.clone(), names.clone(), group.clone());
+                self.waiting.push((subscriber, NewEnd { time, id, carried, names, group, late }));
             }
         }
         self.table.settle(self.tick, self.limits.groups_max, self.limits.bytes_max);
     }
 }
 
-impl<'a> Source<'a> {
-    /// Reads a field by its name.
-    fn read(self, name: &str) -> Option<Cow<'a, str>> {
-        match self {
-            Source::Event(event) => text_of(event, name),
-            Source::Nested(end) => {
-                if let Some((_, value)) = end.group.iter().find(|(known, _)| known == name) {
-                    return Some(Cow::Borrowed(value));
-                }
-                carried_value(end.carried.as_ref()?, name).map(Cow::Owned)
-            }
-        }
+/// Writes the key of the group a hit belongs to, and returns its hash; `None` when the hit lacks a field.
+fn find_key(
+    key: &mut Vec<u8>,
+    hasher: &RandomState,
+    definition: &Definition,
+    to: Subscription,
+    source: Source<'_>,
+) -> Option<u64> {
+    key.clear();
+    for field in &definition.group_by {
+        let text = source.text(field, to.place)?;
+        encode(key, &shortened(&text, GROUP_VALUE_BYTES_MAX));
     }
-
-    /// Reads a field of a correlation. The group of a nested one goes by the correlation's names.
-    fn text(self, field: &Field, place: usize) -> Option<Cow<'a, str>> {
-        self.read(field.of_rule(place))
-    }
-
-    fn number(self, field: &Field, place: usize) -> Option<f64> {
-        let number = match self {
-            Source::Event(event) => match event.get(field.of_rule(place))? {
-                #[expect(clippy::cast_precision_loss, reason = "sums are rounded to f64 anyway")]
-                ValueRef::Int(number) => Some(number as f64),
-                ValueRef::Float(number) => Some(number),
-                ValueRef::Str(text) => text.trim().parse().ok(),
-                _ => None,
-            },
-            Source::Nested(_) => self.text(field, place)?.trim().parse().ok(),
-        };
-        number.filter(|number: &f64| number.is_finite())
-    }
-
-    fn named(self, name: &Arc<str>) -> Option<(&Arc<str>, Cow<'a, str>)> {
-        Some((name, self.read(name)?))
-    }
-
-    /// Returns what a hit is to carry, and the bytes it takes: none when the one before carries the
-    /// same, which is most often so.
-    fn carry(self, definition: &Definition, before: Option<&Carried>) -> (Carried, u16) {
-        let read = |name| self.named(name);
-        if let Some(before) = before {
-            let mut known = before.iter();
-            let same = definition.carried.iter().filter_map(read).all(|(name, value)| {
-                let value = shortened(&value, GROUP_VALUE_BYTES_MAX);
-                known.next().is_some_and(|known| known.0 == *name && *known.1 == *value)
-            });
-            if same && known.next().is_none() {
-                return (before.clone(), 0);
-            }
-        }
-        let owned = |(name, value): (&Arc<str>, Cow<'_, str>)| {
-            (name.clone(), shortened(&value, GROUP_VALUE_BYTES_MAX).into_owned())
-        };
-        let carried: Carried =
-            Arc::new(definition.carried.iter().filter_map(read).map(owned).collect());
-        let bytes = bytes_of(&carried);
-        (carried, bytes)
-    }
+    let mut hash = hasher.build_hasher();
+    hash.write_usize(to.definition);
+    hash.write(key);
+    Some(hash.finish())
 }
 
 /// Returns what a correlation looks at in a hit; `None` when the hit lacks it.
@@ -431,7 +439,10 @@ fn value_of(definition: &Definition, place: usize, source: Source<'_>) -> Option
 }
 
 fn weight_of(event: &Event) -> u32 {
-    let repeats = event.get(REPEAT_COUNT).and_then(ValueRef::as_int).unwrap_or(1);
+    weight_of_repeats(event.get(REPEAT_COUNT).and_then(ValueRef::as_int).unwrap_or(1))
+}
+
+fn weight_of_repeats(repeats: i64) -> u32 {
     u32::try_from(repeats.clamp(1, REPEATS_MAX)).unwrap_or(1)
 }
 

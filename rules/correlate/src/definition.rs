@@ -40,11 +40,13 @@ pub(crate) struct Definition {
     /// Who is told when this fires: definition and the place of this in its list of rules.
     pub(crate) subscribers: Box<[Subscription]>,
     /// Fields that a hit carries along, for those who are told, or for the alert.
-    pub(crate) carried: Box<[Arc<str>]>,
+    pub(crate) carried: Arc<[Arc<str>]>,
     /// The rules, as bits, whose hits do.
     pub(crate) carriers: u64,
     /// How far back events reach that can matter to a firing now, through all nested correlations.
     pub(crate) reach: i64,
+    /// A group cannot fire with so many hits, or, where weights count, with so much.
+    pub(crate) silent: u32,
     /// Digest of all that decides: what was remembered for another one is of no use.
     pub(crate) fingerprint: [u8; 16],
 }
@@ -125,6 +127,7 @@ impl Definitions {
         let names = names_of(ordered);
         let mut by_rule: HashMap<String, Vec<Subscription>> = HashMap::new();
         let mut subscribers: Vec<Vec<Subscription>> = vec![Vec::new(); ordered.len()];
+        let mut decided = Vec::new();
         for (index, correlation) in ordered.iter().enumerate() {
             let (mut nested_reach, mut nested_lateness) = (0, 0);
             for (place, rule) in correlation.rules.iter().enumerate() {
@@ -156,9 +159,11 @@ impl Definitions {
                 (fields(&correlation.group_by), fields(&correlation.fields));
             let decides =
                 format!("{plan:?}{timespan}{lateness}{slot}{rules:?}{group_by:?}{looked_at:?}");
+            decided.push(decides);
             self.list.push(Definition {
                 id: correlation.id.clone(),
                 carriers: plan.last_steps(),
+                silent: plan.silent(),
                 plan,
                 timespan,
                 rules: correlation.rules.len(),
@@ -167,12 +172,12 @@ impl Definitions {
                 lateness,
                 slot,
                 subscribers: Box::default(),
-                carried: Box::default(),
+                carried: Arc::from([]),
                 reach: timespan
                     .saturating_add(lateness)
                     .saturating_add(slot.min(nanos(SLOT_REPLAYED_MAX)))
                     .saturating_add(nested_reach),
-                fingerprint: digest(&decides),
+                fingerprint: [0; 16],
             });
         }
         for (id, list) in by_rule {
@@ -187,10 +192,15 @@ impl Definitions {
         for index in (0..self.list.len()).rev() {
             self.list[index].carried = self.carried_by(index);
         }
+        for (definition, decides) in self.list.iter_mut().zip(decided) {
+            // What its hits carry is read by these names.
+            let carried = &definition.carried;
+            definition.fingerprint = digest(&format!("{decides}{carried:?}"));
+        }
     }
 
     /// Returns the fields that hits of a definition must carry along.
-    fn carried_by(&self, index: usize) -> Box<[Arc<str>]> {
+    fn carried_by(&self, index: usize) -> Arc<[Arc<str>]> {
         let definition = &self.list[index];
         let mut names: Vec<Arc<str>> = Vec::new();
         let mut add = |name: &str| {

@@ -1,5 +1,6 @@
 //! Group: the windows and alerts of one correlation for one set of group values.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -7,7 +8,8 @@ use smallvec::SmallVec;
 use crate::alert::Alert;
 use crate::definition::Definition;
 use crate::fired::Fired;
-use crate::hit::{Carried, EventId, Hit};
+use crate::hit::{Carried, EventId, Fresh, Hit};
+use crate::table::Handle;
 use crate::window::Window;
 use crate::{judge, level, thin};
 
@@ -51,7 +53,7 @@ impl Progress {
         usize::from(self.0)
     }
 
-    fn of(reached: u64, threshold: u64) -> Self {
+    pub(crate) fn of(reached: u64, threshold: u64) -> Self {
         let eighths = reached.saturating_mul(8) / threshold.max(1);
         Self(u8::try_from(eighths).unwrap_or(u8::MAX).min(Self::FIRED.0 - 1))
     }
@@ -64,6 +66,8 @@ pub(crate) struct Outcome {
     /// Hits that became ends: what nested correlations count.
     pub(crate) new_ends: Vec<NewEnd>,
     pub(crate) fired: Vec<Fired>,
+    /// Where each of those stands: its group, and the slot of its alert.
+    pub(crate) places: Vec<(Handle, i64)>,
     /// A hit came after its window was judged, and no longer counts.
     pub(crate) too_late: u64,
 }
@@ -74,6 +78,8 @@ pub(crate) struct NewEnd {
     pub(crate) time: i64,
     pub(crate) id: EventId,
     pub(crate) carried: Option<Carried>,
+    /// The names of what it carries.
+    pub(crate) names: Arc<[Arc<str>]>,
     pub(crate) group: Values,
     /// The hits came later than the bound.
     pub(crate) late: bool,
@@ -85,12 +91,29 @@ pub(crate) struct Surroundings<'a> {
     /// Reads the group's values when they are needed.
     pub(crate) values: &'a dyn Fn() -> Values,
     /// Reads a field of the event that is being observed, if there is one.
-    pub(crate) read: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) read: &'a dyn Fn(&str) -> Option<Cow<'a, str>>,
+    /// What all events have in common.
+    pub(crate) constants: &'a [(String, String)],
+    /// The group.
+    pub(crate) handle: Handle,
     /// Grows with every observation.
     pub(crate) tick: u64,
     /// The newest event time seen.
     pub(crate) newest: i64,
     pub(crate) hits_max: usize,
+}
+
+impl Surroundings<'_> {
+    /// Returns a field of a hit that is not observed now.
+    pub(crate) fn of_hit<'c>(&'c self, carried: &'c Carried, name: &str) -> Option<Cow<'c, str>> {
+        let value = carried.get(&self.definition.carried, name);
+        value.or_else(|| constant(self.constants, name)).map(Cow::Borrowed)
+    }
+}
+
+/// Returns what all events have in common under a name.
+pub(crate) fn constant<'c>(constants: &'c [(String, String)], name: &str) -> Option<&'c str> {
+    constants.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 impl Group {
@@ -153,12 +176,13 @@ impl Group {
     /// Takes a hit and writes down what it did. `late` says that it came later than the bound.
     pub(crate) fn observe(
         &mut self,
-        hit: Hit,
+        fresh: &Fresh<'_>,
         late: bool,
         around: &Surroundings<'_>,
         outcome: &mut Outcome,
     ) {
         let definition = around.definition;
+        let hit = fresh.hit(self.carried_last());
         let index = self.window_for(hit.time, late, around);
         let window = &mut self.windows[index];
         window.touched = around.tick;
@@ -267,7 +291,7 @@ impl Group {
         for &end in ends {
             let slot = slot_of(self.windows[window].hits[end].time, definition);
             if told.is_some_and(|told| told != slot) {
-                self.tell(definition, &values, outcome);
+                self.tell(&values, around, outcome);
             }
             told = Some(slot);
             self.recall(slot, definition, &values);
@@ -279,7 +303,7 @@ impl Group {
             let became = !std::mem::replace(&mut hit.end, true);
             let (time, level) = (hit.time, u64::from(hit.level));
             match hit.carried.clone() {
-                Some(carried) => alert.seen(hit, &|name| carried_value(&carried, name)),
+                Some(carried) => alert.seen(hit, &|name| around.of_hit(&carried, name)),
                 // Of the others, only the one being observed can still be asked.
                 None if end == at => alert.seen(hit, around.read),
                 None => {}
@@ -293,7 +317,8 @@ impl Group {
             }
             if !definition.subscribers.is_empty() {
                 let (id, carried) = (hits[end].id, hits[end].carried.clone());
-                outcome.new_ends.push(NewEnd { time, id, carried, group: values.clone(), late });
+                let (names, group) = (Arc::clone(&definition.carried), values.clone());
+                outcome.new_ends.push(NewEnd { time, id, carried, names, group, late });
             }
             let start = time.saturating_sub(definition.timespan);
             let from = uncounted_from(hits, start, end, slot, newest, definition);
@@ -301,7 +326,7 @@ impl Group {
                 count(hit, slot, alert, around);
             }
         }
-        self.tell(definition, &values, outcome);
+        self.tell(&values, around, outcome);
     }
 
     /// Brings the alert of a slot to the end of the list, made if it is not there.
@@ -320,13 +345,31 @@ impl Group {
         self.alerts.push(alert);
     }
 
-    /// Tells of the alert that fired last.
-    pub(crate) fn tell(&mut self, definition: &Definition, values: &Values, outcome: &mut Outcome) {
-        let Some(alert) = self.alerts.last_mut() else { return };
-        let new = alert.told(definition, values);
+    /// Tells of the alert that fired last, if anybody wants to hear of it.
+    pub(crate) fn tell(
+        &mut self,
+        values: &Values,
+        around: &Surroundings<'_>,
+        outcome: &mut Outcome,
+    ) {
+        let Some(alert) = self.alerts.last_mut().filter(|it| !it.is_quiet(around.newest)) else {
+            return;
+        };
+        let new = alert.told(around.definition, values);
         match outcome.fired.iter_mut().find(|known| known.key == new.key) {
             Some(known) => *known = new,
-            None => outcome.fired.push(new),
+            None => {
+                outcome.fired.push(new);
+                outcome.places.push((around.handle, alert.slot));
+            }
+        }
+    }
+
+    /// Lets the alert of a slot rest: see [`crate::Correlator::quiet`].
+    pub(crate) fn be_quiet(&mut self, slot: i64, count: u64, until: i64) {
+        let alert = self.alerts.iter_mut().find(|alert| alert.slot == slot);
+        if let Some(alert) = alert {
+            alert.be_quiet(count, until);
         }
     }
 
@@ -345,9 +388,15 @@ pub(crate) fn slot_of(time: i64, definition: &Definition) -> i64 {
     time.div_euclid(definition.slot).saturating_mul(definition.slot)
 }
 
+/// Whether a time lies in the slot that starts there; without a division, which costs as much as all
+/// else that a hit costs here.
+fn is_in_slot(time: i64, slot: i64, definition: &Definition) -> bool {
+    time >= slot && time.saturating_sub(slot) < definition.slot
+}
+
 /// Counts a hit into the alert of a slot, once.
 pub(crate) fn count(hit: &mut Hit, slot: i64, alert: &mut Alert, around: &Surroundings<'_>) {
-    let next = usize::from(slot_of(hit.time, around.definition) != slot);
+    let next = usize::from(!is_in_slot(hit.time, slot, around.definition));
     if !std::mem::replace(&mut hit.counted[next], true) {
         alert.count(hit, around.definition);
     }
@@ -366,16 +415,13 @@ pub(crate) fn uncounted_from(
 ) -> usize {
     let mut from = end;
     while let Some(before) = from.checked_sub(1) {
+        crate::steps::add(1);
         let hit = &hits[before];
-        let next = usize::from(slot_of(hit.time, definition) != slot);
+        let next = usize::from(!is_in_slot(hit.time, slot, definition));
         if hit.time < start || (in_order && hit.counted[next]) {
             break;
         }
         from = before;
     }
     from
-}
-
-pub(crate) fn carried_value(carried: &Carried, name: &str) -> Option<String> {
-    carried.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.clone())
 }

@@ -1,7 +1,6 @@
 //! Judging: deciding for hits that no earlier one can follow any more.
 
 use crate::definition::Definition;
-use crate::group::carried_value;
 use crate::group::{Group, NewEnd, Outcome, Surroundings, count, slot_of, uncounted_from};
 use crate::hit::Hit;
 use crate::plan::Plan;
@@ -112,11 +111,18 @@ fn judge_moment(group: &mut Group, index: usize, around: &Surroundings<'_>, outc
     let mut ends = std::mem::take(&mut outcome.ends);
     ends.clear();
     let mut measured = None;
-    let last = moment.end - 1;
+    // Of the hits of a moment that is judged as a whole, one stands for all, whatever order they came in.
+    let last = match definition.plan.by_place() {
+        true => moment.end - 1,
+        false => {
+            let named = |at: &usize| (hits[*at].id, hits[*at].place);
+            moment.clone().max_by_key(named).unwrap_or(moment.end - 1)
+        }
+    };
     match &definition.plan {
         Plan::Measured { measure, bounds } => {
             // A share may differ from hit to hit, everything else belongs to the moment.
-            let candidates = if definition.plan.by_hit() { from..last + 1 } else { last..last + 1 };
+            let candidates = if definition.plan.by_hit() { moment.clone() } else { last..last + 1 };
             for at in candidates {
                 let found = tally.measure(*measure, &hits[at]);
                 if bounds.iter().all(|bound| bound.holds(found)) {
@@ -140,7 +146,7 @@ fn judge_moment(group: &mut Group, index: usize, around: &Surroundings<'_>, outc
         Plan::AtLeast { .. } | Plan::Rules(_) | Plan::Ordered(_) => {}
     }
     if !ends.is_empty() {
-        fire(group, index, (&ends, last, measured), around, outcome);
+        fire(group, index, (&ends, moment.end - 1, measured), around, outcome);
     }
     outcome.ends = ends;
 }
@@ -171,11 +177,12 @@ fn fire(
         let hit = &mut window.hits[end];
         hit.end = true;
         let carried = hit.carried.clone();
-        alert.seen(hit, &|name| carried.as_ref().and_then(|it| carried_value(it, name)));
+        alert.seen(hit, &|name| around.of_hit(carried.as_ref()?, name));
         if !definition.subscribers.is_empty() {
             let id = hit.id;
-            let (group, late) = (values.clone(), window.late);
-            outcome.new_ends.push(NewEnd { time, id, carried, group, late });
+            let (names, group) = (std::sync::Arc::clone(&definition.carried), values.clone());
+            let late = window.late;
+            outcome.new_ends.push(NewEnd { time, id, carried, names, group, late });
         }
     }
     let start = time.saturating_sub(definition.timespan);
@@ -183,5 +190,5 @@ fn fire(
     for hit in window.hits.range_mut(from..=last) {
         count(hit, slot, alert, around);
     }
-    group.tell(definition, &values, outcome);
+    group.tell(&values, around, outcome);
 }

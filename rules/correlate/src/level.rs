@@ -1,14 +1,18 @@
 //! Level: how much the windows hold that a new hit lies in.
 //!
-//! Every hit knows how many hits, values or rules the window holds that ends at it. A hit that comes
-//! in time needs to know only what the one before it knew, and what has left since: O(1). One that
-//! comes late raises the levels of those after it, up to a timespan later.
+//! A window that ends at a moment holds all hits of that moment, and the last of these, in the order they
+//! came, knows how many hits, values or rules that are. A hit that comes in time needs to know only what
+//! the one before it knew, and what has left since: O(1), however many share its moment. One that comes
+//! late raises the levels of those after it, up to a timespan later.
+
+use std::collections::hash_map::Entry;
 
 use crate::chain::Chains;
 use crate::definition::Definition;
 use crate::hit::{Hit, NEVER};
 use crate::plan::{Counted, Plan};
-use crate::window::{WALK_MAX, Window};
+use crate::steps;
+use crate::window::{Seen, WALK_MAX, Window};
 
 /// Takes in the hit at `index`, which was just inserted. Writes into `ends` the hits at which a
 /// window ends that it lies in and that satisfies the condition, and returns the highest level.
@@ -55,7 +59,9 @@ fn at_least(window: &Window, index: usize, timespan: i64, need: u32, ends: &mut 
     collect(window, index, timespan, |hit| hit.level >= need, ends);
 }
 
-/// Collects the hits from `index` to a timespan later at which something holds.
+/// Collects the hits up to a timespan later than the one at `index`, from its moment on, at whose moments
+/// something holds. Those of its own moment before it only if they were no ends: nothing is new for the
+/// others.
 fn collect(
     window: &Window,
     index: usize,
@@ -63,13 +69,29 @@ fn collect(
     holds: impl Fn(&Hit) -> bool,
     ends: &mut Vec<usize>,
 ) {
-    let last = window.hits[index].time.saturating_add(timespan);
-    for (at, hit) in window.hits.iter().enumerate().skip(index) {
-        if hit.time > last {
-            break;
+    let hits = &window.hits;
+    let time = hits[index].time;
+    if holds(&hits[index]) {
+        let earlier = |at: &usize| {
+            steps::add(1);
+            hits[*at].time == time && !hits[*at].end
+        };
+        ends.extend((0..index).rev().take_while(earlier));
+        ends.reverse();
+        ends.push(index);
+    }
+    let last = time.saturating_add(timespan);
+    let mut at = index + 1;
+    while at < hits.len() && hits[at].time <= last {
+        // The last of the moment speaks for it.
+        let from = at;
+        while hits.get(at + 1).is_some_and(|next| next.time == hits[from].time) {
+            at += 1;
         }
-        if holds(hit) {
-            ends.push(at);
+        at += 1;
+        steps::add(at - from);
+        if holds(&hits[at - 1]) {
+            ends.extend(from..at);
         }
     }
 }
@@ -142,6 +164,7 @@ fn raise_later(
         if hit.time > last {
             break;
         }
+        steps::add(1);
         change(hit);
         most = most.max(hit.level);
     }
@@ -163,22 +186,28 @@ fn distinct(window: &mut Window, index: usize, definition: &Definition) -> u64 {
     };
     let (time, value) = (window.hits[index].time, window.hits[index].value);
     let (earlier, later) = neighbours(window, index);
-    if let Some(earlier) = earlier {
-        window.hits[earlier].link = Hit::stamp(time);
-    }
-    window.hits[index].link = later.map_or(NEVER, |later| Hit::stamp(window.hits[later].time));
     let seen = earlier.map(|earlier| window.hits[earlier].time);
+    window.hits[index].link = if seen == Some(time) {
+        // Those of one moment come and go together; one of them stands for the value.
+        Hit::stamp(time)
+    } else {
+        if let Some(earlier) = earlier {
+            window.hits[earlier].link = Hit::stamp(time);
+        }
+        later.map_or(NEVER, |later| Hit::stamp(window.hits[later].time))
+    };
     let new = seen.is_none_or(|seen| seen < time.saturating_sub(timespan));
     window.hits[index].level = held + u32::from(new);
     if let Some(sketch) = window.extra.as_mut().and_then(|extra| extra.sketch.as_mut()) {
         sketch.add(time, value);
     }
     // Later windows gain the value unless they hold it already: before this hit, or after it.
-    let end = later.unwrap_or(window.hits.len());
+    let until = later.map_or(i64::MAX, |later| window.hits[later].time);
     let mut most = window.hits[index].level;
-    for at in index + 1..end {
+    for at in index + 1..window.hits.len() {
+        steps::add(1);
         let hit = &mut window.hits[at];
-        if hit.time > time.saturating_add(timespan) {
+        if hit.time >= until || hit.time > time.saturating_add(timespan) {
             break;
         }
         if seen.is_none_or(|seen| seen < hit.time.saturating_sub(timespan)) {
@@ -189,33 +218,53 @@ fn distinct(window: &mut Window, index: usize, definition: &Definition) -> u64 {
     u64::from(most)
 }
 
-/// Returns the nearest hits of the same value before and after one.
+/// Returns the hits that stand for the same value before one, or in its moment, and after it.
 fn neighbours(window: &mut Window, index: usize) -> (Option<usize>, Option<usize>) {
     let (time, value) = (window.hits[index].time, window.hits[index].value);
     let newest = index + 1 == window.hits.len();
     if window.hits.len() <= WALK_MAX || !newest {
+        // It stands behind the others of its moment.
         let earlier = window.hits.range(..index).rposition(|hit| hit.value == value);
         let later = window.hits.range(index + 1..).position(|hit| hit.value == value);
-        if later.is_none()
-            && let Some(seen) = window.extra.as_mut().and_then(|extra| extra.seen.as_mut())
-        {
-            seen.insert(value, time);
+        steps::add(window.hits.len());
+        let earlier = earlier.map(|at| standing(window, at));
+        if newest && let Some(extra) = &mut window.extra {
+            extra.seen = None;
         }
         return (earlier, later.map(|later| index + 1 + later));
     }
+    let gone = window.gone;
+    let number = |at: usize| gone.wrapping_add(at as u64);
     if window.extra().seen.is_none() {
-        let seen = window.hits.range(..index).map(|hit| (hit.value, hit.time)).collect();
+        steps::add(window.hits.len());
+        let standing = window.hits.range(..index).enumerate().filter(|(_, hit)| hit.link == NEVER);
+        let seen =
+            standing.map(|(at, hit)| (hit.value, Seen { time: hit.time, number: number(at) }));
+        let seen = seen.collect();
         window.extra().seen = Some(seen);
     }
-    let seen = window.extra().seen.get_or_insert_default().insert(value, time);
-    let earlier = seen.and_then(|seen| {
-        let from = window.first_since(seen);
-        // Several values may share the moment.
-        let at =
-            window.hits.range(from..index).rposition(|hit| hit.value == value && hit.time == seen);
-        at.map(|at| from + at)
-    });
-    (earlier, None)
+    let here = Seen { time, number: number(index) };
+    let seen = window.extra().seen.get_or_insert_default();
+    let earlier = match seen.entry(value) {
+        Entry::Vacant(entry) => {
+            entry.insert(here);
+            None
+        }
+        // The one that was there first stands for the moment.
+        Entry::Occupied(entry) if entry.get().time == time => Some(entry.get().number),
+        Entry::Occupied(mut entry) => Some(entry.insert(here).number),
+    };
+    let place = |number: u64| usize::try_from(number.wrapping_sub(gone)).ok();
+    (earlier.and_then(place).filter(|at| *at < index), None)
+}
+
+/// Returns which hit of the moment of one stands for its value: the one that says when it is seen next.
+fn standing(window: &Window, at: usize) -> usize {
+    let (time, value) = (window.hits[at].time, window.hits[at].value);
+    let own = Hit::stamp(time);
+    let moment = (0..=at).rev().take_while(|at| window.hits[*at].time == time);
+    let mut alike = moment.filter(|at| window.hits[*at].value == value);
+    alike.find(|at| window.hits[*at].link != own).unwrap_or(at)
 }
 
 fn rules(window: &mut Window, index: usize, definition: &Definition) -> u64 {

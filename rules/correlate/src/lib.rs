@@ -56,11 +56,14 @@ mod group;
 mod hit;
 mod judge;
 mod level;
+mod life;
 mod limits;
 mod local;
 mod plan;
 mod sketch;
+mod source;
 mod state;
+mod steps;
 mod table;
 mod tally;
 mod thin;
@@ -71,8 +74,10 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use correlator::{Correlator, REPEAT_COUNT, Tardy};
+pub use correlator::{Correlator, Listeners, REPEAT_COUNT, Tardy};
 pub use fired::{EVENT_IDS_MAX, Fired, Witness};
+pub use hit::EventId;
 pub use limits::Limits;
 pub use local::decided_by_one_host;
+pub use source::Noted;
 pub use wanted::{Wanted, text_of};

@@ -167,6 +167,20 @@ impl Plan {
         )
     }
 
+    /// Returns with how many hits (for counts of hits: events they stand for) it cannot be satisfied;
+    /// 0 where fewer may.
+    pub(crate) fn silent(&self) -> u32 {
+        match self {
+            Self::AtLeast { need, .. } => need.saturating_sub(1),
+            Self::Rules(expression) => u32::from(!(0..64).any(|rule| expression.holds(1 << rule))),
+            Self::Ordered(ways) => {
+                let shortest = ways.iter().map(|way| way.steps.len()).min();
+                shortest.map_or(0, |steps| u32::try_from(steps - 1).unwrap_or(0))
+            }
+            Self::Measured { .. } | Self::CertainRules(_) | Self::CertainOrdered(_) => 0,
+        }
+    }
+
     /// What stands for full progress: hits, values or rules, as far as that can be said.
     pub(crate) fn need(&self, rules: usize) -> u64 {
         match self {

@@ -5,7 +5,6 @@
 //! anew, the others go on as if nothing had happened.
 
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::bytes::{Reader, write_bytes, write_signed, write_unsigned};
@@ -13,14 +12,15 @@ use crate::chain::Chains;
 use crate::correlator::{Correlator, decode};
 use crate::definition::Definition;
 use crate::group::{Group, Values};
-use crate::hit::{Carried, EventId, HEX, Hit, NEVER, bytes_of};
+use crate::hit::{Carried, EventId, Hit, NEVER};
 use crate::judge;
+use crate::life::Life;
 use crate::sketch::Sketch;
 use crate::tally::Tally;
 use crate::window::{Extra, Window};
 
 /// The form below. Another one is not understood.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What a hit has, bit by bit.
 const END: u8 = 1;
@@ -30,6 +30,9 @@ const LINK: u8 = 16;
 /// It carries what the hit before carries, or something of its own.
 const CARRIES_SAME: u8 = 32;
 const CARRIES: u8 = 64;
+
+/// In place of its progress: a group is young.
+const YOUNG: u8 = u8::MAX;
 
 /// What a window has.
 const LATE: u8 = 1;
@@ -55,13 +58,16 @@ impl Correlator {
         all.sort_unstable_by_key(|held| held.touched);
         write_unsigned(&mut out, all.len() as u64);
         for held in all {
-            let Some(definition) = self.definitions.list.get(held.definition as usize) else {
-                continue;
-            };
             write_unsigned(&mut out, u64::from(held.definition));
             write_bytes(&mut out, &held.key);
             write_signed(&mut out, held.seen_at);
-            save_group(&mut out, &held.group, definition);
+            match &held.life {
+                Life::Young(young) => {
+                    out.push(YOUNG);
+                    Life::save_young(young, &mut out);
+                }
+                Life::Grown(group) => save_group(&mut out, group),
+            }
         }
         out
     }
@@ -90,16 +96,21 @@ impl Correlator {
             let (key, seen_at) = (from.bytes()?, from.signed()?);
             let definition = place.and_then(|place| self.definitions.list.get(place));
             let values = || definition.map(|definition| decode(definition, key));
-            let group = load_group(&mut from, definition, values)?;
+            let life = match from.byte()? {
+                YOUNG => Life::load_young(&mut from, definition)?,
+                progress => {
+                    Life::Grown(Box::new(load_group(&mut from, progress, definition, values)?))
+                }
+            };
             if let Some(place) = place {
-                self.take_over(place, key, seen_at, group);
+                self.take_over(place, key, seen_at, life);
                 taken += 1;
             }
         }
         Some(taken)
     }
 
-    fn take_over(&mut self, place: usize, key: &[u8], seen_at: i64, group: Group) {
+    fn take_over(&mut self, place: usize, key: &[u8], seen_at: i64, life: Life) {
         let mut hash = self.hasher.build_hasher();
         hash.write_usize(place);
         hash.write(key);
@@ -108,9 +119,9 @@ impl Correlator {
         let handle = self.table.find(number, key, hash.finish(), self.tick);
         let definition = &self.definitions.list[place];
         let Some(held) = self.table.get(handle) else { return };
-        held.group = group;
+        held.life = life;
         let due = match definition.plan.waits() {
-            true => judge::due(&held.group, definition),
+            true => held.life.grown().and_then(|group| judge::due(group, definition)),
             false => None,
         };
         self.table.changed(handle, self.tick, seen_at, definition.kept(), due);
@@ -118,11 +129,11 @@ impl Correlator {
     }
 }
 
-fn save_group(out: &mut Vec<u8>, group: &Group, definition: &Definition) {
+fn save_group(out: &mut Vec<u8>, group: &Group) {
     out.push(group.progress.index() as u8);
     write_unsigned(out, group.windows.len() as u64);
     for window in &group.windows {
-        save_window(out, window, definition);
+        save_window(out, window);
     }
     write_unsigned(out, group.alerts().len() as u64);
     group.alerts().iter().for_each(|alert| alert.save(out));
@@ -131,11 +142,12 @@ fn save_group(out: &mut Vec<u8>, group: &Group, definition: &Definition) {
 /// Reads a group; one that nobody wants is read as well, for what stands behind it.
 fn load_group(
     from: &mut Reader<'_>,
+    progress: u8,
     definition: Option<&Definition>,
     values: impl Fn() -> Option<Values>,
 ) -> Option<Group> {
     let mut group = Group::new();
-    group.progress = crate::group::Progress::from_index(from.byte()?)?;
+    group.progress = crate::group::Progress::from_index(progress)?;
     for _ in 0..from.count()? {
         group.windows.push(load_window(from, definition)?);
     }
@@ -147,7 +159,7 @@ fn load_group(
     Some(group)
 }
 
-fn save_window(out: &mut Vec<u8>, window: &Window, definition: &Definition) {
+fn save_window(out: &mut Vec<u8>, window: &Window) {
     let extra = window.extra.as_deref();
     let sketch = extra.and_then(|extra| extra.sketch.as_ref());
     let chains = extra.and_then(|extra| extra.chains.as_ref());
@@ -170,7 +182,7 @@ fn save_window(out: &mut Vec<u8>, window: &Window, definition: &Definition) {
     for hit in &window.hits {
         write_signed(out, hit.time.wrapping_sub(time));
         time = hit.time;
-        save_hit(out, hit, carried, definition);
+        save_hit(out, hit, carried);
         carried = hit.carried.as_ref();
     }
     if let Some(sketch) = sketch {
@@ -193,6 +205,7 @@ fn load_window(from: &mut Reader<'_>, definition: Option<&Definition>) -> Option
         head,
         touched,
         low: 0,
+        gone: 0,
         elsewhere: 0,
         thin_at,
         seen_at,
@@ -206,7 +219,7 @@ fn load_window(from: &mut Reader<'_>, definition: Option<&Definition>) -> Option
     for _ in 0..hits {
         time = time.wrapping_add(from.signed()?);
         let before = window.hits.back().and_then(|hit| hit.carried.clone());
-        let hit = load_hit(from, time, before, definition)?;
+        let hit = load_hit(from, time, before)?;
         window.elsewhere += usize::from(hit.elsewhere);
         window.hits.push_back(hit);
     }
@@ -227,9 +240,9 @@ fn load_window(from: &mut Reader<'_>, definition: Option<&Definition>) -> Option
     Some(window)
 }
 
-fn save_hit(out: &mut Vec<u8>, hit: &Hit, before: Option<&Carried>, definition: &Definition) {
+fn save_hit(out: &mut Vec<u8>, hit: &Hit, before: Option<&Carried>) {
     let same = match (&hit.carried, before) {
-        (Some(carried), Some(before)) => Arc::ptr_eq(carried, before),
+        (Some(carried), Some(before)) => carried.is(before),
         _ => false,
     };
     let has = |what: bool, bit: u8| if what { bit } else { 0 };
@@ -242,7 +255,7 @@ fn save_hit(out: &mut Vec<u8>, hit: &Hit, before: Option<&Carried>, definition: 
             | has(same, CARRIES_SAME)
             | has(hit.carried.is_some() && !same, CARRIES),
     );
-    save_id(out, &hit.id);
+    hit.id.write(out);
     write_unsigned(out, u64::from(hit.weight));
     write_unsigned(out, u64::from(hit.level));
     out.push(hit.place);
@@ -253,23 +266,13 @@ fn save_hit(out: &mut Vec<u8>, hit: &Hit, before: Option<&Carried>, definition: 
         out.extend_from_slice(&hit.link.to_le_bytes());
     }
     if let Some(carried) = hit.carried.as_ref().filter(|_| !same) {
-        write_unsigned(out, carried.len() as u64);
-        for (name, value) in carried.iter() {
-            let place = definition.carried.iter().position(|known| known == name);
-            out.push(place.map_or(u8::MAX, |place| place as u8));
-            write_bytes(out, value.as_bytes());
-        }
+        write_bytes(out, carried.bytes());
     }
 }
 
-fn load_hit(
-    from: &mut Reader<'_>,
-    time: i64,
-    before: Option<Carried>,
-    definition: Option<&Definition>,
-) -> Option<Hit> {
+fn load_hit(from: &mut Reader<'_>, time: i64, before: Option<Carried>) -> Option<Hit> {
     let has = from.byte()?;
-    let id = load_id(from)?;
+    let id = EventId::read(from)?;
     let weight = u32::try_from(from.unsigned()?).ok()?;
     let level = u32::try_from(from.unsigned()?).ok()?;
     let place = from.byte()?;
@@ -278,31 +281,11 @@ fn load_hit(
     let mut carried = if has & CARRIES_SAME != 0 { before } else { None };
     let mut elsewhere = 0;
     if has & CARRIES != 0 {
-        let mut pairs = Vec::new();
-        for _ in 0..from.count()? {
-            let (place, value) = (usize::from(from.byte()?), from.text()?);
-            let name = definition.and_then(|definition| definition.carried.get(place));
-            pairs.extend(name.map(|name| (name.clone(), value.to_owned())));
-        }
-        let new: Carried = Arc::new(pairs.into());
-        elsewhere = bytes_of(&new);
+        let new = Carried::new(from.bytes()?);
+        elsewhere = new.size();
         carried = Some(new);
     }
     let counted = COUNTED.map(|bit| has & bit != 0);
     let end = has & END != 0;
     Some(Hit { time, id, value, link, carried, weight, level, place, end, counted, elsewhere })
-}
-
-pub(crate) fn save_id(out: &mut Vec<u8>, id: &EventId) {
-    let (bytes, kind) = id.parts();
-    out.push(kind);
-    out.extend_from_slice(if kind == HEX { &bytes } else { &bytes[..usize::from(kind)] });
-}
-
-pub(crate) fn load_id(from: &mut Reader<'_>) -> Option<EventId> {
-    let kind = from.byte()?;
-    let length = if kind == HEX { 16 } else { usize::from(kind) };
-    let mut bytes = [0; 16];
-    bytes.get_mut(..length)?.copy_from_slice(from.take(length)?);
-    Some(EventId::of_parts(bytes, kind))
 }

@@ -12,10 +12,11 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use crate::definition::Definition;
-use crate::group::{Group, Progress};
+use crate::group::Progress;
+use crate::life::Life;
 
-/// Keys up to this length lie with their group: an IPv6 address and its length.
-const KEY_INLINE: usize = 48;
+/// Keys up to this length lie with their group: a name of a host and an IPv4 address, and their lengths.
+const KEY_INLINE: usize = 32;
 /// Groups in one chunk.
 const CHUNK: usize = 1_024;
 /// The width of a bucket of the wheel: 2 to the 36th nanoseconds, a good minute.
@@ -33,7 +34,7 @@ pub(crate) struct Handle {
 /// A group and what the table knows of it.
 #[derive(Debug)]
 pub(crate) struct Held {
-    pub(crate) group: Group,
+    pub(crate) life: Life,
     pub(crate) definition: u32,
     /// The group's values: each after its length.
     pub(crate) key: SmallVec<[u8; KEY_INLINE]>,
@@ -54,7 +55,7 @@ impl Held {
     /// Returns the bytes it takes, here and elsewhere.
     fn size(&self) -> usize {
         let key = if self.key.spilled() { self.key.capacity() } else { 0 };
-        size_of::<Self>() + key + self.group.bytes()
+        size_of::<Self>() + key + self.life.bytes()
     }
 }
 
@@ -126,7 +127,7 @@ impl Table {
             return Handle { slot, born: held(chunks, slot).map_or(0, |it| it.born) };
         }
         let new = Held {
-            group: Group::new(),
+            life: Life::new(),
             definition,
             key: SmallVec::from_slice(key),
             hash,
@@ -157,7 +158,7 @@ impl Table {
             std::hint::black_box((held.hash, held.seen_at, held.bytes, held.key.len()));
         }
         for held in groups() {
-            held.group.expect();
+            held.life.expect();
         }
     }
 
@@ -203,8 +204,8 @@ impl Table {
         self.bytes = self.bytes - held.bytes + bytes;
         held.bytes = bytes;
         held.touched = tick;
-        held.seen_at = held.seen_at.max(newest).max(held.group.head());
-        let progress = held.group.progress;
+        held.seen_at = held.seen_at.max(newest).max(held.life.head());
+        let progress = held.life.progress();
         if progress != held.queued.1 {
             held.queued = (tick, progress);
             self.departure[progress.index()].push_back((handle.slot, tick));
@@ -263,11 +264,13 @@ impl Table {
             let Some(held) = self.get(handle) else { continue };
             let Some(definition) = definitions.get(held.definition as usize) else { continue };
             let over = held.seen_at.saturating_add(definition.kept());
-            let told = held.group.told_until(definition);
+            let told = held.life.told_until(definition);
             if over >= newest {
                 self.wheel.entry(over >> BUCKET_BITS).or_default().push(handle);
             } else if let Some(told) = told.filter(|told| *told >= newest) {
-                held.group.windows = SmallVec::new();
+                if let Some(group) = held.life.grown() {
+                    group.windows = SmallVec::new();
+                }
                 let bytes = held.size();
                 let before = std::mem::replace(&mut held.bytes, bytes);
                 self.bytes = self.bytes - before + bytes;

@@ -1,6 +1,7 @@
 //! What correlations promise, by example.
 
 mod bounds;
+mod dense;
 mod lateness;
 mod local;
 mod properties;

@@ -6,6 +6,7 @@ use crate::definition::Definition;
 use crate::hit::{Hit, NEVER};
 use crate::plan::{Counted, Measure, Plan};
 use crate::sketch::Sketch;
+use crate::steps;
 use crate::window::Window;
 
 /// A full window's hits are put together by so many parts of the time it keeps.
@@ -22,6 +23,8 @@ pub(crate) fn thin(window: &mut Window, definition: &Definition, hits_max: usize
     if window.hits.len() <= window.thin_at as usize {
         return;
     }
+    steps::add(window.hits.len());
+    level_moments(window, definition);
     match &definition.plan {
         Plan::AtLeast { what: Counted::Hits, .. } => put_together(window, definition, i64::MAX),
         Plan::AtLeast { what: Counted::Values, .. } => {
@@ -53,6 +56,24 @@ pub(crate) fn thin(window: &mut Window, definition: &Definition, hits_max: usize
             window.hits.range(window.low..).fold(0, |held, hit| held.saturating_add(hit.weight));
         if let Some(newest) = window.hits.back_mut() {
             newest.level = held;
+        }
+    }
+}
+
+/// Gives all hits of a moment what its last one knows of it, whichever of them stays.
+fn level_moments(window: &mut Window, definition: &Definition) {
+    let mut later: Option<(i64, u32, u64)> = None;
+    let by_value = definition.plan.by_value();
+    for hit in window.hits.iter_mut().rev() {
+        match later {
+            Some((time, level, link)) if time == hit.time => {
+                hit.level = level;
+                // Of values it says when they are seen next; of rules, which there are.
+                if !by_value {
+                    hit.link = link;
+                }
+            }
+            _ => later = Some((hit.time, hit.level, hit.link)),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Window: the hits of one group in one stretch of time, sorted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::RandomState;
-use std::sync::Arc;
 
 use crate::chain::Chains;
 use crate::definition::Definition;
-use crate::hit::{Hit, NEVER};
+use crate::hit::{EventId, Hit, NEVER};
 use crate::plan::Plan;
 use crate::sketch::Sketch;
+use crate::steps;
 use crate::tally::Tally;
 
 /// Windows smaller than this look for a value by walking, larger ones in a table.
@@ -26,6 +26,8 @@ pub(crate) struct Window {
     pub(crate) touched: u64,
     /// Index of the first hit of the window that ends at the newest.
     pub(crate) low: usize,
+    /// Hits that were let go at the front since places were last written down.
+    pub(crate) gone: u64,
     /// Bytes that the hits hold elsewhere.
     pub(crate) elsewhere: usize,
     /// Thinning is tried when there are more hits than this.
@@ -44,10 +46,20 @@ pub(crate) struct Window {
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
     /// When each value was last seen.
-    pub(crate) seen: Option<HashMap<u64, i64, RandomState>>,
+    pub(crate) seen: Option<HashMap<u64, Seen, RandomState>>,
+    /// The ids of the newest moment, if it has many hits.
+    pub(crate) moment: Option<HashSet<EventId, RandomState>>,
     pub(crate) sketch: Option<Sketch>,
     pub(crate) chains: Option<Chains>,
     pub(crate) tally: Option<Tally>,
+}
+
+/// Where a value was seen last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) time: i64,
+    /// The hit, counted from the first the window ever had: see [`Window::gone`].
+    pub(crate) number: u64,
 }
 
 impl Window {
@@ -62,6 +74,7 @@ impl Window {
             head: time,
             touched: 0,
             low: 0,
+            gone: 0,
             elsewhere: 0,
             thin_at,
             seen_at: time,
@@ -87,31 +100,74 @@ impl Window {
     }
 
     /// Puts a hit in its place and returns that; `None` if it is there already.
+    ///
+    /// Hits of one moment stand as they came, so that a flood within one second costs no more than one
+    /// over an hour: only where rules follow each other they stand in the order of those.
     pub(crate) fn insert(&mut self, hit: Hit, definition: &Definition) -> Option<usize> {
         let plan = &definition.plan;
         self.head = self.head.max(hit.time);
-        if self.hits.back().is_none_or(|newest| newest.time < hit.time) {
-            self.grow();
-            self.elsewhere += usize::from(hit.elsewhere);
-            self.hits.push_back(hit);
-            return Some(self.hits.len() - 1);
+        let newest = self.hits.back().map(|newest| newest.time);
+        if newest.is_none_or(|newest| newest < hit.time) {
+            if let Some(extra) = &mut self.extra {
+                extra.moment = None;
+            }
+            return Some(self.append(hit));
         }
-        let by_place = plan.by_place();
-        let place = self.hits.partition_point(|known| known.order(&hit, by_place).is_lt());
-        let moment = |known: &&Hit| known.time == hit.time;
-        let before = self.hits.range(..place).rev().take_while(moment);
-        let after = self.hits.range(place..).take_while(moment);
-        if !hit.id.is_empty() && before.chain(after).any(|known| same(known, &hit, plan)) {
+        if !hit.id.is_empty() && self.is_known(&hit, plan) {
             return None;
         }
+        let by_place = plan.by_place();
+        if !by_place && newest == Some(hit.time) {
+            if let Some(ids) = self.extra.as_mut().and_then(|extra| extra.moment.as_mut()) {
+                ids.insert(hit.id);
+            }
+            return Some(self.append(hit));
+        }
+        let place = match by_place {
+            true => self.hits.partition_point(|known| known.order(&hit).is_lt()),
+            false => self.hits.partition_point(|known| known.time <= hit.time),
+        };
         self.grow();
-        let newest = self.hits.back().map_or(hit.time, |newest| newest.time);
+        let newest = newest.unwrap_or(hit.time);
         if place <= self.low && hit.time < newest.saturating_sub(definition.timespan) {
             self.low += 1;
         }
         self.elsewhere += usize::from(hit.elsewhere);
+        if let Some(extra) = &mut self.extra {
+            // What it knows by place is so no more.
+            (extra.moment, extra.seen) = (None, None);
+        }
         self.hits.insert(place, hit);
         Some(place)
+    }
+
+    fn append(&mut self, hit: Hit) -> usize {
+        self.grow();
+        self.elsewhere += usize::from(hit.elsewhere);
+        self.hits.push_back(hit);
+        self.hits.len() - 1
+    }
+
+    /// Whether a hit is there already. Few of one moment are looked through; of many of the newest moment,
+    /// as in a flood, the ids are kept.
+    fn is_known(&mut self, hit: &Hit, plan: &Plan) -> bool {
+        if plan.by_place() {
+            return self.hits.binary_search_by(|known| known.order(hit)).is_ok();
+        }
+        let is_newest = self.hits.back().is_some_and(|newest| newest.time == hit.time);
+        let from = self.first_since(hit.time);
+        let mut moment = self.hits.range(from..).take_while(|known| known.time == hit.time);
+        if is_newest && self.hits.len() - from > WALK_MAX {
+            let all = || self.hits.range(from..).map(|known| known.id).collect();
+            let extra = self.extra.get_or_insert_default();
+            if !extra.moment.get_or_insert_with(all).contains(&hit.id) {
+                return false;
+            }
+        }
+        moment.any(|known| {
+            steps::add(1);
+            same(known, hit, plan)
+        })
     }
 
     /// Makes room for one more, by a half: many groups hold few hits.
@@ -147,6 +203,7 @@ impl Window {
             _ => self.elsewhere -= usize::from(gone.elsewhere),
         }
         self.low = self.low.saturating_sub(1);
+        self.gone += 1;
         let Some(extra) = &mut self.extra else { return };
         if let Some(tally) = &mut extra.tally {
             tally.let_go(&gone);
@@ -159,6 +216,9 @@ impl Window {
                 extra.seen = None;
             }
         }
+        if self.hits.len() < WALK_MAX {
+            extra.moment = None;
+        }
         if extra.sketch.is_some() && self.hits.len() < WALK_MAX {
             extra.sketch = None;
         }
@@ -166,6 +226,9 @@ impl Window {
 
     /// Counts the bytes of what hits hold elsewhere anew, after some were taken out in the middle.
     pub(crate) fn recount(&mut self, timespan: i64) {
+        if let Some(extra) = &mut self.extra {
+            (extra.moment, extra.seen) = (None, None);
+        }
         self.elsewhere = self.hits.iter().map(|hit| usize::from(hit.elsewhere)).sum();
         let start =
             self.hits.back().map_or(i64::MIN, |newest| newest.time.saturating_sub(timespan));
@@ -175,18 +238,19 @@ impl Window {
 
 impl Extra {
     fn bytes(&self) -> usize {
-        let seen = self.seen.as_ref().map_or(0, |seen| seen.capacity() * 20);
+        let seen = self.seen.as_ref().map_or(0, |seen| seen.capacity() * 28);
+        let moment = self.moment.as_ref().map_or(0, |ids| ids.capacity() * 20);
         let sketch = self.sketch.as_ref().map_or(0, |_| Sketch::heap_bytes());
         let chains = self.chains.as_ref().map_or(0, Chains::bytes);
         let tally = self.tally.as_ref().map_or(0, Tally::bytes);
-        size_of::<Self>() + seen + sketch + chains + tally
+        size_of::<Self>() + seen + moment + sketch + chains + tally
     }
 }
 
 /// Whether two hits carry the same.
 fn shared(one: &Hit, other: &Hit) -> bool {
     match (&one.carried, &other.carried) {
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (Some(one), Some(other)) => one.is(other),
         _ => false,
     }
 }

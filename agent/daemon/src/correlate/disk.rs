@@ -16,8 +16,8 @@ use super::Local;
 use super::dictionary::{Dictionary, Digest};
 
 /// The version and how the rest is written.
-const PLAIN: u8 = 0x10;
-const COMPRESSED: u8 = 0x11;
+const PLAIN: u8 = 0x20;
+const COMPRESSED: u8 = 0x21;
 /// Less than this is not compressed.
 const COMPRESSED_MIN: usize = 256;
 /// No more than this is read: four times the largest bound of memory.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rules_correlate::Fired;
 use rules_correlate::bytes::{Reader, write_bytes, write_signed, write_unsigned};
+use rules_event::Timestamp;
 
 /// So many firings are told at a time, some 400 KiB: more attackers than anybody looks at in an hour.
 /// Further ones wait until some are over; they are counted, and the collector, where it gets the
@@ -75,6 +76,14 @@ impl Telling {
         Verdict::Tell(0)
     }
 
+    /// Returns before which count, and until when, nothing more will be told of a firing; `None` where that
+    /// cannot be said.
+    pub(super) fn rest(&self, key: &str) -> Option<(u64, Timestamp)> {
+        let told = self.0.get(key)?;
+        let at = Timestamp::from_nanos(told.at);
+        Some((told.count.saturating_mul(2), at.saturating_add(AGAIN_AFTER)))
+    }
+
     /// Writes what is not on disk yet, or all.
     pub(super) fn write(&self, out: &mut Vec<u8>, all: bool) {
         for (key, told) in self.0.iter().filter(|(_, told)| all || told.is_fresh) {
@@ -107,8 +116,6 @@ impl Telling {
 
 #[cfg(test)]
 mod tests {
-    use rules_event::Timestamp;
-
     use super::*;
 
     const MINUTE: i64 = 60 * 1_000_000_000;

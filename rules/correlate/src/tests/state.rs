@@ -79,7 +79,8 @@ fn sketches_thinned_windows_and_alerts_go_on() {
     assert_eq!(flood(&mut whole, 0..2_000), flood(&mut cut_short, 0..2_000));
     let mut cut_short = taken_over(&cut_short, small());
     let bytes = (whole.bytes() as f64, cut_short.bytes() as f64);
-    assert!((bytes.1 / bytes.0 - 1.0).abs() < 0.3, "accounted for alike: {bytes:?}");
+    // Tables of what was seen are not kept: they are made again when they are needed.
+    assert!((bytes.1 / bytes.0 - 1.0).abs() < 0.5, "accounted for alike: {bytes:?}");
     let said = flood(&mut whole, 2_000..2_500);
     assert!(said.iter().any(|fired| fired.estimated), "large enough to be estimated");
     assert_eq!(flood(&mut cut_short, 2_000..2_500), said);
@@ -108,6 +109,6 @@ fn a_state_is_smaller_than_what_it_describes() {
     }
     let (bytes, saved) = (correlator.bytes(), correlator.save());
     eprintln!("{} groups of {bytes} bytes are saved in {}", correlator.keys(), saved.len());
-    assert!(saved.len() * 3 < bytes, "{} of {bytes}", saved.len());
+    assert!(saved.len() * 2 < bytes, "{} of {bytes}", saved.len());
     assert!(!Reader::new(&saved).is_empty());
 }
