@@ -122,7 +122,9 @@ fn judge_moment(group: &mut Group, index: usize, around: &Surroundings<'_>, outc
     match &definition.plan {
         Plan::Measured { measure, bounds } => {
             // A share may differ from hit to hit, everything else belongs to the moment.
-            let candidates = if definition.plan.by_hit() { moment.clone() } else { last..last + 1 };
+            let mut candidates: Vec<usize> =
+                if definition.plan.by_hit() { moment.clone().collect() } else { vec![last] };
+            candidates.sort_unstable_by_key(|at| hits[*at].id);
             for at in candidates {
                 let found = tally.measure(*measure, &hits[at]);
                 if bounds.iter().all(|bound| bound.holds(found)) {

@@ -5,8 +5,8 @@
 //! of three days is judged exactly as it would have been three days ago.
 //!
 //! # When a correlation fires
-//! A window is `timespan` long and includes both its ends. A hit is an **end** when the window that
-//! ends at it satisfies the condition. Some conditions can only come true as further hits arrive: at
+//! A window is `timespan` long and includes both its ends: of the last moment all that happened then. A
+//! hit is an **end** when the window that ends at its moment satisfies the condition. Some conditions can only come true as further hits arrive: at
 //! least so many hits, values or rules, all rules in their order. They fire at once, and again with
 //! every further hit in a window of an end, whatever order they arrive in. All others (an upper
 //! bound, an average, a `not`) are judged for a hit once no earlier one can come: when an event was

@@ -1,7 +1,10 @@
 //! Local: what one host may decide for itself.
 
+use proptest::prelude::*;
+
+use super::properties::{RULES, drafted, drafts, fresh, numbered};
 use super::*;
-use crate::decided_by_one_host;
+use crate::{EventId, Noted, decided_by_one_host, text_of};
 
 /// The ids that stay on the host.
 fn here(correlations: &[Correlation]) -> Vec<String> {
@@ -84,4 +87,53 @@ fn what_is_read_in_hits_is_told_by_rule() {
     assert!(has(0, field::SOURCE_IP) && has(0, field::USER_NAME) && has(0, field::AGENT_HOST));
     assert!(has(1, field::SOURCE_IP) && has(1, field::USER_NAME));
     assert!(!correlator.waits());
+}
+
+/// What is due at one moment is said in any order.
+fn in_order(mut said: Vec<Fired>) -> Vec<Fired> {
+    said.sort_by(|a, b| a.key.cmp(&b.key));
+    said
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+
+    /// Every kind, with hits that come late: what a host counts of the few fields it writes down, with
+    /// what its events have in common said once, is word for word what the collector counts of the events.
+    /// Who wants no news of what was told hears nothing else, and the same when it does.
+    #[test]
+    fn a_hit_written_down_counts_as_its_event(drafts in drafts(), hushed in any::<bool>()) {
+        let mut drafts = numbered(drafts);
+        drafts.sort_by_key(|(_, draft)| draft.0 + draft.1);
+        let (mut whole, mut host) = (fresh(), fresh());
+        host.set_constants(vec![(field::ORGANIZATION_ID.to_owned(), "H99".to_owned())]);
+        let wanted = host.wanted();
+        for (index, draft) in drafts {
+            let mut event = drafted(index, draft);
+            event.set(field::ORGANIZATION_ID, "H99");
+            let rule = RULES[usize::from(draft.4)];
+            let read = wanted.iter().find(|it| it.rule == rule).expect("a rule of ours");
+            let names = read.fields.iter().filter(|name| *name != field::ORGANIZATION_ID);
+            let texts: Vec<(String, String)> = names
+                .filter_map(|name| Some((name.clone(), text_of(&event, name)?.into_owned())))
+                .collect();
+            let fields: Vec<(&str, &str)> =
+                texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            let id = EventId::new(&event.id);
+            let noted = Noted { time: event.time, id, repeats: 1, fields: &fields };
+            let listeners = [host.listeners(rule)];
+            let heard = host.observe_noted(&noted, &listeners);
+            let mut expected = whole.observe(&event, &[rule]);
+            if hushed {
+                for (index, fired) in heard.iter().enumerate() {
+                    host.quiet(index, fired.count + 2, event.time.saturating_add(Duration::from_secs(30)));
+                }
+                expected.retain(|it| heard.iter().any(|other| other.key == it.key));
+            }
+            prop_assert_eq!(in_order(heard), in_order(expected));
+        }
+        if !hushed {
+            prop_assert_eq!(in_order(host.finish()), in_order(whole.finish()));
+        }
+    }
 }
