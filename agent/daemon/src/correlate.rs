@@ -142,13 +142,23 @@ impl Local {
         let rules = dictionary.rules.iter();
         let listeners: Vec<Listeners> =
             rules.map(|rule| self.correlator.listeners(&rule.id)).collect();
-        let mut heard_by = Vec::new();
-        each_hit(dictionary, hits, kept, |noted, rules| {
+        let (mut heard_by, mut ends) = (Vec::new(), Vec::new());
+        each_hit(dictionary, hits, kept, |hits| {
             heard_by.clear();
-            heard_by
-                .extend(rules.iter().filter_map(|rule| listeners.get(usize::from(*rule))).cloned());
-            let fired = self.correlator.observe_noted(noted, &heard_by);
-            each(self, noted, rules, &fired);
+            ends.clear();
+            for (_, rules) in hits {
+                let places = rules.iter().map(|rule| usize::from(*rule));
+                heard_by.extend(places.filter_map(|rule| listeners.get(rule)).cloned());
+                ends.push(heard_by.len());
+            }
+            let start = |hit: usize| hit.checked_sub(1).map_or(0, |before| ends[before]);
+            let heard = |hit: usize| &heard_by[start(hit)..ends[hit]];
+            let next = hits.iter().enumerate().map(|(hit, (noted, _))| (noted, heard(hit)));
+            self.correlator.expect_noted(next);
+            for (hit, (noted, rules)) in hits.iter().enumerate() {
+                let fired = self.correlator.observe_noted(noted, heard(hit));
+                each(self, noted, rules, &fired);
+            }
         })
     }
 

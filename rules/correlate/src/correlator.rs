@@ -1,6 +1,6 @@
 //! Correlator: hands each hit to the correlations that wait for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
 use std::time::Duration;
 
@@ -48,6 +48,10 @@ pub struct Correlator {
     waiting: Vec<(Subscription, NewEnd)>,
     /// What all events have in common.
     constants: Vec<(String, String)>,
+    /// Keys of the hits announced by [`Self::expect_noted`], in the order of those who listen: the hash
+    /// and where it ends, of those that lack a field nothing.
+    ready: VecDeque<Option<(u64, std::ops::Range<usize>)>>,
+    ready_keys: Vec<u8>,
     /// Where what was told last stands: see [`Self::quiet`].
     places: Vec<(Handle, i64)>,
 }
@@ -106,6 +110,8 @@ impl Correlator {
             carried: Vec::new(),
             waiting: Vec::new(),
             constants: Vec::new(),
+            ready: VecDeque::new(),
+            ready_keys: Vec::new(),
             places: Vec::new(),
         };
         (correlator, problems)
@@ -136,6 +142,30 @@ impl Correlator {
         self.hear(&arrival, listeners.iter().map(|listeners| listeners.0.clone()));
         self.constants = constants;
         self.told()
+    }
+
+    /// As [`Self::expect`]. Exactly these hits must be observed next, in this order.
+    pub fn expect_noted<'n>(
+        &mut self,
+        next: impl Iterator<Item = (&'n Noted<'n>, &'n [Listeners])>,
+    ) {
+        self.hashes.clear();
+        self.ready.clear();
+        self.ready_keys.clear();
+        for (noted, listeners) in next {
+            let source = Source { what: What::Noted(noted), constants: &self.constants };
+            for at in listeners.iter().flat_map(|listeners| listeners.0.clone()) {
+                let to = self.definitions.listeners[at];
+                let definition = &self.definitions.list[to.definition];
+                let hash = find_key(&mut self.key, &self.hasher, definition, to, source);
+                self.hashes.extend(hash);
+                let from = self.ready_keys.len();
+                self.ready_keys.extend_from_slice(&self.key);
+                let to = self.ready_keys.len();
+                self.ready.push_back(hash.map(|hash| (hash, from..to)));
+            }
+        }
+        self.table.expect(&self.hashes, &mut self.slots);
     }
 
     /// Returns those who count the hits of a rule.
@@ -339,9 +369,19 @@ impl Correlator {
     fn arrive(&mut self, to: Subscription, arrival: &Arrival<'_>) {
         let source = arrival.source;
         let definition = &self.definitions.list[to.definition];
-        let Some(hash) = find_key(&mut self.key, &self.hasher, definition, to, source) else {
-            return;
+        let announced = match source.what {
+            What::Noted(_) => self.ready.pop_front(),
+            _ => None,
         };
+        let hash = match announced {
+            None => find_key(&mut self.key, &self.hasher, definition, to, source),
+            Some(known) => known.map(|(hash, place)| {
+                self.key.clear();
+                self.key.extend_from_slice(self.ready_keys.get(place).unwrap_or_default());
+                hash
+            }),
+        };
+        let Some(hash) = hash else { return };
         let Some(value) = value_of(definition, to.place, source) else { return };
         let by_rule = definition.plan.by_rule();
         self.tick += 1;

@@ -160,6 +160,15 @@ impl Table {
         for held in groups() {
             held.life.expect();
         }
+        // New ones push others out, and what is over is looked at.
+        let missing = hashes.len() - slots.len();
+        let next = self.departure[Progress::NONE.index()].iter().map(|(slot, _)| *slot);
+        let over = self.over.iter().rev().map(|handle| handle.slot);
+        let over = over.take(hashes.len() * SWEPT_PER_OBSERVATION);
+        for held in next.take(missing).chain(over).filter_map(|slot| held(&self.chunks, slot)) {
+            std::hint::black_box((held.touched, held.queued.0, held.seen_at));
+            held.life.expect();
+        }
     }
 
     fn place(&mut self, new: Held) -> u32 {

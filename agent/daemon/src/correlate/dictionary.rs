@@ -244,17 +244,29 @@ impl Hits {
     }
 }
 
-/// Reads hits back one by one. `take` gets each with the places of its rules. `kept` gets the hits as they
+/// So many hits are handed on at a time: what counts them reads memory for all of them at once.
+const TOGETHER: usize = 32;
+
+/// A hit that was read: all but its fields and rules, which stand in lists of all hits.
+struct Read {
+    time: Timestamp,
+    id: EventId,
+    repeats: i64,
+    fields_until: usize,
+    places_until: usize,
+}
+
+/// Reads hits back. `take` gets a few at a time, with the places of their rules. `kept` gets the hits as they
 /// are to be kept on disk: without the ids that nobody needs, most of their bytes. `None` when the bytes
 /// are no hits of this dictionary.
 pub(super) fn each_hit(
     dictionary: &Dictionary,
     bytes: &[u8],
     mut kept: Option<&mut Vec<u8>>,
-    mut take: impl FnMut(&Noted<'_>, &[u16]),
+    mut take: impl FnMut(&[(Noted<'_>, &[u16])]),
 ) -> Option<()> {
     let mut from = Reader::new(bytes);
-    let (mut places, mut fields) = (Vec::new(), Vec::new());
+    let (mut all, mut places, mut fields) = (Vec::new(), Vec::new(), Vec::new());
     let mut time = 0_i64;
     while !from.is_empty() {
         let start = from.rest();
@@ -268,8 +280,6 @@ pub(super) fn each_hit(
         };
         let behind_id = from.rest();
         let repeats = from.signed()?;
-        places.clear();
-        fields.clear();
         let (mut by_name, mut written) = (false, Written::default());
         for _ in 0..head >> 2 {
             let place = u16::try_from(from.unsigned()?).ok()?;
@@ -294,9 +304,39 @@ pub(super) fn each_hit(
             }
         }
         let time = Timestamp::from_nanos(time);
-        take(&Noted { time, id, repeats, fields: &fields }, &places);
+        let (fields_until, places_until) = (fields.len(), places.len());
+        all.push(Read { time, id, repeats, fields_until, places_until });
+        if all.len() == TOGETHER {
+            hand_on(&all, &fields, &places, &mut take);
+            all.clear();
+            fields.clear();
+            places.clear();
+        }
     }
+    hand_on(&all, &fields, &places, &mut take);
     Some(())
+}
+
+fn hand_on(
+    all: &[Read],
+    fields: &[(&str, &str)],
+    places: &[u16],
+    take: &mut impl FnMut(&[(Noted<'_>, &[u16])]),
+) {
+    let (mut field, mut place) = (0, 0);
+    let hits = all.iter().map(|read| {
+        let Read { time, id, repeats, fields_until, places_until } = *read;
+        let hit = (
+            Noted { time, id, repeats, fields: &fields[field..fields_until] },
+            &places[place..places_until],
+        );
+        (field, place) = (fields_until, places_until);
+        hit
+    });
+    let hits: Vec<_> = hits.collect();
+    if !hits.is_empty() {
+        take(&hits);
+    }
 }
 
 #[cfg(test)]
@@ -338,11 +378,20 @@ mod tests {
             let field = noted.fields.iter().find(|(known, _)| *known == name);
             field.map(|(_, text)| (*text).to_owned())
         };
-        each_hit(&read, &bytes, Some(&mut kept), |noted, places| {
-            let fields = [field::AGENT_HOST, field::SOURCE_IP, "source.bytes", field::MESSAGE];
-            let texts = fields.map(|name| of(noted, name));
-            let user = of(noted, field::USER_NAME);
-            seen.push((noted.id.text(), noted.time, noted.repeats, places.to_vec(), texts, user));
+        each_hit(&read, &bytes, Some(&mut kept), |hits| {
+            hits.iter().for_each(|(noted, places)| {
+                let fields = [field::AGENT_HOST, field::SOURCE_IP, "source.bytes", field::MESSAGE];
+                let texts = fields.map(|name| of(noted, name));
+                let user = of(noted, field::USER_NAME);
+                seen.push((
+                    noted.id.text(),
+                    noted.time,
+                    noted.repeats,
+                    places.to_vec(),
+                    texts,
+                    user,
+                ));
+            })
         })
         .unwrap();
         assert_eq!((seen.len(), hits.count), (2, 2));
@@ -356,20 +405,21 @@ mod tests {
         let mut third = Hits::default();
         third.push(&dictionary, &first, &[0]);
         let (third, mut stripped) = (third.finish().to_vec(), Vec::new());
-        each_hit(&read, &third, Some(&mut stripped), |noted, _| {
-            assert_eq!(noted.id.text(), first.id);
+        each_hit(&read, &third, Some(&mut stripped), |hits| {
+            assert_eq!(hits[0].0.id.text(), first.id);
         })
         .unwrap();
         assert_eq!(stripped.len(), third.len() - 16);
-        each_hit(&read, &stripped, None, |noted, places| {
-            assert_eq!((noted.id.is_empty(), noted.time, places), (true, first.time, &[0][..]));
+        each_hit(&read, &stripped, None, |hits| {
+            let (noted, places) = &hits[0];
+            assert_eq!((noted.id.is_empty(), noted.time, *places), (true, first.time, &[0][..]));
             assert_eq!(of(noted, field::SOURCE_IP), some("203.0.113.9"));
         })
         .unwrap();
         for cut in 1..bytes.len() {
-            each_hit(&read, &bytes[..cut], None, |_, _| {});
+            each_hit(&read, &bytes[..cut], None, |_| {});
         }
-        assert_eq!(each_hit(&Dictionary::default(), &bytes, None, |_, _| {}), None);
+        assert_eq!(each_hit(&Dictionary::default(), &bytes, None, |_| {}), None);
     }
 
     #[test]
@@ -390,7 +440,10 @@ mod tests {
         hits.push(&dictionary, &hit(5_000, 1, "203.0.113.9"), &[0]);
         hits.push(&dictionary, &hit(5_001, 1, "203.0.113.8"), &[0]);
         let mut repeats = Vec::new();
-        each_hit(&dictionary, hits.finish(), None, |noted, _| repeats.push(noted.repeats)).unwrap();
+        each_hit(&dictionary, hits.finish(), None, |hits| {
+            repeats.extend(hits.iter().map(|(noted, _)| noted.repeats));
+        })
+        .unwrap();
         assert_eq!(repeats.iter().sum::<i64>(), 5_002);
         assert_eq!(hits.count, 5_002);
         assert_eq!(written + 2, repeats.len() as u64);
