@@ -1,18 +1,18 @@
 //! Correlator: hands each hit to the correlations that wait for it.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
+use std::hash::RandomState;
 use std::time::Duration;
 
 use rules_event::{Event, Timestamp, ValueRef};
 use rules_sigma::{Correlation, Diagnostic};
 use smallvec::SmallVec;
 
-use crate::definition::{Definition, Definitions, Subscription, nanos};
-use crate::fired::shortened;
-use crate::group::{NewEnd, Outcome, Surroundings, Values};
+use crate::definition::{Definitions, Subscription, nanos};
+use crate::group::{NewEnd, Outcome, Surroundings};
 use crate::hit::{EventId, Fresh};
-use crate::source::{GROUP_VALUE_BYTES_MAX, Noted, Source, What};
+use crate::key::{decode, find_key, value_of};
+use crate::source::{Noted, Source, What};
 use crate::table::{Handle, Table};
 use crate::{Fired, Limits, judge};
 
@@ -441,67 +441,10 @@ impl Correlator {
     }
 }
 
-/// Writes the key of the group a hit belongs to, and returns its hash; `None` when the hit lacks a field.
-fn find_key(
-    key: &mut Vec<u8>,
-    hasher: &RandomState,
-    definition: &Definition,
-    to: Subscription,
-    source: Source<'_>,
-) -> Option<u64> {
-    key.clear();
-    for field in &definition.group_by {
-        let text = source.text(field, to.place)?;
-        encode(key, &shortened(&text, GROUP_VALUE_BYTES_MAX));
-    }
-    let mut hash = hasher.build_hasher();
-    hash.write_usize(to.definition);
-    hash.write(key);
-    Some(hash.finish())
-}
-
-/// Returns what a correlation looks at in a hit; `None` when the hit lacks it.
-fn value_of(definition: &Definition, place: usize, source: Source<'_>) -> Option<u64> {
-    if definition.plan.by_number() {
-        return source.number(definition.fields.first()?, place).map(f64::to_bits);
-    }
-    if !definition.plan.by_value() {
-        return Some(0);
-    }
-    // With keys that never change: a replay then finds the same. Tables of values add their own.
-    let mut hash = BuildHasherDefault::<DefaultHasher>::default().build_hasher();
-    for field in &definition.fields {
-        let text = source.text(field, place)?;
-        hash.write_usize(text.len());
-        hash.write(text.as_bytes());
-    }
-    Some(hash.finish())
-}
-
 fn weight_of(event: &Event) -> u32 {
     weight_of_repeats(event.get(REPEAT_COUNT).and_then(ValueRef::as_int).unwrap_or(1))
 }
 
 fn weight_of_repeats(repeats: i64) -> u32 {
     u32::try_from(repeats.clamp(1, REPEATS_MAX)).unwrap_or(1)
-}
-
-/// Writes a group value after its length, so that no two groups are written alike.
-fn encode(key: &mut Vec<u8>, text: &str) {
-    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
-    key.extend_from_slice(&length.to_le_bytes());
-    key.extend_from_slice(text.as_bytes());
-}
-
-/// Reads a group's values back, with their names.
-pub(crate) fn decode(definition: &Definition, mut key: &[u8]) -> Values {
-    let mut values = Vec::with_capacity(definition.group_by.len());
-    for field in &definition.group_by {
-        let Some((length, rest)) = key.split_first_chunk::<2>() else { break };
-        let length = usize::from(u16::from_le_bytes(*length)).min(rest.len());
-        let (text, rest) = rest.split_at(length);
-        values.push((field.name.clone(), String::from_utf8_lossy(text).into_owned()));
-        key = rest;
-    }
-    values.into()
 }

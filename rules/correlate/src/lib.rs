@@ -55,6 +55,7 @@ mod fired;
 mod group;
 mod hit;
 mod judge;
+mod key;
 mod level;
 mod life;
 mod limits;
