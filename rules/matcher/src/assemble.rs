@@ -9,12 +9,14 @@ use crate::Copies;
 use crate::alternatives::alternatives;
 use crate::compile::{Check, EVERYWHERE, Expr, Slot, Slots};
 use crate::encode::Encoder;
+use crate::glob::Anchor;
 use crate::image::{Image, Text, Writer, word};
+use crate::literal::AnyOf;
 use crate::naming::Naming;
 use crate::rarity::Rarity;
 use crate::taxonomy::{self, Source};
 use crate::textset::{self, SetBuilder, Use};
-use crate::witness::{self, Key};
+use crate::witness::{self, Key, Needs};
 
 /// Words at the start of an image's content, by place.
 pub(crate) mod head {
@@ -241,11 +243,7 @@ impl Kind {
     pub(crate) fn covers(&self, narrower: &Self) -> bool {
         match (&self.source, &narrower.source) {
             (Some(wide), Some(narrow)) => {
-                !narrow.datasets.is_empty()
-                    && narrow.datasets.iter().all(|it| wide.datasets.contains(it))
-                    && (wide.program.is_none() || wide.program == narrow.program)
-                    && wide.bounds.iter().all(|bound| narrow.bounds.contains(bound))
-                    || self.logsource == narrower.logsource
+                wide.covers(narrow) || self.logsource == narrower.logsource
             }
             _ => {
                 let fits = |wide: &Option<String>, narrow: &Option<String>| {
@@ -262,6 +260,15 @@ impl Kind {
     pub(crate) fn into_parts(self) -> (Logsource, Option<Source>) {
         (self.logsource, self.source)
     }
+}
+
+/// An alternative of a rule: where it lies, and what it waits for.
+struct Part<'e> {
+    at: u32,
+    gates: Vec<(u32, Slot, &'e AnyOf)>,
+    /// What it can be decided by, of what is looked for anyway.
+    proofs: Vec<(u32, Slot, Anchor, &'e [u8])>,
+    needs: Option<Needs>,
 }
 
 struct Assembler {
@@ -315,15 +322,16 @@ impl Assembler {
         }
         let kinds: Vec<Kind> = by_source.keys().map(|parts| Kind::new(parts, naming)).collect();
         let own: Vec<&Vec<usize>> = by_source.values().collect();
+        let parts: Vec<Vec<Part<'_>>> =
+            rules.iter().zip(exprs).map(|(it, at)| self.parts(&it.expr, *at, encoder)).collect();
         let mut plans = Vec::with_capacity(kinds.len());
-        for (kind, parts) in kinds.iter().zip(by_source.keys()) {
+        for (kind, logsource) in kinds.iter().zip(by_source.keys()) {
             let wider = kinds.iter().zip(&own).filter(|(other, _)| other.covers(kind));
             let mut members: Vec<usize> = wider.flat_map(|(_, own)| own.iter().copied()).collect();
             members.sort_unstable();
-            let [rules, fields, anywhere, always, seconds] =
-                self.index(rules, encoder, exprs, &members);
+            let [rules, fields, anywhere, always, seconds] = self.index(&parts, &members);
             let [category, product, service] =
-                parts.each_ref().map(|part| optional(part.as_deref(), &mut self.writer));
+                logsource.each_ref().map(|part| optional(part.as_deref(), &mut self.writer));
             plans.push([
                 category.at,
                 category.len,
@@ -341,64 +349,64 @@ impl Assembler {
         plans
     }
 
+    /// Returns what each alternative of a rule waits for. Asked once for a rule, as the rules of a wide
+    /// logsource stand in many plans.
+    fn parts<'e>(&self, expr: &'e Expr, at: u32, encoder: &'e Encoder) -> Vec<Part<'e>> {
+        // Alternatives wait for witnesses of their own: one may be rare where the whole rule is not.
+        let found = alternatives(expr, at, &self.writer).into_iter();
+        let part = |(expr, at): (&'e Expr, u32)| Part {
+            at,
+            gates: encoder.gates(expr),
+            proofs: encoder.proofs(expr),
+            needs: witness::choose(expr, &self.rarity),
+        };
+        found.map(part).collect()
+    }
+
     /// Writes the lists of one plan.
-    fn index(
-        &mut self,
-        rules: &[Compiled<'_>],
-        encoder: &Encoder,
-        exprs: &[u32],
-        members: &[usize],
-    ) -> [u32; 5] {
+    fn index(&mut self, all: &[Vec<Part<'_>>], members: &[usize]) -> [u32; 5] {
         let mut sets: BTreeMap<Slot, (SetBuilder, bool)> = BTreeMap::new();
         let mut present: BTreeMap<Slot, Vec<u32>> = BTreeMap::new();
         let mut always = Vec::new();
-        // Alternatives wait for witnesses of their own: one may be rare where the whole rule is not.
-        let mut parts = Vec::new();
-        for member in members {
-            let expr = &rules[*member].expr;
-            let found = alternatives(expr, exprs[*member], &self.writer);
-            parts.extend(found.into_iter().map(|(expr, at)| (*member, expr, at)));
-        }
+        let of = |&member: &usize| all[member].iter().map(move |part| (member, part));
+        let parts: Vec<(usize, &Part<'_>)> = members.iter().flat_map(of).collect();
         let mut seconds = vec![0_u32; parts.len().div_ceil(64) * 2];
-        for (place, (_, expr, _)) in (0_u32..).zip(&parts) {
-            for (leaf, slot, texts) in encoder.gates(expr) {
-                let set = &mut sets.entry(slot).or_default().0;
+        for (place, (_, part)) in (0_u32..).zip(&parts) {
+            for (leaf, slot, texts) in &part.gates {
+                let set = &mut sets.entry(*slot).or_default().0;
                 texts.iter().for_each(|(anchor, text)| set.add(*anchor, text, leaf | LEAF));
             }
-            let Some(needs) = witness::choose(expr, &self.rarity) else {
+            let Some(needs) = &part.needs else {
                 always.push(place);
                 continue;
             };
-            let first = needs.first.keys.into_iter().map(|key| (key, place));
-            let second = match needs.second {
-                Some(second) => second.keys,
-                None => Vec::new(),
-            };
+            let first = needs.first.keys.iter().map(|key| (key, place));
+            let second = needs.second.as_ref().map_or(&[][..], |second| &second.keys);
             if !second.is_empty() {
                 let block = place as usize / 64 * 2 + place as usize % 64 / 32;
                 seconds[block] |= 1 << (place % 32);
             }
-            let second = second.into_iter().map(|key| (key, place | SECOND));
+            let second = second.iter().map(|key| (key, place | SECOND));
             for (key, place) in first.chain(second) {
                 match key {
                     Key::Present(EVERYWHERE) => always.push(place),
-                    Key::Present(slot) => present.entry(slot).or_default().push(place),
+                    Key::Present(slot) => present.entry(*slot).or_default().push(place),
                     Key::Literal(slot, anchor, text) => {
-                        sets.entry(slot).or_default().0.add(anchor, &text, place);
+                        sets.entry(*slot).or_default().0.add(*anchor, text, place);
                     }
                     Key::Number(slot, text) => {
-                        let (set, numbers) = sets.entry(slot).or_default();
-                        set.add(crate::glob::Anchor::Whole, text.as_bytes(), place);
+                        let (set, numbers) = sets.entry(*slot).or_default();
+                        set.add(Anchor::Whole, text.as_bytes(), place);
                         *numbers = true;
                     }
                 }
             }
         }
         // What is looked for anyway and is all that a leaf asks for decides it: it is not looked at again.
-        for (_, expr, _) in &parts {
-            for (leaf, slot, anchor, text) in encoder.proofs(expr) {
-                if let Some((set, _)) = sets.get_mut(&slot) {
-                    set.add_if_there(anchor, text, leaf | PROOF);
+        for (_, part) in &parts {
+            for (leaf, slot, anchor, text) in &part.proofs {
+                if let Some((set, _)) = sets.get_mut(slot) {
+                    set.add_if_there(*anchor, text, leaf | PROOF);
                 }
             }
         }
@@ -440,7 +448,7 @@ impl Assembler {
             }
         }
         let parts: Vec<u32> =
-            parts.iter().flat_map(|(member, _, at)| [word(*member), *at]).collect();
+            parts.iter().flat_map(|(member, part)| [word(*member), part.at]).collect();
         [
             self.list(parts.len() / 2, &parts),
             self.writer.put(&fields),

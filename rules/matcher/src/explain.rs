@@ -87,6 +87,7 @@ pub(crate) fn explain(
 fn explain_source(source: &Source, event: &Event) -> Step {
     let found = |name| shown(event, name);
     let mut text = match source.datasets.len() {
+        _ if source.all => "logsource: every event".to_owned(),
         0 => "logsource: nothing yields such events yet".to_owned(),
         _ => format!("logsource: {} in {}", field::EVENT_DATASET, source.datasets.join(", ")),
     };

@@ -11,7 +11,7 @@ use crate::textset;
 /// First word of an image: `VLRM`.
 const MAGIC: u32 = u32::from_be_bytes(*b"VLRM");
 /// Version of the layout; an image of another version is compiled anew.
-const LAYOUT: u32 = 9;
+const LAYOUT: u32 = 10;
 /// Largest image read: 256 MiB.
 pub const IMAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
 

@@ -27,6 +27,9 @@ pub struct Matcher {
     regexes: Vec<OnceLock<Option<Regex>>>,
     plans: Vec<Plan>,
     by_dataset: QuickMap<String, Vec<usize>>,
+    /// The plan of what speaks of all events, by its place in the image. Every other plan serves its
+    /// rules, too.
+    of_all: Option<u32>,
 }
 
 /// What the matcher does with the events of one logsource.
@@ -99,9 +102,11 @@ impl Matcher {
         let covered_by: Vec<Vec<usize>> = (0..kinds.len()).map(covered_by).collect();
         let mut by_dataset: QuickMap<String, Vec<usize>> = QuickMap::default();
         let mut plans: Vec<Plan> = Vec::with_capacity(kinds.len());
+        let mut of_all = None;
         for ((kind, at), covered_by) in kinds.into_iter().zip(covered_by) {
             let (logsource, source) = kind.into_parts();
             let source = source.unwrap_or_default();
+            of_all = of_all.or(source.all.then_some(at));
             for dataset in &source.datasets {
                 by_dataset.entry(dataset.clone().into_owned()).or_default().push(plans.len());
             }
@@ -110,7 +115,7 @@ impl Matcher {
         // 0 is what a thread that has seen none remembers.
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        Self { number, image, naming, regexes, plans, by_dataset }
+        Self { number, image, naming, regexes, plans, by_dataset, of_all }
     }
 
     /// Reads what [`Matcher::to_image`] wrote.
@@ -136,14 +141,18 @@ impl Matcher {
     pub fn hits(&self, event: &Event, out: &mut Vec<usize>) {
         out.clear();
         let dataset = event.get_str(field::EVENT_DATASET).unwrap_or_default();
-        let Some(plans) = self.by_dataset.get(dataset) else { return };
+        let plans = self.by_dataset.get(dataset).map_or(&[][..], Vec::as_slice);
         let admits = |plan: &usize| self.plans[*plan].source.admits_rest(event);
         // A narrower plan serves this one's rules only for events of its own datasets.
         let serves = |plan: &usize| plans.contains(plan) && admits(plan);
         let needed =
             |plan: &&usize| admits(plan) && !self.plans[**plan].covered_by.iter().any(serves);
-        let admitted = plans.iter().filter(needed).map(|plan| self.plans[*plan].at);
-        run::run(self, admitted, event, out);
+        let mut admitted = plans.iter().filter(needed).map(|plan| self.plans[*plan].at).peekable();
+        match (admitted.peek(), self.of_all) {
+            (None, None) => {}
+            (None, Some(plan)) => run::run(self, std::iter::once(plan), event, out),
+            (Some(_), _) => run::run(self, admitted, event, out),
+        }
     }
 
     /// Finds the rules that speak of events from a source: those each part of whose logsource is

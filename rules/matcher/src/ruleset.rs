@@ -48,7 +48,7 @@ impl RuleSet {
             match compile::rule(&rule, naming, &mut slots) {
                 Ok(expr) => {
                     let source = taxonomy::source(&rule.logsource);
-                    if naming == Naming::Ecs && source.datasets.is_empty() {
+                    if naming == Naming::Ecs && source.is_empty() {
                         diagnostics.push(unmapped(&rule));
                     }
                     exprs.push(expr);

@@ -165,8 +165,7 @@ impl<'m, E: Fields> Run<'m, '_, E> {
             let asked = &self.words[at..];
             let (set, flags) = (asked[asked_at::SET], asked[asked_at::FLAGS]);
             if set != 0 {
-                let covered = (flags >> 1).checked_sub(1).is_some_and(|by| self.ends(by, index));
-                self.search(index, slot, set, flags & 1 != 0, covered);
+                self.search(index, slot, set, flags & 1 != 0, (flags >> 1).checked_sub(1));
             }
             let present = asked[asked_at::PRESENT] as usize;
             if present > 0 {
@@ -209,19 +208,22 @@ impl<'m, E: Fields> Run<'m, '_, E> {
     }
 
     /// Searches a field for the literals of a set and marks the rules that wait for them; of one that
-    /// another field covers, only those bound to its start or end.
-    fn search(&mut self, index: u32, slot: u32, set: u32, numbers: bool, covered: bool) {
+    /// ends another field (`cover`), only those bound to its start or end.
+    fn search(&mut self, index: u32, slot: u32, set: u32, numbers: bool, cover: Option<u32>) {
         let set = self.set(set);
         let Some(value) = self.event.value_at(index as usize) else { return };
         if let ValueRef::Str(text) = value
-            && text.is_ascii()
+            && let is_idle = set.passes_over(text.as_bytes())
+            && (is_idle || text.is_ascii())
             && self.copies(slot).has_none(text)
         {
+            let is_idle = is_idle || cover.is_some_and(|by| self.ends(by, index));
+            let text = text.as_bytes();
             let candidates = &mut self.scratch.candidates;
             let each = &mut |payloads: &[u32]| marked(candidates, payloads);
-            match covered {
-                true => set.search_bound(text.as_bytes(), each),
-                false => set.search(text.as_bytes(), each),
+            match is_idle {
+                true => set.search_bound(text, each),
+                false => set.search(text, each),
             };
         } else {
             let texts = self.texts(index, slot);

@@ -90,13 +90,20 @@ fn rule() -> impl Strategy<Value = String> {
         Just("not (a or b) and not c"),
         Just("not 1 of b* and (c or a)"),
     ];
-    (search(), search(), search(), condition).prop_map(|(a, b, c, condition)| {
-        format!(
-            "title: T\nid: 00000000-0000-0000-0000-000000000001\nlevel: low\n\
-             logsource: {{product: linux}}\ndetection:\n  a: {a}\n  b: {b}\n  c: {c}\n  \
+    let logsource = prop_oneof![
+        4 => Just("{product: linux}"),
+        1 => Just("{product: linux, service: auth}"),
+        1 => Just("{product: any}"),
+    ];
+    (logsource, search(), search(), search(), condition).prop_map(
+        |(logsource, a, b, c, condition)| {
+            format!(
+                "title: T\nid: 00000000-0000-0000-0000-000000000001\nlevel: low\n\
+             logsource: {logsource}\ndetection:\n  a: {a}\n  b: {b}\n  c: {c}\n  \
              condition: {condition}\n"
-        )
-    })
+            )
+        },
+    )
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -122,9 +129,11 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    prop::collection::vec(prop::option::of(value()), FIELDS.len()).prop_map(|values| {
+    let dataset = prop_oneof![4 => Just("system.auth"), 1 => Just("nobody.knows")];
+    let values = prop::collection::vec(prop::option::of(value()), FIELDS.len());
+    (dataset, values).prop_map(|(dataset, values)| {
         let mut event = Event::new(Timestamp::default(), String::new());
-        event.set("event.dataset", "system.auth");
+        event.set("event.dataset", dataset);
         for (field, value) in FIELDS.iter().zip(values) {
             if let Some(value) = value {
                 event.set(*field, value);

@@ -260,7 +260,7 @@ fn a_wider_logsource_is_tried_where_no_narrower_one_speaks() {
     };
     let narrow = rule(1, "{product: linux, service: auth}");
     let wide = rule(2, "{product: linux}");
-    let text = format!("{narrow}---\n{wide}");
+    let text = format!("{narrow}---\n{wide}---\n{}", rule(3, "{product: any}"));
     let rules = parse_file("t.yml", &text).documents.into_iter().map(|document| match document {
         Document::Rule(rule) => rule,
         Document::Correlation(_) | Document::Filter(_) => unreachable!("the text holds rules"),
@@ -272,6 +272,8 @@ fn a_wider_logsource_is_tried_where_no_narrower_one_speaks() {
         set.hits(&event, &mut found);
         found
     };
-    assert_eq!(hits("system.auth"), [0, 1]);
-    assert_eq!(hits("json"), [1], "the narrower one says nothing of this dataset");
+    assert_eq!(hits("system.auth"), [0, 1, 2]);
+    assert_eq!(hits("json"), [1, 2], "the narrower one says nothing of this dataset");
+    assert_eq!(hits("firewall.syslog"), [2]);
+    assert_eq!(hits("nobody.knows.it"), [2]);
 }

@@ -158,3 +158,90 @@ fn a_record_with_a_mark_leaves_its_log_by_no_way() {
     }
     assert_eq!(stubs, count);
 }
+
+/// Logs that the rules of the pack look into for little else: a firewall, Windows, what a failing command
+/// says, a device of unknown make. The same spellings.
+#[test]
+fn a_mark_is_seen_in_every_log_there_is() {
+    let site = Site::new();
+    let dir = site.dir.path();
+    let (forti, windows, odd) = (dir.join("forti.log"), dir.join("win.jsonl"), dir.join("odd.log"));
+    let place = |path: &Path| path.display().to_string();
+    let say = format!("echo {CONTENT} TUYỆT MẬT.docx >&2; exit 3");
+    site.configure(&format!(
+        "[[input.files]]\npaths = [\"{}\"]\n[[input.files]]\npaths = [\"{}\"]\nformat = \"evtx\"\n\
+         [[input.files]]\npaths = [\"{}\"]\nformat = \"text\"\ndataset = \"nobody.knows\"\n\
+         [[input.exec]]\nname = \"backup\"\ncommand = [\"/bin/sh\", \"-c\", \"{say}\"]\n\
+         interval_s = 86400\n",
+        place(&forti),
+        place(&windows),
+        place(&odd)
+    ));
+    let fortigate = |text: &str| {
+        format!(
+            "date=2026-11-21 time=08:00:01 devname=\"FGT60\" devid=\"FGT60D4615007833\" \
+             logid=\"0317013312\" type=\"utm\" subtype=\"webfilter\" eventtype=\"ftgd_allow\" \
+             level=\"notice\" srcip=10.1.1.9 dstip=198.51.100.7 hostname=\"198.51.100.7\" \
+             url=\"{text}\" msg=\"{CONTENT}\"\n"
+        )
+    };
+    let event = |id: u32, data: &str| {
+        format!(
+            r##"{{"Event":{{"System":{{"Provider":{{"#attributes":{{"Name":"Microsoft-Windows-Security-Auditing"}}}},"EventID":{id},"Channel":"Security","Computer":"fs01","EventRecordID":7,"TimeCreated":{{"#attributes":{{"SystemTime":"2026-11-21T01:00:01Z"}}}}}},"EventData":{{"SubjectUserName":"{CONTENT}",{data}}}}}}}"##
+        ) + "\n"
+    };
+    let texts = [
+        "TUYỆT MẬT",
+        "TỐI MẬT",
+        "TUYE\u{323}\u{302}T MA\u{323}\u{302}T",
+        "TUYE\u{302}\u{323}T MA\u{302}\u{323}T",
+        "TUY%E1%BB%86T%20M%E1%BA%ACT",
+        "T%25E1%25BB%2590I%2520M%25E1%25BA%25ACT",
+    ];
+    let lower = ["/up/Tuy%E1%BB%87t%20m%E1%BA%ADt.docx", "/up/tối_mật.docx"];
+    let mut of_forti: String = texts.iter().map(|text| fortigate(&format!("/up/{text}"))).collect();
+    of_forti.extend(lower.iter().map(|text| fortigate(text)));
+    let named = texts.iter().map(|text| event(4663, &format!(r#""ObjectName":"D:\\{text}.docx""#)));
+    let mut of_windows: String = named.collect();
+    of_windows += &event(4663, r#""ObjectName":"D:\\Văn thư\\Tuyệt mật 12.docx""#);
+    of_windows += &event(5145, r#""ShareName":"D","RelativeTargetName":"Tối mật\\12.docx""#);
+    of_windows +=
+        &event(4688, r#""NewProcessName":"C:\\x.exe","CommandLine":"x TUY\u1ec6T M\u1eacT""#);
+    let of_odd: String = texts.iter().map(|text| format!("{text} {CONTENT}\n")).collect();
+    let harmless = format!(
+        "{}{}",
+        fortigate("/doi-mat-khau?q=100%25"),
+        fortigate("/Lu%E1%BA%ADt-b%E1%BA%A3o-v%E1%BB%87-Tuy%E1%BB%87t%20m%E1%BA%ADt")
+    )
+    .replace(CONTENT, "open");
+    let secrets = texts.len() * 3 + lower.len() + 3 + 1;
+    fs::write(&forti, of_forti + &harmless).unwrap();
+    fs::write(&windows, of_windows).unwrap();
+    fs::write(&odd, of_odd).unwrap();
+
+    let agent = site.start();
+    let status = || -> serde_json::Value {
+        serde_json::from_slice(&site.ask("status", &["--json"]).stdout).unwrap()
+    };
+    until("spooling", || {
+        let status = status();
+        status["spooled"].as_u64() >= Some(secrets as u64 + 2) && status["closes"] == true
+    });
+    assert_eq!(status()["quarantined"].as_u64(), Some(secrets as u64), "{}", status());
+    assert_eq!(agent.stop(), 0);
+    let mut kept = Vec::new();
+    files(&dir.join("state"), &mut kept);
+    for path in kept.iter().filter(|path| !path.ends_with("rules.compiled")) {
+        assert_eq!(tells(&fs::read(path).unwrap()), None, "in {}", path.display());
+    }
+    let mut stubs = 0;
+    for record in [LANE_ALERTS, LANE_EVENTS].into_iter().flat_map(|lane| site.records(lane)) {
+        let raw = record.raw().unwrap();
+        let open = String::from_utf8_lossy(&raw).replace("m%E1%BA%ADt", "");
+        assert_eq!(tells(open.as_bytes()), None, "in the spool");
+        for event in record.events().unwrap() {
+            stubs += usize::from(event.get("vonglau.quarantined").is_some());
+        }
+    }
+    assert_eq!(stubs, secrets);
+}

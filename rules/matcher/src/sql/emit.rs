@@ -137,7 +137,10 @@ impl Emitter<'_> {
     /// Datasets and programs are compared as the text that the event holds, so rows whose column is
     /// only the nearest of several values are left out.
     fn source(&mut self, source: &Source) -> String {
-        if source.datasets.is_empty() {
+        if source.all {
+            return "1".to_owned();
+        }
+        if source.is_empty() {
             return "0".to_owned();
         }
         let only = |name: &str| format!("NOT mapContains(extra, {})", quote(name));

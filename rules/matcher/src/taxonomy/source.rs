@@ -8,6 +8,8 @@ use rules_event::{Event, ValueRef, field};
 /// The events a rule speaks of: those of some datasets, within bounds. All must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Source {
+    /// Whether it speaks of all events, whatever their dataset; there are no datasets and bounds then.
+    pub all: bool,
     /// Values of `event.dataset`; empty when nothing is known to yield such events.
     pub datasets: Vec<Cow<'static, str>>,
     /// The program that wrote the line, when only one kind of program is meant.
@@ -82,8 +84,24 @@ impl Source {
     #[must_use]
     pub fn admits(&self, event: &Event) -> bool {
         let dataset = event.get_str(field::EVENT_DATASET);
-        dataset.is_some_and(|dataset| self.datasets.iter().any(|one| one == dataset))
-            && self.admits_rest(event)
+        let is_of = |dataset: &str| self.datasets.iter().any(|one| one == dataset);
+        (self.all || dataset.is_some_and(is_of)) && self.admits_rest(event)
+    }
+
+    /// Says whether there are no such events: nothing is known to yield them.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.datasets.is_empty()
+    }
+
+    /// Says whether every event that `narrower` speaks of is one that this speaks of.
+    #[must_use]
+    pub fn covers(&self, narrower: &Self) -> bool {
+        let has = |dataset: &Cow<'static, str>| self.datasets.contains(dataset);
+        !narrower.is_empty()
+            && (self.all || !narrower.all && narrower.datasets.iter().all(has))
+            && (self.program.is_none() || self.program == narrower.program)
+            && self.bounds.iter().all(|bound| narrower.bounds.contains(bound))
     }
 
     /// Says whether the event, known to be from one of the datasets, is one the rule speaks of.

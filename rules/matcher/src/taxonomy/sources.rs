@@ -47,18 +47,19 @@ pub(super) fn source(names: &Names<'_>) -> Source {
     if let Some(row) = ROWS.iter().find(|row| row.when.fits(names)) {
         return Source {
             datasets: row.datasets.iter().map(|dataset| Cow::Borrowed(*dataset)).collect(),
-            program: None,
             bounds: row.bounds.to_vec(),
+            ..Source::default()
         };
     }
     let service = || Cow::Owned(names.service.to_owned());
     let program = |program| Source {
         datasets: vec![AUTH.into(), SYSLOG.into()],
         program: Some(program),
-        bounds: Vec::new(),
+        ..Source::default()
     };
     let only = |dataset| Source { datasets: vec![dataset], ..Source::default() };
     match (names.category, names.product, names.service) {
+        ("", "any", "") => Source { all: true, ..Source::default() },
         // Any dataset by its own name, for events that only we have.
         ("", "vonglau", "") => only("vonglau.host".into()),
         ("", "vonglau", _) => only(service()),
@@ -77,7 +78,7 @@ pub(super) fn source(names: &Names<'_>) -> Source {
         ("", "esxi", _) | ("", "vmware", "hostd" | "vobd" | "shell" | "vpxa") => Source {
             datasets: vec!["esxi.syslog".into()],
             program: Some(Program::Named(vec![service()])),
-            bounds: Vec::new(),
+            ..Source::default()
         },
         ("firewall", "linux", "") | ("firewall", "", "iptables" | "nftables" | "ufw") => {
             program(Program::Named(vec!["kernel".into()]))

@@ -25,6 +25,11 @@ fn check_source(category: &str, product: &str, service: &str, datasets: &[&str])
 
 #[test]
 fn logsources_are_mapped() {
+    let all = source(&logsource("", "any", ""));
+    assert!(all.all && !all.is_empty() && all.admits(&Event::default()));
+    let sshd = source(&logsource("", "linux", "sshd"));
+    assert!(all.covers(&sshd) && !sshd.covers(&all) && all.covers(&all));
+    assert!(!all.covers(&Source::default()), "what has no events needs no plan");
     check_source("", "linux", "sshd", &["system.auth"]);
     check_source("", "linux", "auth", &["system.auth"]);
     check_source("", "linux", "syslog", &["system.syslog", "system.auth"]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::hash::{LOWER, MIX, hash, spread};
-use super::{BITMAPS, HEAD};
+use super::{BITMAPS, HEAD, RARE};
 use crate::assemble::PROOF;
 use crate::glob::Anchor;
 use crate::image::{Writer, word};
@@ -152,8 +152,16 @@ impl SetBuilder {
             0 => 0,
             _ => writer.put(&[bitmap, size, threes, fours]),
         };
-        let head: [u32; HEAD] =
-            [whole_table, word(whole_max), starts, ends, inside.word(), singles, scan];
+        let head: [u32; HEAD] = [
+            whole_table,
+            word(whole_max),
+            starts,
+            ends,
+            inside.word(),
+            singles,
+            scan,
+            u32::from(inside.is_rare()),
+        ];
         writer.put(&head)
     }
 }
@@ -182,15 +190,23 @@ struct Inside {
     shortest: Option<usize>,
     /// One of them may stand in the text of a number or of `true` and `false`.
     in_other_kinds: bool,
+    /// One of them may stand in a text in ASCII without a byte of [`RARE`].
+    in_plain: bool,
 }
 
 impl Inside {
     fn note(&mut self, literal: &[u8]) {
         self.shortest = Some(self.shortest.map_or(literal.len(), |len| len.min(literal.len())));
+        self.in_plain |= !literal.iter().any(|byte| !byte.is_ascii() || RARE.contains(byte));
         let numeric = literal.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-'));
         let boolean = [b"true".as_slice(), b"false"];
         self.in_other_kinds |=
             numeric || boolean.iter().any(|text| Anchor::Inside.holds(text, literal));
+    }
+
+    /// Whether there are literals, and all need a byte that plain texts lack.
+    fn is_rare(&self) -> bool {
+        self.shortest.is_some() && !self.in_plain
     }
 
     fn word(&self) -> u32 {
