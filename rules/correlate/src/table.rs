@@ -68,6 +68,8 @@ pub(crate) struct Table {
     /// By progress, least first.
     departure: [VecDeque<(u32, u64)>; Progress::COUNT],
     wheel: BTreeMap<i64, Vec<Handle>>,
+    /// Entries of the wheel.
+    on_wheel: usize,
     /// Taken off the wheel, to be looked at.
     over: Vec<Handle>,
     timers: BinaryHeap<Reverse<(i64, u32, Handle)>>,
@@ -84,6 +86,7 @@ impl Default for Table {
             free: Vec::new(),
             departure: [const { VecDeque::new() }; Progress::COUNT],
             wheel: BTreeMap::new(),
+            on_wheel: 0,
             over: Vec::new(),
             timers: BinaryHeap::new(),
             bytes: 0,
@@ -226,15 +229,31 @@ impl Table {
         if first {
             let over = held.seen_at.saturating_add(kept);
             self.wheel.entry(over >> BUCKET_BITS).or_default().push(handle);
+            self.on_wheel += 1;
         }
         self.tidy(progress);
     }
 
-    /// Throws out entries that are no longer true when they are more than the groups.
+    /// Throws out entries that are no longer true when they are more than the groups. In a flood of
+    /// addresses groups go long before their windows are over: what is remembered of them must go, too.
     fn tidy(&mut self, progress: Progress) {
-        let Self { departure, chunks, index, .. } = self;
+        let Self { departure, chunks, index, wheel, timers, on_wheel, .. } = self;
+        let entries_max = index.len() + index.len() / 2 + CHUNK;
+        let is_there =
+            |handle: &Handle| held(chunks, handle.slot).is_some_and(|it| it.born == handle.born);
+        if *on_wheel > entries_max {
+            wheel.retain(|_, bucket| {
+                bucket.retain(is_there);
+                bucket.shrink_to_fit();
+                !bucket.is_empty()
+            });
+            *on_wheel = wheel.values().map(Vec::len).sum();
+        }
+        if timers.len() > entries_max {
+            timers.retain(|Reverse((_, _, handle))| is_there(handle));
+        }
         let queue = &mut departure[progress.index()];
-        if queue.len() > 2 * index.len() + CHUNK {
+        if queue.len() > entries_max {
             queue.retain(|(slot, stamp)| {
                 held(chunks, *slot).is_some_and(|it| it.queued == (*stamp, progress))
             });
@@ -265,6 +284,7 @@ impl Table {
                 match self.wheel.first_entry() {
                     Some(first) if *first.key() < newest >> BUCKET_BITS => {
                         self.over = first.remove();
+                        self.on_wheel -= self.over.len();
                         continue;
                     }
                     _ => return,
@@ -276,6 +296,7 @@ impl Table {
             let told = held.life.told_until(definition);
             if over >= newest {
                 self.wheel.entry(over >> BUCKET_BITS).or_default().push(handle);
+                self.on_wheel += 1;
             } else if let Some(told) = told.filter(|told| *told >= newest) {
                 if let Some(group) = held.life.grown() {
                     group.windows = SmallVec::new();
@@ -284,6 +305,7 @@ impl Table {
                 let before = std::mem::replace(&mut held.bytes, bytes);
                 self.bytes = self.bytes - before + bytes;
                 self.wheel.entry(told >> BUCKET_BITS).or_default().push(handle);
+                self.on_wheel += 1;
             } else {
                 self.remove(handle.slot);
                 self.expired += 1;

@@ -118,3 +118,27 @@ fn full_windows_stay_within_the_bytes() {
         assert!(used.bytes_max <= bound as u64, "{kind}: {} bytes", used.bytes_max);
     }
 }
+
+/// What is remembered of groups that have gone goes with them: memory is bound by the groups there are, not
+/// by those there were.
+#[test]
+fn a_flood_within_small_bounds_stays_within_them() {
+    let limits = Limits { groups_max: 4_000, bytes_max: 1024 * 1024, ..Limits::default() };
+    for (kind, condition) in [
+        ("event_count", "{ gte: 10 }"),
+        ("value_count", "{ gte: 10, field: user.name }"),
+        ("event_count", "{ gt: 10, lt: 20 }"),
+    ] {
+        let used = allocation_counter::measure(|| {
+            let mut correlator = correlator(kind, condition, limits);
+            for number in 0..200_000_u64 {
+                let ip = format!("2001:db8::{:x}:{:x}", number >> 16, number & 0xffff);
+                correlator.observe(&event(number, (number / 1_000) as i64, &ip), &["failed"]);
+            }
+        });
+        // A chunk of groups more, and what is being made anew.
+        let bound = limits.bytes_max + limits.groups_max * BESIDE + 512 * 1024;
+        eprintln!("{kind} {condition}: at most {} KiB", used.bytes_max >> 10);
+        assert!(used.bytes_max <= bound as u64, "{kind}: {} bytes", used.bytes_max);
+    }
+}
