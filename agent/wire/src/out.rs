@@ -73,7 +73,18 @@ impl<'a> Out<'a> {
     ///
     /// Spec: DWARF 5, 7.6 (unsigned LEB128).
     #[inline(always)]
-    pub(crate) fn varint(&mut self, mut number: u64) {
+    pub(crate) fn varint(&mut self, number: u64) {
+        if number < 0x80
+            && let Some(room) = self.room(1).first_mut()
+        {
+            *room = number as u8;
+            self.at += 1;
+        } else {
+            self.long_varint(number);
+        }
+    }
+
+    fn long_varint(&mut self, mut number: u64) {
         let out = self.room(VARINT_BYTES_MAX);
         let mut at = 0;
         while number >= 0x80 {
@@ -83,6 +94,20 @@ impl<'a> Out<'a> {
         }
         out[at] = number as u8;
         self.at += at + 1;
+    }
+
+    /// Writes two numbers as [`Self::varint`] does; mostly each is a byte.
+    #[inline(always)]
+    pub(crate) fn varints(&mut self, first: u64, second: u64) {
+        if first | second < 0x80
+            && let Some(room) = self.room(2).first_chunk_mut::<2>()
+        {
+            *room = [first as u8, second as u8];
+            self.at += 2;
+        } else {
+            self.varint(first);
+            self.varint(second);
+        }
     }
 
     /// Writes a signed number so that small ones are short, whatever their sign: 0, -1, 1, -2, …

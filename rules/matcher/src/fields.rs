@@ -74,12 +74,12 @@ impl Fields for Event {
         Self::at(self, index).map(|(name, _)| name)
     }
 
-    #[inline]
+    #[inline(always)]
     fn static_name(&self, index: usize) -> Option<&'static str> {
         Self::static_name(self, index)
     }
 
-    #[inline]
+    #[inline(always)]
     fn value_at(&self, index: usize) -> Option<ValueRef<'_>> {
         Self::value_at(self, index)
     }

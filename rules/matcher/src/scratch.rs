@@ -29,6 +29,15 @@ struct Name {
     slot: u32,
 }
 
+/// As many as there are places, so that none is looked up behind the end.
+struct Names([Name; NAMES]);
+
+impl Default for Names {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Name::default()))
+    }
+}
+
 impl Name {
     /// Where a name is remembered; of two that share a place the last one is.
     #[inline]
@@ -50,7 +59,7 @@ pub(crate) struct Found {
 pub(crate) struct Scratch {
     /// Whose slots and names these are.
     matcher: u64,
-    names: Vec<Name>,
+    names: Box<Names>,
     pub(crate) stamp: Stamp,
     /// Per slot: stamp, and the index of the field in the event.
     pub(crate) slots: Vec<(Stamp, u32)>,
@@ -153,8 +162,7 @@ impl Scratch {
             self.matcher = matcher;
             self.regexes.clear();
             self.kept_by = 0;
-            self.names.clear();
-            self.names.resize(NAMES, Name::default());
+            *self.names = Names::default();
         }
         self.stamp += 1;
         if self.slots.len() < slots {
@@ -211,7 +219,7 @@ impl Scratch {
     /// asks for it.
     #[inline]
     pub(crate) fn known_slot(&self, name: &'static str) -> Option<Option<u32>> {
-        let known = &self.names[Name::place(name)];
+        let known = &self.names.0[Name::place(name)];
         (known.address == name.as_ptr().addr() && known.len == name.len())
             .then_some(known.slot.checked_sub(1))
     }
@@ -220,7 +228,7 @@ impl Scratch {
     pub(crate) fn remember_slot(&mut self, name: &'static str, slot: Option<u32>) {
         let (address, len) = (name.as_ptr().addr(), name.len());
         let slot = slot.map_or(0, |slot| slot + 1);
-        self.names[Name::place(name)] = Name { address, len, slot };
+        self.names.0[Name::place(name)] = Name { address, len, slot };
     }
 
     /// Returns the index of the field that a slot stands for, if the event has it.

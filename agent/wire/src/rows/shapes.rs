@@ -21,6 +21,16 @@ const LOOKS_MAX: usize = 4;
 /// What tells a field of a shape from another: its name, and its kind or word, by their addresses.
 type Key = [u64; 2];
 
+/// Keys of one event.
+#[derive(Debug)]
+struct Keys([Key; FIELDS_MAX]);
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self([Key::default(); FIELDS_MAX])
+    }
+}
+
 /// The shapes of a section and their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
@@ -32,7 +42,7 @@ pub(super) struct Shapes {
     /// Places of earlier sections are of no meaning.
     section: u32,
     /// The keys of the event at hand, and how many of them are known.
-    asked: Vec<Key>,
+    asked: Box<Keys>,
     fields: usize,
     hash: u64,
 }
@@ -63,16 +73,13 @@ impl Shapes {
     #[inline(always)]
     pub(super) fn begin(&mut self, fields: usize) -> bool {
         (self.fields, self.hash) = (0, 0);
-        if self.asked.is_empty() {
-            self.asked.resize(FIELDS_MAX, Key::default());
-        }
         fields <= FIELDS_MAX
     }
 
     /// Takes the next field; says whether it may be one of a shape.
     #[inline(always)]
     pub(super) fn add(&mut self, told: &Told<'_>, offset: Option<u64>) -> bool {
-        let (Some(name), Some(asked)) = (told.lasting, self.asked.get_mut(self.fields)) else {
+        let (Some(name), Some(asked)) = (told.lasting, self.asked.0.get_mut(self.fields)) else {
             return false;
         };
         let key = [address(name), of_form(told, offset)];
@@ -87,7 +94,7 @@ impl Shapes {
     /// Returns the number of the shape that the fields taken make, if it is known.
     #[inline]
     pub(super) fn known(&self) -> Option<u8> {
-        let asked = self.asked.get(..self.fields)?;
+        let asked = self.asked.0.get(..self.fields)?;
         for place in self.places() {
             let place = self.places.get(place)?;
             if place.section != self.section {
@@ -105,7 +112,7 @@ impl Shapes {
     /// Gives the shape that the fields taken make a number, if there is room for another one.
     pub(super) fn learn(&mut self) -> Option<u8> {
         let number = u8::try_from(self.count).ok().filter(|it| usize::from(*it) < SHAPES_MAX)?;
-        let asked = self.asked.get(..self.fields)?;
+        let asked = self.asked.0.get(..self.fields)?;
         for place in self.places() {
             let place = self.places.get_mut(place)?;
             if place.section != self.section {

@@ -173,8 +173,7 @@ impl Rows {
         match told.form {
             Form::Word(_) => {}
             Form::Piece { at, bytes } => {
-                out.varint(at as u64);
-                out.varint(bytes as u64);
+                out.varints(at as u64, bytes as u64);
             }
             Form::Value(ValueRef::List(items)) => {
                 self.list(out, items, told.name == field::RULE_ID);
