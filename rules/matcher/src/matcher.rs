@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use regex::Regex;
 use rules_event::{Event, Level, QuickMap, field};
 use rules_sigma::{Logsource, RegexFlags, compile_regex};
+use smallvec::SmallVec;
 
 use crate::assemble::{Kind, NO_TEXT, REGEX_WORDS, head, plan_at, rule_at};
 use crate::fields::Fields;
@@ -26,11 +27,30 @@ pub struct Matcher {
     /// Compiled when first needed: most are never.
     regexes: Vec<OnceLock<Option<Regex>>>,
     plans: Vec<Plan>,
-    by_dataset: QuickMap<String, Vec<usize>>,
+    by_dataset: QuickMap<String, Dataset>,
     /// The plan of what speaks of all events, by its place in the image. Every other plan serves its
     /// rules, too.
     of_all: Option<u32>,
 }
+
+/// The plans for the events of one dataset.
+#[derive(Default)]
+struct Dataset {
+    plans: Vec<Candidate>,
+    /// Where those that apply lie in the image, if that is the same for all events.
+    always: Option<Vec<u32>>,
+}
+
+/// A plan of a dataset.
+struct Candidate {
+    /// Its number.
+    plan: usize,
+    /// Of the plans that serve this one's rules too, those of this dataset, by their place in it.
+    covered_by: Vec<usize>,
+}
+
+/// Plans of a dataset that are looked at without memory of their own; some have more.
+const CANDIDATES: usize = 32;
 
 /// What the matcher does with the events of one logsource.
 struct Plan {
@@ -100,7 +120,7 @@ impl Matcher {
             covering.filter(|other| stays(*other)).collect::<Vec<usize>>()
         };
         let covered_by: Vec<Vec<usize>> = (0..kinds.len()).map(covered_by).collect();
-        let mut by_dataset: QuickMap<String, Vec<usize>> = QuickMap::default();
+        let mut by_dataset: QuickMap<String, Dataset> = QuickMap::default();
         let mut plans: Vec<Plan> = Vec::with_capacity(kinds.len());
         let mut of_all = None;
         for ((kind, at), covered_by) in kinds.into_iter().zip(covered_by) {
@@ -108,9 +128,13 @@ impl Matcher {
             let source = source.unwrap_or_default();
             of_all = of_all.or(source.all.then_some(at));
             for dataset in &source.datasets {
-                by_dataset.entry(dataset.clone().into_owned()).or_default().push(plans.len());
+                let candidate = Candidate { plan: plans.len(), covered_by: Vec::new() };
+                by_dataset.entry(dataset.clone().into_owned()).or_default().plans.push(candidate);
             }
             plans.push(Plan { logsource, source, at, covered_by });
+        }
+        for dataset in by_dataset.values_mut() {
+            dataset.settle(&plans);
         }
         // 0 is what a thread that has seen none remembers.
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
@@ -141,17 +165,27 @@ impl Matcher {
     pub fn hits(&self, event: &Event, out: &mut Vec<usize>) {
         out.clear();
         let dataset = event.get_str(field::EVENT_DATASET).unwrap_or_default();
-        let plans = self.by_dataset.get(dataset).map_or(&[][..], Vec::as_slice);
-        let admits = |plan: &usize| self.plans[*plan].source.admits_rest(event);
-        // A narrower plan serves this one's rules only for events of its own datasets.
-        let serves = |plan: &usize| plans.contains(plan) && admits(plan);
-        let needed =
-            |plan: &&usize| admits(plan) && !self.plans[**plan].covered_by.iter().any(serves);
-        let mut admitted = plans.iter().filter(needed).map(|plan| self.plans[*plan].at).peekable();
-        match (admitted.peek(), self.of_all) {
+        let dataset = self.by_dataset.get(dataset);
+        if let Some(always) = dataset.and_then(|it| it.always.as_ref()) {
+            self.run(always.iter().copied(), event, out);
+            return;
+        }
+        let candidates = dataset.map(|it| it.plans.as_slice()).unwrap_or_default();
+        let program = event.get_str(field::PROCESS_NAME);
+        let admits = |it: &Candidate| self.plans[it.plan].source.admits_program(program, event);
+        let admitted: SmallVec<[bool; CANDIDATES]> = candidates.iter().map(admits).collect();
+        let needed = dataset.into_iter().flat_map(|it| it.needed(&self.plans, &admitted));
+        self.run(needed, event, out);
+    }
+
+    /// Asks the plans that are needed of those for an event; what speaks of all events is in each of them,
+    /// and has one of its own where there is none.
+    fn run(&self, plans: impl Iterator<Item = u32>, event: &Event, out: &mut Vec<usize>) {
+        let mut plans = plans.peekable();
+        match (plans.peek(), self.of_all) {
             (None, None) => {}
             (None, Some(plan)) => run::run(self, std::iter::once(plan), event, out),
-            (Some(_), _) => run::run(self, admitted, event, out),
+            (Some(_), _) => run::run(self, plans, event, out),
         }
     }
 
@@ -282,6 +316,38 @@ impl Matcher {
 fn text(image: &Image, at: u32, len: u32) -> &str {
     let bytes = image.pool().get(at as usize..).and_then(|rest| rest.get(..len as usize));
     bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+}
+
+impl Dataset {
+    /// Sees which plans serve which here, once all are known.
+    fn settle(&mut self, plans: &[Plan]) {
+        let numbers: Vec<usize> = self.plans.iter().map(|it| it.plan).collect();
+        for candidate in &mut self.plans {
+            let covered_by = plans.get(candidate.plan).map(|plan| plan.covered_by.as_slice());
+            let places = covered_by.unwrap_or_default().iter();
+            let places = places.filter_map(|by| numbers.iter().position(|number| number == by));
+            candidate.covered_by = places.collect();
+        }
+        let is_bound = |it: &Candidate| plans.get(it.plan).is_some_and(|it| it.source.is_bound());
+        if !self.plans.iter().any(is_bound) {
+            let admitted = vec![true; self.plans.len()];
+            self.always = Some(self.needed(plans, &admitted).collect());
+        }
+    }
+
+    /// Returns where the plans lie that are needed of those that speak of an event: a narrower one serves
+    /// a wider one's rules, too, but only for events it speaks of.
+    fn needed<'a>(
+        &'a self,
+        plans: &'a [Plan],
+        admitted: &'a [bool],
+    ) -> impl Iterator<Item = u32> + 'a {
+        let is_needed = |(it, is_admitted): &(&Candidate, &bool)| {
+            **is_admitted && !it.covered_by.iter().any(|by| admitted.get(*by) == Some(&true))
+        };
+        let needed = self.plans.iter().zip(admitted).filter(is_needed);
+        needed.filter_map(|(it, _)| plans.get(it.plan).map(|plan| plan.at))
+    }
 }
 
 impl fmt::Debug for Matcher {

@@ -107,8 +107,20 @@ impl Source {
     /// Says whether the event, known to be from one of the datasets, is one the rule speaks of.
     #[must_use]
     pub fn admits_rest(&self, event: &Event) -> bool {
-        self.program.as_ref().is_none_or(|program| {
-            event.get_str(field::PROCESS_NAME).is_some_and(|name| program.admits(name))
-        }) && self.bounds.iter().all(|bound| bound.admits(event))
+        self.admits_program(event.get_str(field::PROCESS_NAME), event)
+    }
+
+    /// As [`Source::admits_rest`], for one who has looked up the program that the event is of.
+    #[must_use]
+    pub fn admits_program(&self, name: Option<&str>, event: &Event) -> bool {
+        let admits = |program: &Program| name.is_some_and(|name| program.admits(name));
+        self.program.as_ref().is_none_or(admits)
+            && self.bounds.iter().all(|bound| bound.admits(event))
+    }
+
+    /// Says whether some events of the datasets are none the rule speaks of.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.program.is_some() || !self.bounds.is_empty()
     }
 }
