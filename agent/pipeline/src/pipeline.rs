@@ -313,13 +313,11 @@ impl Pipeline {
         bytes: &[u8],
     ) {
         let settings = self.settings.load(Ordering::Acquire);
-        let known = scratch.source.take();
-        let known = known.filter(|it| Arc::ptr_eq(&it.meta, source) && it.settings == settings);
-        let known = match known {
-            Some(known) => known,
-            None => self.know(&mut scratch.event, source, settings),
-        };
-        let event = &mut scratch.event;
+        let is_same = |it: &Known| Arc::ptr_eq(&it.meta, source) && it.settings == settings;
+        if !scratch.source.as_ref().is_some_and(is_same) {
+            scratch.source = Some(self.know(&mut scratch.event, source, settings));
+        }
+        let Scratch { event, source: Some(known), clock, ids, .. } = &mut *scratch else { return };
         event.reset(read_at);
         let (text, escaped) = encode_lossless(bytes);
         let (mut text, mut hidden) = match &known.redactor {
@@ -329,7 +327,7 @@ impl Pipeline {
         let context = Context {
             read_at,
             zone: &self.agent.timezone,
-            clock: &scratch.clock,
+            clock,
             format: source.format,
             path: source.path.as_deref(),
             log: &known.log,
@@ -368,7 +366,7 @@ impl Pipeline {
             Place::Offset(offset) => {
                 event.set_offset(*offset);
                 // Of a source that is forgotten nobody could make it later.
-                if scratch.ids == Ids::All || !is_known {
+                if *ids == Ids::All || !is_known {
                     known.hash.of_offset(*offset, &mut event.id);
                 }
                 if source.path.is_some() {
@@ -377,11 +375,10 @@ impl Pipeline {
             }
             Place::Cursor(cursor) => known.hash.of_cursor(cursor, &mut event.id),
         }
-        if is_known {
-            scratch.source = Some(known);
-        } else {
+        if !is_known {
             // The log spoke of what only the agent knows: the agent's word counts.
             self.sign(event, Some(source));
+            scratch.source = None;
         }
     }
 
