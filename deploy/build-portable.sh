@@ -76,7 +76,7 @@ export LDFLAGS=-Wl,--undefined-version
 # Paths of the machine it was built on are nobody's business, and change what is built.
 export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$root=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
 
-build=(cargo zigbuild --locked --profile dist -p agent-daemon --features portable --target "$target.$glibc")
+build=(--locked --profile dist -p agent-daemon --features portable)
 
 # llvm_profdata: the path of the tool that reads what this compiler's programs write of themselves.
 llvm_profdata() {
@@ -127,8 +127,11 @@ read_so_far() {
 
 if [ "$train" = yes ] && profdata=$(llvm_profdata); then
   training=$CARGO_TARGET_DIR/training
-  step "building a vonglau-agent to be watched" env CARGO_TARGET_DIR="$training" \
-    RUSTFLAGS="$RUSTFLAGS -Cprofile-generate=$training/seen" "${build[@]}"
+  # By this host's own compiler: zig does not know the option that rustc links such a program with. What was
+  # seen is of functions of Rust, which are the same in both.
+  step "building a vonglau-agent to be watched" env -u CC -u CXX -u AR -u RANLIB -u LDFLAGS \
+    CARGO_TARGET_DIR="$training" RUSTFLAGS="$RUSTFLAGS -Cprofile-generate=$training/seen" \
+    cargo build "${build[@]}" --target "$target"
   rm -rf "$training/seen"
   export LLVM_PROFILE_FILE="$training/seen/%m_%p.profraw"
   export -f watch read_so_far
@@ -140,7 +143,7 @@ if [ "$train" = yes ] && profdata=$(llvm_profdata); then
 elif [ "$train" = yes ]; then
   note "llvm-profdata is not here (rustup component add llvm-tools): built without training"
 fi
-step "building vonglau-agent against glibc $glibc" "${build[@]}"
+step "building vonglau-agent against glibc $glibc" cargo zigbuild "${build[@]}" --target "$target.$glibc"
 
 built=$CARGO_TARGET_DIR/$target/dist/vonglau-agent
 out=${out:-$CARGO_TARGET_DIR/dist/vonglau-agent}
