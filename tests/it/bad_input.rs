@@ -129,7 +129,7 @@ fn a_corrupt_segment_costs_only_itself() -> Result<()> {
     agent.start()?;
     // Rounds of their own, so that the spool has many segments.
     let mut written = 0;
-    for _ in 0..40 {
+    for _ in 0..80 {
         let mut file = std::fs::File::options().create(true).append(true).open(&log)?;
         std::io::Write::write_all(&mut file, data::sshd_lines(written, 5_000).as_bytes())?;
         written += 5_000;
