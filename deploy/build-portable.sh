@@ -3,28 +3,24 @@
 # 2.17, with OpenSSL, zlib, zstd and librdkafka inside. Prints its size and the newest glibc symbol
 # it asks for, and fails when that is newer than 2.17.
 #
-#   deploy/build-portable.sh [--out FILE] [--untrained]
+#   deploy/build-portable.sh [--out FILE]
 #
 #   --out FILE         where the stripped program goes (default: dist/vonglau-agent in the target folder)
-#   --untrained        build once. Else it is built twice: the first one is watched while it reads the sample
-#                      logs, and the second is laid out for what was seen (docs/adr/0018)
 #   VONGLAU_CACHE      where downloads go (default ~/.cache/vonglau)
 #   CARGO_TARGET_DIR   where the build goes (default: a folder in the cache)
 #
 # Needs cargo, python3 with venv, perl and make (OpenSSL's build) and binutils; no root and no
 # container: the compiler and glibc's stubs come from the PyPI packages ziglang and cargo-zigbuild.
-# Training needs llvm-profdata of the compiler's own LLVM, which rustup brings (component llvm-tools);
-# without rustup the program is built untrained. The first build takes some twenty minutes on two cores.
+# The first build takes about ten minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-out='' train=yes
+out=''
 while [ $# -gt 0 ]; do
   case $1 in
     --out) out=${2:?--out needs a file} && shift ;;
-    --untrained) train=no ;;
     -h | --help)
-      sed -n '2,18p' "$0" | cut -c3-
+      sed -n '2,15p' "$0" | cut -c3-
       exit 0
       ;;
     *)
@@ -76,74 +72,8 @@ export LDFLAGS=-Wl,--undefined-version
 # Paths of the machine it was built on are nobody's business, and change what is built.
 export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$root=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
 
-build=(--locked --profile dist -p agent-daemon --features portable)
-
-# llvm_profdata: the path of the tool that reads what this compiler's programs write of themselves.
-llvm_profdata() {
-  local tool
-  tool=$(rustc --print sysroot)/lib/rustlib/$target/bin/llvm-profdata
-  [ -x "$tool" ] || rustup component add llvm-tools > "$log_dir/llvm-tools.log" 2>&1 || return 1
-  [ -x "$tool" ] && printf '%s' "$tool"
-}
-
-# watch PROGRAM DIR: lets an agent read the sample logs, many times over, into its spool.
-watch() {
-  local program=$1 dir=$2 wanted agent
-  rm -rf "$dir" && mkdir -p "$dir/logs" "$dir/sample"
-  deploy/sample/generate.sh "$dir/sample" --now 1795600000 --zone +0700
-  for log in auth access; do
-    for _ in $(seq 150); do cat "$dir/sample/$log.log"; done > "$dir/logs/$log.log"
-  done
-  wanted=$(cat "$dir"/logs/*.log | wc -l)
-  cat agent/pipeline/golden/*.txt > "$dir/logs/others.log"
-  cat > "$dir/agent.toml" << EOF
-state_dir = "$dir/state"
-[host]
-name = "training"
-timezone = "+07:00"
-[[input.files]]
-paths = ["$dir/logs/*.log"]
-start = "beginning"
-[input.journal]
-enabled = "no"
-[metrics]
-listen = "127.0.0.1:0"
-EOF
-  "$program" run --config "$dir/agent.toml" > "$dir/agent.log" 2>&1 &
-  agent=$!
-  for _ in $(seq 600); do
-    kill -0 "$agent" 2> /dev/null || { cat "$dir/agent.log"; return 1; }
-    read_so_far "$program" "$dir" "$wanted" && break
-    sleep 0.2
-  done
-  # What it has seen is written when it ends.
-  kill -TERM "$agent" && wait "$agent"
-  read_so_far "$program" "$dir" "$wanted" || true
-}
-read_so_far() {
-  "$1" status --config "$2/agent.toml" --json 2> /dev/null \
-    | python3 -c 'import json, sys; sys.exit(json.load(sys.stdin)["read_by_input"]["files"] < int(sys.argv[1]))' "$3"
-}
-
-if [ "$train" = yes ] && profdata=$(llvm_profdata); then
-  training=$CARGO_TARGET_DIR/training
-  # By this host's own compiler: zig does not know the option that rustc links such a program with. What was
-  # seen is of functions of Rust, which are the same in both.
-  step "building a vonglau-agent to be watched" env -u CC -u CXX -u AR -u RANLIB -u LDFLAGS \
-    CARGO_TARGET_DIR="$training" RUSTFLAGS="$RUSTFLAGS -Cprofile-generate=$training/seen" \
-    cargo build "${build[@]}" --target "$target"
-  rm -rf "$training/seen"
-  export LLVM_PROFILE_FILE="$training/seen/%m_%p.profraw"
-  export -f watch read_so_far
-  step "watching it read the sample logs" bash -c 'set -euo pipefail; watch "$@"' _ \
-    "$training/$target/dist/vonglau-agent" "$training/work"
-  unset LLVM_PROFILE_FILE
-  "$profdata" merge -o "$training/agent.profdata" "$training/seen"
-  export RUSTFLAGS="$RUSTFLAGS -Cprofile-use=$training/agent.profdata"
-elif [ "$train" = yes ]; then
-  note "llvm-profdata is not here (rustup component add llvm-tools): built without training"
-fi
-step "building vonglau-agent against glibc $glibc" cargo zigbuild "${build[@]}" --target "$target.$glibc"
+step "building vonglau-agent against glibc $glibc" \
+  cargo zigbuild --locked --profile dist -p agent-daemon --features portable --target "$target.$glibc"
 
 built=$CARGO_TARGET_DIR/$target/dist/vonglau-agent
 out=${out:-$CARGO_TARGET_DIR/dist/vonglau-agent}
