@@ -1,5 +1,6 @@
 //! Markup: names and values in XML, as options of a command, in SQL, in configurations of devices.
 
+use super::edit::is_in_mark;
 use super::keyed::is_nothing;
 use super::kind::Kind;
 use super::names::Name;
@@ -221,7 +222,9 @@ pub(super) fn radius(scan: &mut Scan<'_, '_>, end: usize) {
     if hidden > 0 && bytes.get(start + hidden) == Some(&b']') {
         return;
     }
-    let Some(stop) = window.rfind(']') else { return };
+    // The bracket of a mark is none of theirs, also where the window ends with it.
+    let mut closing = window.rmatch_indices(']').map(|(at, _)| at);
+    let Some(stop) = closing.find(|at| !is_in_mark(window, *at)) else { return };
     if start < stop
         && !window[start..stop].starts_with("<via ")
         && !is_nothing(&window[start..stop])
