@@ -228,15 +228,19 @@ mod tests {
         bytes
     }
 
-    /// Puts a whole one and changes into a spool, and returns what that has saved.
-    fn saved(whole: &[u8], changes: &[Vec<u8>]) -> Saved {
-        let dir = tempfile::tempdir().unwrap();
-        let options = Options {
-            dir: dir.path().to_owned(),
+    fn options(dir: &std::path::Path) -> Options {
+        Options {
+            dir: dir.to_owned(),
             segment_bytes_max: 16 << 20,
             bytes_max: 1 << 30,
             free_bytes_min: 0,
-        };
+        }
+    }
+
+    /// Puts a whole one and changes into a spool, and returns what that has saved.
+    fn saved(whole: &[u8], changes: &[Vec<u8>]) -> Saved {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(dir.path());
         let (mut spool, _) = Spool::open(options.clone()).unwrap();
         spool.append(&[], whole).unwrap();
         for change in changes {
@@ -304,13 +308,7 @@ mod tests {
         const ENTRY_BYTES: usize = 60_000;
         let per_round = |files: usize| {
             let dir = tempfile::tempdir().unwrap();
-            let options = Options {
-                dir: dir.path().to_owned(),
-                segment_bytes_max: 16 << 20,
-                bytes_max: 1 << 30,
-                free_bytes_min: 0,
-            };
-            let (mut spool, _) = Spool::open(options).unwrap();
+            let (mut spool, _) = Spool::open(options(dir.path())).unwrap();
             let mut checkpoint = Checkpoint::default();
             checkpoint.advance((0..files).map(|key| at(key, 0)).collect(), &[]);
             let (mut steady, mut most, mut wholes) = (0, 0, 0);
@@ -335,13 +333,7 @@ mod tests {
                 }
             }
             drop(spool);
-            let (spool, found) = Spool::open(Options {
-                dir: dir.path().to_owned(),
-                segment_bytes_max: 16 << 20,
-                bytes_max: 1 << 30,
-                free_bytes_min: 0,
-            })
-            .unwrap();
+            let (spool, found) = Spool::open(options(dir.path())).unwrap();
             let found = found.checkpoint.unwrap();
             let (read, _) = Checkpoint::read(&found, 1, dir.path()).unwrap();
             assert_eq!(read, checkpoint);

@@ -457,17 +457,6 @@ impl Event {
         (field.own == 0).then_some(field.name)
     }
 
-    /// Returns the text of the field at a place in that order, if it is one that lives as long as the
-    /// program.
-    #[must_use]
-    #[inline]
-    pub fn static_text(&self, index: usize) -> Option<&'static str> {
-        match self.fields.get(index)?.stored {
-            Stored::Static(text) => Some(text),
-            _ => None,
-        }
-    }
-
     /// Returns the ids of the rules that hit this event, as attached at the edge.
     pub fn rule_ids(&self) -> impl Iterator<Item = &str> {
         self.get(field::RULE_ID).into_iter().flat_map(ValueRef::items).filter_map(ValueRef::as_str)

@@ -67,13 +67,27 @@ mod tests {
             keys.iter().enumerate().map(|(at, key)| (key.as_str(), at)).collect();
         assert_eq!(map.len(), keys.len());
         assert!(keys.iter().enumerate().all(|(at, key)| map[key.as_str()] == at));
-        let lists: QuickMap<Box<[usize]>, usize> = (0..500)
-            .map(|number| ((0..number % 7).map(|it| it * number).collect(), number))
-            .collect();
-        assert!(
-            lists.contains_key([0, 499, 998].as_slice())
-                || lists.contains_key([0, 500].as_slice())
-                || lists.len() > 300
-        );
+        let list = |number: usize| (0..number % 7).map(|it| it * number).collect::<Box<[usize]>>();
+        let lists: QuickMap<Box<[usize]>, usize> = (0..500).map(|it| (list(it), it)).collect();
+        assert_eq!(lists.get(list(499).as_ref()), Some(&499));
+        assert_eq!(lists.get([1, 2].as_slice()), None);
+    }
+
+    #[test]
+    fn every_byte_counts() {
+        let hash = |bytes: &[u8]| {
+            let mut hasher = QuickHasher::default();
+            hasher.write(bytes);
+            hasher.finish()
+        };
+        for length in 1..40 {
+            let bytes = vec![b'a'; length];
+            for at in 0..length {
+                let mut other = bytes.clone();
+                other[at] = b'b';
+                assert_ne!(hash(&bytes), hash(&other), "byte {at} of {length}");
+            }
+            assert_ne!(hash(&bytes), hash(&bytes[1..]), "{length}");
+        }
     }
 }

@@ -3,10 +3,7 @@
 //! Everything the hot path reads lies in one allocation and refers to itself by offsets, so loading a
 //! compiled set is reading a file. Texts lie in one pool at the end, each once.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
-use crate::textset;
+use rules_event::QuickMap;
 
 /// First word of an image: `VLRM`.
 const MAGIC: u32 = u32::from_be_bytes(*b"VLRM");
@@ -126,26 +123,13 @@ pub(crate) struct Writer {
     /// Preamble and content.
     words: Vec<u32>,
     pool: Vec<u8>,
-    known: HashMap<Box<[u8]>, Text, BuildHasherDefault<Quick>>,
-}
-
-/// Hashes texts of rules, which their author has no reason to make collide.
-#[derive(Debug, Default)]
-struct Quick(u64);
-
-impl Hasher for Quick {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = textset::hash_from(self.0, bytes);
-    }
+    /// Texts of rules, which their author has no reason to make collide.
+    known: QuickMap<Box<[u8]>, Text>,
 }
 
 impl Default for Writer {
     fn default() -> Self {
-        Self { words: vec![0; PREAMBLE], pool: Vec::new(), known: HashMap::default() }
+        Self { words: vec![0; PREAMBLE], pool: Vec::new(), known: QuickMap::default() }
     }
 }
 

@@ -15,7 +15,7 @@ mod build;
 mod hash;
 
 pub(crate) use build::{Kind, SetBuilder, Use, write_slots};
-pub(crate) use hash::{hash_from, hash_name, spread};
+pub(crate) use hash::{hash_name, spread};
 
 use hash::{LOWER, MIX, hash};
 
